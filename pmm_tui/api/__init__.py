@@ -1,0 +1,1 @@
+"""Snapshots out, instructions in: the only way a face talks to a desk."""

@@ -1,0 +1,140 @@
+"""A face's end of the window: keeps the newest frame, sends commands that expire, and connects again for ever."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from random import SystemRandom
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, unix_connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+
+from pmm_tui.api.protocol import FRAME_BYTES_MAX, TTL_MS, Ack, Args, Link, Request, decode_frame, read_message
+from pmm_tui.core.snapshot import Frame
+
+BACKOFF_S_MIN = 0.2
+BACKOFF_S_MAX = 5.0
+_random = SystemRandom().random
+
+
+class Client:
+    """One desk seen from outside. `run` keeps the connection; `latest`, `link` and `command` are for the face.
+
+    Not decoded until looked at: a face that looks four times a second decodes four frames a second.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        actor: str,
+        *,
+        read_only: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = time.time_ns,
+        jitter: Callable[[], float] = _random,
+    ) -> None:
+        self._path = path
+        self._actor = actor
+        self._uri = "ws://desk/ws?ro=1" if read_only else "ws://desk/ws"
+        self._monotonic = monotonic
+        self._wall = wall
+        self._jitter = jitter
+        self._ws: ClientConnection | None = None
+        self._raw: bytes | None = None
+        self._frame: Frame | None = None
+        self._heard_at = float("-inf")
+        self._why = "not tried yet"
+        self._attempts = 0
+        self._waiting: dict[str, asyncio.Future[Ack]] = {}
+        self.malformed = 0
+        """Messages that were neither a frame nor an ack."""
+
+    def latest(self) -> Frame | None:
+        """The newest frame, even if the desk is lost; None before the first."""
+        if self._raw is not None:
+            raw, self._raw = self._raw, None
+            try:
+                self._frame = decode_frame(raw)
+            except msgspec.MsgspecError:
+                self.malformed += 1
+        return self._frame
+
+    def link(self) -> Link:
+        """How the connection stands now."""
+        return Link(self._ws is not None, self._monotonic() - self._heard_at, self._why, self._attempts)
+
+    async def command(self, cmd: str, args: Args) -> tuple[bool, str]:
+        """Ask the desk; (False, why) where it refused, is not there, or did not answer while the request was fresh."""
+        ws = self._ws
+        if ws is None:
+            return False, f"NOT SENT: no connection to the desk ({self._why})"
+        request = Request(uuid.uuid4().hex, cmd, args, self._actor, TTL_MS, self._wall() // 1_000_000)
+        future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        self._waiting[request.id] = future
+        try:
+            async with asyncio.timeout(TTL_MS / 1000):
+                await ws.send(msgspec.json.encode(request).decode())
+                ack = await future
+        except TimeoutError:
+            return False, f"no answer within {TTL_MS // 1000} s: look whether it was done"
+        except ConnectionClosed:
+            return False, "connection lost before the desk answered: look whether it was done"
+        finally:
+            self._waiting.pop(request.id, None)
+        return ack.ok, ack.text
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        while True:
+            try:
+                async with unix_connect(
+                    str(self._path), self._uri, compression=None, max_size=FRAME_BYTES_MAX, max_queue=4, open_timeout=2, close_timeout=0.5
+                ) as ws:
+                    self._ws, self._why, self._attempts = ws, "", 0
+                    await self._listen(ws)
+            except FileNotFoundError:
+                self._lost("no desk: its socket is not there")
+            except ConnectionRefusedError:
+                self._lost("no desk: its socket answers nobody")
+            except (OSError, TimeoutError, InvalidHandshake, InvalidMessage) as error:
+                self._lost(f"{type(error).__name__}: {error}")
+            finally:
+                self._ws = None
+            await asyncio.sleep(self._pause_s())
+
+    async def _listen(self, ws: ClientConnection) -> None:
+        try:
+            async for raw in ws:
+                self._take(raw)
+            self._lost("the desk closed the connection")
+        except ConnectionClosed as closed:
+            self._lost(f"connection lost: {closed}")
+
+    def _take(self, raw: str | bytes) -> None:
+        try:
+            message = read_message(raw)
+        except msgspec.MsgspecError:
+            self.malformed += 1
+            return
+        if isinstance(message, Ack):
+            future = self._waiting.get(message.ack)
+            if future is not None and not future.done():
+                future.set_result(message)
+            return
+        self._raw = message
+        self._heard_at = self._monotonic()
+
+    def _lost(self, why: str) -> None:
+        self._ws = None
+        self._why = why
+        self._attempts += 1
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(ConnectionClosed(None, None))
+
+    def _pause_s(self) -> float:
+        """Full jitter under a doubling ceiling, so that many faces do not return in step."""
+        ceiling = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2.0 ** min(self._attempts, 10))
+        return BACKOFF_S_MIN / 2 + ceiling * self._jitter()

@@ -1,0 +1,126 @@
+"""The words between a desk and its faces: frames out, requests in, one answer a request; JSON, null for an unknown number."""
+
+from typing import Any, Literal, get_args
+
+import msgspec
+from msgspec import Struct
+
+from pmm_tui.core.snapshot import DeskCard, Frame, MarketRow, Money
+from pmm_tui.core.units import Nanos
+
+Cmd = Literal["pause", "resume", "flatten", "kill", "kill_reset", "reload", "speed", "stop"]
+COMMANDS: tuple[str, ...] = get_args(Cmd)
+Args = dict[str, str | int | float | bool]
+
+TTL_MS = 2_000
+"""A key pressed during a stalled connection must not fire half a minute later."""
+MESSAGE_BYTES_MAX = 65_536
+"""No request is longer than this."""
+FRAME_BYTES_MAX = 4 * 1024 * 1024
+
+_MILLI = 1_000_000
+
+
+class Request(Struct, frozen=True):
+    """One command from a face. `sent_ms` is the sender's wall clock (same machine), `id` unique for ever."""
+
+    id: str
+    cmd: str
+    args: Args = {}
+    actor: str = ""
+    ttl_ms: int = TTL_MS
+    sent_ms: int = 0
+
+
+class Ack(Struct, frozen=True):
+    """The answer to one request: `text` says in words what was done or why not."""
+
+    ack: str
+    ok: bool
+    text: str
+
+
+class Link(Struct, frozen=True):
+    """How a face stands towards its desk."""
+
+    connected: bool
+    age_s: float
+    """Since the last frame arrived; infinite before the first."""
+    why: str = ""
+    """Why it is not connected."""
+    attempts: int = 0
+    """Failed attempts since the connection was lost."""
+
+
+class _Out(Struct):
+    frame: Frame
+
+
+class _In(Struct):
+    """What a client sees first of a message: which of the two it is, with the frame left undecoded."""
+
+    frame: msgspec.Raw = msgspec.Raw()
+    ack: str | None = None
+    ok: bool = False
+    text: str = ""
+
+
+_FLOATS: dict[type[Struct], tuple[str, ...]] = {
+    kind: tuple(field.name for field in msgspec.structs.fields(kind) if field.type is float) for kind in (MarketRow, Money, DeskCard)
+}
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """A frame as JSON: NaN and infinity become null."""
+    return msgspec.json.encode(frame)
+
+
+def encode_push(frame: Frame) -> bytes:
+    """A frame as the message that clients get."""
+    return msgspec.json.encode(_Out(frame))
+
+
+def _unknown_to_nan(row: Any, kind: type[Struct]) -> None:
+    for name in _FLOATS[kind]:
+        if isinstance(row, dict) and row.get(name, 0.0) is None:
+            row[name] = float("nan")
+
+
+def decode_frame(raw: bytes | str) -> Frame:
+    """The frame that `encode_frame` wrote; null numbers are NaN again. msgspec.MsgspecError where it is not one."""
+    plain = msgspec.json.decode(raw)
+    if isinstance(plain, dict):
+        _unknown_to_nan(plain.get("card"), DeskCard)
+        snapshot = plain.get("snapshot")
+        if isinstance(snapshot, dict):
+            _unknown_to_nan(snapshot.get("money"), Money)
+            markets = snapshot.get("markets")
+            for row in markets if isinstance(markets, list) else ():
+                _unknown_to_nan(row, MarketRow)
+    return msgspec.convert(plain, Frame)
+
+
+def read_message(raw: bytes | str) -> bytes | Ack:
+    """A server's message: an Ack, or the undecoded bytes of a frame. msgspec.MsgspecError for anything else."""
+    message = msgspec.json.decode(raw, type=_In)
+    frame = bytes(message.frame)
+    if frame:
+        return frame
+    if message.ack is None:
+        raise msgspec.ValidationError("neither a frame nor an ack")
+    return Ack(message.ack, message.ok, message.text)
+
+
+def refusal(request: Request, now: Nanos) -> str:
+    """Why a request is refused on sight (unknown, too old, from the future); empty where it is not."""
+    if request.cmd not in COMMANDS:
+        return f"unknown command {request.cmd[:40]!r}: one of {', '.join(COMMANDS)}"
+    if not request.id or len(request.id) > 64:
+        return "a request needs an id of 1 to 64 characters"
+    age_ms = now // _MILLI - request.sent_ms
+    ttl_ms = min(request.ttl_ms, TTL_MS)
+    if age_ms > ttl_ms:
+        return f"stale: sent {age_ms} ms ago, at most {ttl_ms} ms allowed"
+    if age_ms < -TTL_MS:
+        return f"sent {-age_ms} ms in the future: the clocks differ"
+    return ""

@@ -1,0 +1,1 @@
+"""The pure core: events in, commands out; no clock, no chance, no I/O."""

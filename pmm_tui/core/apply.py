@@ -1,0 +1,256 @@
+"""The only writer of the state: one function for each fact. Each answers which market was touched, if any."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pmm_tui.core.answers import account_seen, fill_settled, order_cancelled, order_filled, order_moved, order_rejected, trip
+from pmm_tui.core.commands import Unwatch, Watch
+from pmm_tui.core.events import (
+    AccountSeen,
+    BookChanged,
+    BookReset,
+    Event,
+    FillSettled,
+    LinkDown,
+    LinkUp,
+    MarketClosed,
+    MarketListed,
+    MarketResolved,
+    OrderAccepted,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+    OrderUncertain,
+    ReferenceMoved,
+    Ticked,
+    TickSizeChanged,
+    Traded,
+)
+from pmm_tui.core.instructions import Flattened, Killed, KillReset, Paused, Resumed, Retuned
+from pmm_tui.core.knobs import Knobs
+from pmm_tui.core.risk import kill
+from pmm_tui.core.state import Link, MarketState, State
+from pmm_tui.core.units import ONE, Nanos, cash_text, price_text
+
+
+def book_changed(state: State, event: BookChanged) -> MarketState | None:
+    """Levels took new sizes."""
+    market = state.markets.get(event.market)
+    if market is None:
+        return None
+    book = market.book
+    for side, price, size in event.changes:
+        if book.change(side, price, size, event.ts):
+            market.changed = True
+    if event.hash_yes or event.hash_no:
+        market.integrity.frame(event)
+    if not market.seen_at:
+        market.first_at = event.at
+    market.seen_at = event.at
+    return market
+
+
+def book_reset(state: State, event: BookReset) -> MarketState | None:
+    """A whole book."""
+    market = state.markets.get(event.market)
+    if market is None:
+        return None
+    if event.rest:
+        market.integrity.reset()
+    if market.book.reset(event.bids, event.asks, event.ts, event.tick):
+        market.changed = True
+    if event.hash:
+        market.integrity.frame(event)
+    if not market.seen_at:
+        market.first_at = event.at
+    market.seen_at = event.at
+    return market
+
+
+def traded(state: State, event: Traded) -> MarketState | None:
+    """Somebody took."""
+    market = state.markets.get(event.market)
+    if market is None:
+        return None
+    market.last = event.price
+    market.integrity.frame(event)
+    market.seen_at = event.at
+    return market
+
+
+def tick_size_changed(state: State, event: TickSizeChanged) -> MarketState | None:
+    """The grid changed: a no-op event must not clear the book."""
+    market = state.markets.get(event.market)
+    if market is None or event.tick == market.book.tick:
+        return market
+    market.book.retick(event.tick)
+    market.integrity.frame(event)
+    market.changed = market.urgent = True
+    state.note("info", f"{market.name} tick {price_text(event.tick)}")
+    return market
+
+
+def market_listed(state: State, event: MarketListed) -> MarketState | None:
+    """Discovery chose a market, or its terms changed."""
+    known = state.markets.get(event.market.id)
+    if known is None:
+        known = state.markets[event.market.id] = MarketState(event.market, state.knobs)
+        state.out.append(Watch(event.market.id))
+        state.note("info", f"{known.name} listed")
+    else:
+        known.market = event.market
+    return known
+
+
+def market_closed(state: State, event: MarketClosed) -> MarketState | None:
+    """No more orders."""
+    market = state.markets.get(event.market)
+    if market is None or market.over:
+        return None
+    market.closed = market.urgent = True
+    state.note("info", f"{market.name} closed, result awaited")
+    return market
+
+
+def market_resolved(state: State, event: MarketResolved) -> MarketState | None:
+    """The result: settle at it."""
+    market = state.markets.get(event.market)
+    if market is None or market.payout is not None:
+        return None
+    market.payout = event.payout_yes
+    market.urgent = True
+    profit = state.portfolio.resolve(event.market, market.market.yes, market.market.no, event.payout_yes)
+    outcome = market.market.outcomes[0 if event.payout_yes else 1] if event.payout_yes in (0, ONE) else "split"
+    state.note("info", f"{market.name} resolved {outcome}, {cash_text(profit)} realised on what was held")
+    state.recount(market)
+    state.out.append(Unwatch(event.market))
+    return market
+
+
+def link_up(state: State, event: LinkUp) -> MarketState | None:
+    """A connection works."""
+    before = state.links.get(event.link)
+    if before is None or not before.up:
+        state.links[event.link] = Link(True, event.at, "")
+        state.note("info", f"{event.link} connected")
+        state.touch_all()
+    return None
+
+
+def link_down(state: State, event: LinkDown) -> MarketState | None:
+    """A connection is lost: quotes are pulled."""
+    before = state.links.get(event.link)
+    if before is None or before.up:
+        state.links[event.link] = Link(False, event.at, event.reason)
+        state.note("warn", f"{event.link} lost: {event.reason}")
+        state.touch_all()
+    else:
+        before.why = event.reason
+    return None
+
+
+def paused(state: State, event: Paused) -> MarketState | None:
+    """Pull quotes."""
+    for market in chosen(state, event.market):
+        market.paused = market.urgent = True
+    state.paused = state.paused or not event.market
+    state.note("warn", f"{event.actor} paused {event.market or 'the desk'}")
+    return None
+
+
+def resumed(state: State, event: Resumed) -> MarketState | None:
+    """Quote again."""
+    for market in chosen(state, event.market):
+        market.paused = False
+        market.exiting = None
+        market.changed = market.urgent = True
+    state.paused = False if not event.market else state.paused
+    state.note("info", f"{event.actor} resumed {event.market or 'the desk'}")
+    return None
+
+
+def flattened(state: State, event: Flattened) -> MarketState | None:
+    """Close out: paused, then orders cancelled, then the net position sold."""
+    for market in chosen(state, event.market):
+        market.paused = market.urgent = True
+        market.exiting = event.slippage_ticks
+        market.exit_tries = 0
+        market.exit_asked_at = Nanos(0)
+    state.note("warn", f"{event.actor} flattens {event.market or 'the desk'}")
+    return None
+
+
+def killed(state: State, event: Killed) -> MarketState | None:
+    """The operator's kill."""
+    if not state.kill.stopped:
+        trip(state, f"{event.actor}: {event.reason}")
+    return None
+
+
+def kill_reset(state: State, event: KillReset) -> MarketState | None:
+    """Reopen: only once the kill is verified."""
+    if state.kill.phase != "killed":
+        state.note("warn", f"{event.actor} asked to reset the kill switch, which is {state.kill.phase}")
+        return None
+    kill.reset(state.kill, state.equity())
+    state.account_misses = 0
+    state.touch_all()
+    state.note("warn", f"{event.actor} reset the kill switch: {event.reason}")
+    return None
+
+
+def retuned(state: State, event: Retuned) -> MarketState | None:
+    """New knobs: each name is unique, so a flat list says it all. Wrong values were refused where the profile was read."""
+    before = msgspec.to_builtins(state.knobs)
+    for group in before.values():
+        group.update({name: value for name, value in event.changes.items() if name in group})
+    state.knobs = msgspec.convert(before, Knobs)
+    for market in state.markets.values():
+        market.vol.retune(state.knobs.vol)
+    state.touch_all()
+    state.note("warn", f"{event.actor} changed " + ", ".join(f"{name} to {value}" for name, value in event.changes.items()))
+    return None
+
+
+def ignored(state: State, event: Event) -> MarketState | None:
+    """A fact that changes nothing yet."""
+    return None
+
+
+def chosen(state: State, market: str) -> list[MarketState]:
+    """One market by id, or all where none is named."""
+    if not market:
+        return list(state.markets.values())
+    found = state.markets.get(market)
+    return [found] if found is not None else []
+
+
+# Any: each function takes the one kind of event that it is filed under, which a dict's type cannot say.
+APPLY: dict[type[Event], Callable[[State, Any], MarketState | None]] = {
+    BookChanged: book_changed,
+    BookReset: book_reset,
+    Traded: traded,
+    TickSizeChanged: tick_size_changed,
+    ReferenceMoved: ignored,
+    MarketListed: market_listed,
+    MarketClosed: market_closed,
+    MarketResolved: market_resolved,
+    OrderAccepted: order_moved,
+    OrderUncertain: order_moved,
+    OrderRejected: order_rejected,
+    OrderCancelled: order_cancelled,
+    OrderFilled: order_filled,
+    FillSettled: fill_settled,
+    AccountSeen: account_seen,
+    LinkUp: link_up,
+    LinkDown: link_down,
+    Paused: paused,
+    Resumed: resumed,
+    Flattened: flattened,
+    Killed: killed,
+    KillReset: kill_reset,
+    Retuned: retuned,
+    Ticked: ignored,
+}

@@ -1,0 +1,245 @@
+"""One step: a fact is applied, then what it touched is decided.
+
+Theory of operation. `step` is the whole desk: it takes one event, lets `apply` write the state, and answers with commands. It never acts,
+never reads a clock and never guesses: time is `event.at`, and an answer that did not come is noticed by a later Ticked.
+
+Deciding costs far more than applying, so a market is decided only when something that its quotes depend on has changed (`changed`) and its
+quote interval has passed, or at once when risk demands it (`urgent`): a fill, a refusal, a lost feed, a pause, a kill. Ticked, every
+100 ms, carries everything that only time brings about: stale data, the market's end, silent orders, the account's comparison, the kill switch.
+"""
+
+import hashlib
+
+import msgspec
+
+from pmm_tui.core.answers import trip
+from pmm_tui.core.apply import APPLY
+from pmm_tui.core.commands import Alert, Cancel, CancelAll, Command, Sync, Watch
+from pmm_tui.core.decide import decide
+from pmm_tui.core.events import Event, Ticked
+from pmm_tui.core.knobs import Knobs
+from pmm_tui.core.market import Side
+from pmm_tui.core.orders.life import Status
+from pmm_tui.core.picture import picture
+from pmm_tui.core.risk import kill
+from pmm_tui.core.snapshot import Snapshot
+from pmm_tui.core.state import MarketState, State
+from pmm_tui.core.units import Cash, Nanos
+
+SECOND_NS = 1_000_000_000
+RESYNC_EVERY_NS = 5 * SECOND_NS
+REMEMBER_NS = 600 * SECOND_NS
+"""DONE orders and ended fills are remembered this long, in case the venue says something late."""
+CURVE_POINTS = 240
+
+
+class Engine:
+    """Events in, commands out."""
+
+    __slots__ = ("_ticks", "state")
+
+    def __init__(self, knobs: Knobs) -> None:
+        self.state = State(knobs)
+        self._ticks = 0
+
+    def step(self, event: Event) -> list[Command]:
+        """Apply one fact and answer with what to ask for. Facts must come in order of `at`; the caller writes both down before it acts."""
+        state = self.state
+        state.now = event.at
+        state.seq += 1
+        if state.seq == 1:
+            state.began = event.at
+        kind = type(event)
+        if kind is Ticked:
+            return self._tick()
+        market = APPLY[kind](state, event)
+        if state.out:
+            commands, state.out = state.out, []
+        elif market is None or not (market.urgent or (market.changed and event.at >= market.next_at)):
+            return []
+        else:
+            commands = []
+        if market is not None and (market.urgent or (market.changed and event.at >= market.next_at)):
+            commands += decide(state, market)
+        return commands
+
+    def snapshot(self) -> Snapshot:
+        """What a face may see now."""
+        return picture(self.state)
+
+    def digest(self) -> str:
+        """SHA-256 over all that decides the future: equal digests mean equal desks."""
+        return digest(self.state)
+
+    def _tick(self) -> list[Command]:
+        state = self.state
+        self._ticks += 1
+        self._equity()
+        for market in state.markets.values():
+            if market.payout is None:
+                watch_market(state, market)
+        if self._ticks % 10 == 0:
+            chase(state)
+        commands, state.out = state.out, []
+        for market in state.markets.values():
+            if market.urgent or (market.changed and state.now >= market.next_at) or market.exiting is not None:
+                commands += decide(state, market)
+        if self._ticks % 600 == 0:
+            forget(state)
+        return commands
+
+    def _equity(self) -> None:
+        state = self.state
+        equity = state.equity()
+        if equity is not None:
+            state.equity_now = equity
+            sample(state, equity)
+        said = kill.watch(state.kill, equity, state.now, state.knobs.kill)
+        if said == "alert":
+            lost, pct = kill.drawdown(state.kill, state.equity_now, state.knobs.kill)
+            text = f"drawdown {pct:.2f} % of the {state.knobs.kill.kill_switch_reference} (${lost / 1e6:.2f})"
+            state.note("alarm", text)
+            state.out.append(Alert("warn", "drawdown", text))
+        elif said == "recovered":
+            state.note("info", "drawdown is below the alert level again")
+        elif said:
+            trip(state, said)
+
+
+def watch_market(state: State, market: MarketState) -> None:
+    """What time alone does to a market: volatility samples, hash verdicts, crossed books, stale data, its end."""
+    book = market.book
+    if market.seen_at:
+        if book.two_sided and not book.crossed:
+            market.vol.update((book.bid + book.ask) / 20_000, state.now)
+            market.sigma, market.sigma_source = market.vol.effective()
+            market.crossed_since = Nanos(0)
+        elif book.crossed and not market.crossed_since:
+            market.crossed_since = state.now
+        market.integrity.judge(state.now)
+        risk = state.knobs.risk
+        crossed = market.crossed_since and state.now - market.crossed_since >= risk.crossed_after_ms * 1_000_000
+        if (crossed or market.integrity.streak >= risk.hash_streak_max) and state.now - market.resync_at >= RESYNC_EVERY_NS:
+            market.resync_at = state.now
+            market.resyncs += 1
+            state.note("warn", f"{market.name} {'crossed book' if crossed else 'book hash wrong'}: fetched anew")
+            state.out.append(Watch(market.market.id))
+    closes = market.market.closes
+    if closes and not market.ending and closes - state.now <= state.knobs.risk.stop_before_close_s * 1e9:
+        market.urgent = True
+    if state.hold_reason(market) != market.hold:
+        market.urgent = True
+    if not market.seen_at or market.over:
+        return
+    state.watched_ns += 100_000_000
+    if any(order.status is Status.OPEN for order in market.live.values()):
+        state.quoting_ns += 100_000_000
+
+
+def chase(state: State) -> None:
+    """Once a second: orders the venue is silent about, the account's comparison, a kill that is not verified yet."""
+    timeout = state.knobs.desk.order_timeout_s * 1e9
+    unsure = []
+    for order in state.live.values():
+        waited = state.now - max(order.changed_at, order.asked_at, order.sent_at)
+        if order.status is Status.OPEN or waited < timeout:
+            continue
+        if order.status is Status.SENT:
+            order.status = Status.UNCERTAIN
+            order.why = "no answer from the venue"
+            state.note("warn", f"order {order.id} uncertain: no answer for {state.knobs.desk.order_timeout_s:g} s")
+            state.markets[order.market].changed = True
+        elif order.status is Status.CANCELLING:
+            state.out.append(Cancel(order.id))
+        order.asked_at = state.now
+        unsure.append(order.id)
+    switch = state.kill
+    if switch.phase == "killing" and state.now - switch.asked_at >= state.knobs.kill.kill_retry_ms * 1_000_000:
+        switch.asked_at = state.now
+        switch.asks += 1
+        state.out += [CancelAll(), Sync(tuple(state.live))]
+    elif state.now >= state.next_sync_at:
+        state.next_sync_at = Nanos(state.now + int(state.knobs.desk.sync_interval_s * SECOND_NS))
+        state.out.append(Sync(asked(state)))
+    elif unsure:
+        state.out.append(Sync(tuple(unsure)))
+    if switch.stopped and not switch.cancelled_at and not state.live:
+        switch.cancelled_at = state.now
+
+
+def asked(state: State) -> tuple[int, ...]:
+    """The orders to ask the account about: every live one, and those whose fills are not settled yet."""
+    unsettled = {fill.order for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
+    return tuple(sorted(unsettled | state.live.keys()))
+
+
+def forget(state: State) -> None:
+    """Once a minute: what is long over leaves memory, so that a day costs what an hour costs."""
+    before = Nanos(state.now - REMEMBER_NS)
+    for number in [number for number, order in state.finished.items() if order.changed_at < before]:
+        del state.finished[number]
+    state.portfolio.forget(before, state.live)
+    for name, market in list(state.markets.items()):
+        if market.payout is not None and market.seen_at < before and not market.live and len(state.markets) > 50:
+            state.recount(market)
+            del state.markets[name]
+
+
+def sample(state: State, equity: Cash) -> None:
+    """Keep the equity curve short: twice as many points as are wanted, then every second one is dropped."""
+    curve = state.curve
+    if not curve or state.now - curve[-1][0] >= state.curve_step_ns:
+        curve.append((state.now, equity))
+        if len(curve) >= 2 * CURVE_POINTS:
+            state.curve = curve[::2]
+            state.curve_step_ns *= 2
+
+
+def digest(state: State) -> str:
+    """SHA-256 of the parts of the state that decide the future, in a fixed order."""
+    portfolio = state.portfolio
+    markets = [
+        [
+            market.market,
+            market.book.tick,
+            market.book.levels(Side.BUY, 10_000),
+            market.book.levels(Side.SELL, 10_000),
+            market.seen_at,
+            market.hold,
+            market.paused,
+            market.closed,
+            market.payout,
+            market.next_at,
+            market.changed,
+            market.exiting,
+            repr(market.sigma),
+            market.quotes,
+            market.integrity.verified,
+            market.integrity.mismatched,
+            sorted(market.live),
+        ]
+        for market in state.markets.values()
+    ]
+    whole = [
+        state.now,
+        state.seq,
+        state.next_order,
+        state.paused,
+        state.knobs,
+        markets,
+        sorted(state.live.values(), key=lambda order: order.id),
+        state.kill,
+        portfolio.cash,
+        sorted(portfolio.holdings.items()),
+        portfolio.realised,
+        portfolio.fees,
+        portfolio.adverse,
+        portfolio.captured,
+        sorted(portfolio.fills.values(), key=lambda fill: (fill.order, fill.trade)),
+        sorted(state.rejects.items()),
+        state.orders_sent,
+        state.account_misses,
+        [(name, link.up) for name, link in sorted(state.links.items())],
+        [(note.at, note.text) for note in state.notes],
+    ]
+    return hashlib.sha256(msgspec.json.encode(whole)).hexdigest()

@@ -1,0 +1,180 @@
+"""Positions, cash, average cost and profit, booked from fills and undone exactly when a fill fails."""
+
+from collections.abc import Container
+
+from msgspec import Struct
+
+from pmm_tui.core.events import FillSettled, OrderFilled
+from pmm_tui.core.market import Side
+from pmm_tui.core.orders.life import Order
+from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, gets, pays
+
+DUST = Size(10_000)
+"""0.01 share: the venue truncates fills, so a difference of a lot is not a disagreement."""
+
+
+class Holding(Struct):
+    """Shares of one token. `shares` counts matched fills at once; `pending` of them are bought but not settled, so not yet sellable."""
+
+    shares: Size = Size(0)
+    pending: Size = Size(0)
+    cost: Cash = Cash(0)
+    """What the shares held cost, fees not included."""
+
+
+class Fill(Struct):
+    """One fill as booked, with all that is needed to undo it."""
+
+    at: Nanos
+    trade: str
+    order: int
+    market: str
+    token: str
+    side: Side
+    price: Price
+    size: Size
+    fee: Cash
+    adverse: Cash
+    maker: bool
+    captured: Cash
+    """Against the mid when the fill was known: what the spread earned, before fees."""
+    cash: Cash
+    cost: Cash
+    """How the holding's cost moved."""
+    realised: Cash
+    status: str = "MATCHED"
+
+
+class Portfolio:
+    """The account as our own records have it."""
+
+    __slots__ = ("adverse", "captured", "cash", "fees", "fill_count", "fills", "holdings", "initial", "maker_count", "realised", "realised_in", "settled")
+
+    def __init__(self, initial: Cash) -> None:
+        self.initial = initial
+        self.cash = initial
+        self.holdings: dict[str, Holding] = {}
+        self.fills: dict[tuple[str, int], Fill] = {}
+        """By (trade, order), until the market is settled."""
+        self.settled: dict[tuple[str, int], bool] = {}
+        """Settlements that overtook their fill."""
+        self.realised = Cash(0)
+        self.realised_in: dict[str, Cash] = {}
+        """By market: realised before fees."""
+        self.fees = Cash(0)
+        self.adverse = Cash(0)
+        self.captured = Cash(0)
+        self.fill_count = 0
+        self.maker_count = 0
+
+    def holding(self, token: str) -> Holding:
+        """The holding of a token, made when first asked for."""
+        held = self.holdings.get(token)
+        if held is None:
+            held = self.holdings[token] = Holding()
+        return held
+
+    def shares(self, token: str) -> Size:
+        """Shares held, pending ones included."""
+        held = self.holdings.get(token)
+        return held.shares if held is not None else Size(0)
+
+    def knows(self, event: OrderFilled) -> bool:
+        """Whether this fill is booked already: venues say everything twice."""
+        return (event.trade, event.order) in self.fills
+
+    def book(self, order: Order, event: OrderFilled, mid: float | None) -> Fill:
+        """Book a fill that is not known yet; `mid` is the mid of the order's own token in dollars, None where there is none."""
+        held = self.holding(order.token)
+        if order.side is Side.BUY:
+            paid = pays(event.price, event.size)
+            cash, cost, realised = Cash(-paid), paid, Cash(0)
+            held.shares = Size(held.shares + event.size)
+            held.pending = Size(held.pending + event.size)
+        else:
+            got = gets(event.price, event.size)
+            share = held.cost if event.size >= held.shares else Cash(held.cost * event.size // held.shares)
+            cash, cost, realised = got, Cash(-share), Cash(got - share)
+            held.shares = Size(held.shares - event.size)
+        held.cost = Cash(held.cost + cost)
+        cash = Cash(cash - event.fee - event.adverse)
+        captured = Cash(0)
+        if mid is not None:
+            edge = mid - event.price / 10_000 if order.side is Side.BUY else event.price / 10_000 - mid
+            captured = Cash(round(edge * event.size))
+        fill = Fill(
+            at=event.at,
+            trade=event.trade,
+            order=order.id,
+            market=order.market,
+            token=order.token,
+            side=order.side,
+            price=event.price,
+            size=event.size,
+            fee=event.fee,
+            adverse=event.adverse,
+            maker=event.maker,
+            captured=captured,
+            cash=cash,
+            cost=cost,
+            realised=realised,
+        )
+        self.fills[(event.trade, order.id)] = fill
+        self.fill_count += 1
+        self.maker_count += event.maker
+        self._add(fill, 1)
+        early = self.settled.pop((event.trade, order.id), None)
+        if early is not None:
+            self._end(fill, early)
+        return fill
+
+    def settle_fill(self, event: FillSettled) -> Fill | None:
+        """A matched fill reached its end on chain; the fill, or None where it is not known yet (kept) or already ended."""
+        fill = self.fills.get((event.trade, event.order))
+        if fill is None:
+            self.settled[(event.trade, event.order)] = event.ok
+            return None
+        if fill.status != "MATCHED":
+            return None
+        self._end(fill, event.ok)
+        return fill
+
+    def resolve(self, market: str, yes: str, no: str, payout_yes: Price) -> Cash:
+        """Pay out a market: each YES share gets payout_yes, each NO share the rest of a dollar. The profit realised by it."""
+        profit = 0
+        for token, payout in ((yes, payout_yes), (no, Price(ONE - payout_yes))):
+            held = self.holdings.pop(token, None)
+            if held is not None:
+                worth = gets(payout, held.shares)
+                self.cash = Cash(self.cash + worth)
+                profit += worth - held.cost
+        self.realised = Cash(self.realised + profit)
+        self.realised_in[market] = Cash(self.realised_in.get(market, 0) + profit)
+        for key in [key for key, fill in self.fills.items() if fill.market == market]:
+            fill = self.fills[key]
+            if fill.status == "MATCHED":
+                fill.status = "CONFIRMED"
+        return Cash(profit)
+
+    def forget(self, before: Nanos, live: Container[int]) -> None:
+        """Let go of ended fills older than `before` whose order is not `live` any more (a live order's fills may be told again)."""
+        for key in [key for key, fill in self.fills.items() if fill.status != "MATCHED" and fill.at < before and fill.order not in live]:
+            del self.fills[key]
+
+    def _add(self, fill: Fill, sign: int) -> None:
+        self.cash = Cash(self.cash + sign * fill.cash)
+        self.fees = Cash(self.fees + sign * fill.fee)
+        self.adverse = Cash(self.adverse + sign * fill.adverse)
+        self.captured = Cash(self.captured + sign * fill.captured)
+        self.realised = Cash(self.realised + sign * fill.realised)
+        self.realised_in[fill.market] = Cash(self.realised_in.get(fill.market, 0) + sign * fill.realised)
+
+    def _end(self, fill: Fill, ok: bool) -> None:
+        held = self.holding(fill.token)
+        if fill.side is Side.BUY:
+            held.pending = Size(held.pending - fill.size)
+        fill.status = "CONFIRMED" if ok else "FAILED"
+        if not ok:
+            held.shares = Size(held.shares + (fill.size if fill.side is Side.SELL else -fill.size))
+            held.cost = Cash(held.cost - fill.cost)
+            self._add(fill, -1)

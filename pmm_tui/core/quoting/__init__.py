@@ -1,0 +1,1 @@
+"""From a strategy's wish to an order's price and size."""

@@ -1,0 +1,1 @@
+"""Reviewers that hold or shrink wishes, and the kill switch."""

@@ -1,0 +1,1 @@
+"""What the desk infers from the stream: volatility and feed integrity."""

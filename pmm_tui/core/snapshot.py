@@ -1,0 +1,230 @@
+"""What a face may see of the desk: one immutable picture with a sequence number. Prices, sizes and cash are the core's integers."""
+
+from msgspec import Struct
+
+from pmm_tui.core.market import Side
+from pmm_tui.core.units import Cash, Nanos, Price, Size
+
+
+class LevelRow(Struct, frozen=True):
+    """One level of the ladder, in YES terms. `ours` is what we have resting there."""
+
+    price: Price
+    size: Size
+    ours: Size
+
+
+class QuoteRow(Struct, frozen=True):
+    """A wish after all reviewers, in YES terms: what we want to quote, or who held it and why."""
+
+    side: Side
+    price: Price
+    size: Size
+    level: int
+    held: str
+
+
+class OrderRow(Struct, frozen=True):
+    """One order that is not DONE."""
+
+    id: int
+    market: str
+    outcome: str
+    side: Side
+    price: Price
+    size: Size
+    filled: Size
+    status: str
+    sent_at: Nanos
+    why: str
+
+
+class FillRow(Struct, frozen=True):
+    """One fill. `edge` is what it captured against the mid when it was known; status is MATCHED, CONFIRMED or FAILED."""
+
+    at: Nanos
+    market: str
+    order: int
+    outcome: str
+    side: Side
+    price: Price
+    size: Size
+    fee: Cash
+    edge: Cash
+    maker: bool
+    status: str
+
+
+class BookHealth(Struct, frozen=True):
+    """How far the book can be believed."""
+
+    age_ms: int
+    """Since the last frame about this market; -1 before the first."""
+    verified: int
+    mismatched: int
+    unverifiable: int
+    stale_frames: int
+    """`book` frames and levels that were older than what was applied, and changed nothing."""
+    resyncs: int
+    crossed: bool
+
+
+class MarketRow(Struct, frozen=True):
+    """One market on the screen."""
+
+    id: str
+    slug: str
+    question: str
+    outcomes: tuple[str, str]
+    closes: Nanos
+    tick: Price
+    state: str
+    """waiting | warming | quoting | held | stale | paused | closing | closed | resolved | killed"""
+    why: str
+    """Why it is not quoting, in words; empty while it is."""
+    bids: tuple[LevelRow, ...]
+    """Best first."""
+    asks: tuple[LevelRow, ...]
+    """Best first."""
+    mid: float
+    """Dollars; NaN where unknown."""
+    micro: float
+    imbalance: float
+    fair: float
+    centre: float
+    """The centre after inventory skew; NaN before the first quote."""
+    half_spread: float
+    sigma: float
+    """effective_sigma: dollars per square root of a second, as the formula used it."""
+    sigma_source: str
+    """estimate | floor | fallback"""
+    last: Price
+    health: BookHealth
+    quotes: tuple[QuoteRow, ...]
+    yes: Size
+    no: Size
+    cost: Cash
+    """What the held shares cost, fees not included."""
+    realised: Cash
+    unrealised: Cash
+    payout_yes: Price | None
+    fills: int
+
+
+class RiskRow(Struct, frozen=True):
+    """One guard, cap or reviewer: where it stands against its limit, and what it holds now."""
+
+    name: str
+    now: str
+    limit: str
+    holding: bool
+
+
+class KillRow(Struct, frozen=True):
+    """One step of the kill sequence, with the time it was proven (0: not yet)."""
+
+    step: str
+    at: Nanos
+    note: str
+
+
+class FeedRow(Struct, frozen=True):
+    """One connection."""
+
+    link: str
+    up: bool
+    since: Nanos
+    why: str
+
+
+class NoteRow(Struct, frozen=True):
+    """One line of the event log."""
+
+    at: Nanos
+    level: str
+    """info | warn | alarm"""
+    text: str
+
+
+class Money(Struct, frozen=True):
+    """The account. All in micro-dollars."""
+
+    initial: Cash
+    cash: Cash
+    reserved: Cash
+    """Held back by resting buys."""
+    equity: Cash
+    realised: Cash
+    unrealised: Cash
+    fees: Cash
+    """Net of rebates: positive is paid."""
+    adverse: Cash
+    captured: Cash
+    """Spread captured against the mid at the fill."""
+    peak: Cash
+    drawdown: Cash
+    """From the kill switch's reference, positive when losing."""
+    drawdown_pct: float
+    max_drawdown: Cash
+    alert_pct: float
+    halt_pct: float
+    reference: str
+    """start | peak"""
+
+
+class Snapshot(Struct, frozen=True):
+    """The desk at one moment."""
+
+    seq: int
+    """Events applied so far: a later snapshot has a larger one."""
+    at: Nanos
+    phase: str
+    """starting | running | paused | alert | killing | killed"""
+    why: str
+    money: Money
+    markets: tuple[MarketRow, ...]
+    orders: tuple[OrderRow, ...]
+    fills: tuple[FillRow, ...]
+    """The newest 50, newest first."""
+    feeds: tuple[FeedRow, ...]
+    risk: tuple[RiskRow, ...]
+    kill: tuple[KillRow, ...]
+    notes: tuple[NoteRow, ...]
+    """The newest 50, newest first."""
+    equity_curve: tuple[tuple[Nanos, Cash], ...]
+    """At most 240 points, oldest first, the last one now."""
+    fill_count: int
+    orders_sent: int
+    rejects: dict[str, int]
+
+
+class DeskCard(Struct, frozen=True):
+    """Who this desk is: what the runtime knows and the core does not."""
+
+    run: str
+    profile: str
+    mode: str
+    """PAPER | LIVE"""
+    source: str
+    """live | tape | loopback"""
+    started: Nanos
+    speed: str
+    """1, 10, max on a tape; empty on live data"""
+    tape_position: float
+    """Part of the tape played, 0..1; 0 on live data."""
+    engine_p99_us: float
+    """Engine step, 99th percentile of the last 1,000."""
+    pid: int
+    version: str
+    fill_model: str
+    account: str
+    """The wallet's short form; empty on paper."""
+    busy: str
+    """What the desk itself reports is wrong (disk full, journal halted); empty when nothing is."""
+
+
+class Frame(Struct, frozen=True):
+    """What the api sends to a face: the card and the picture."""
+
+    card: DeskCard
+    snapshot: Snapshot

@@ -1,0 +1,302 @@
+"""What the desk knows. Only `apply` writes here; strategies see views of it, faces see snapshots."""
+
+from collections import deque
+
+from msgspec import Struct
+
+from pmm_tui.core.book import Book
+from pmm_tui.core.commands import Command
+from pmm_tui.core.knobs import Knobs
+from pmm_tui.core.market import Market, Side
+from pmm_tui.core.orders.life import Order
+from pmm_tui.core.orders.room import Room, room_of
+from pmm_tui.core.portfolio import Holding, Portfolio
+from pmm_tui.core.quoting.quote import Quote
+from pmm_tui.core.risk.kill import Kill
+from pmm_tui.core.risk.review import stale
+from pmm_tui.core.signals.integrity import Integrity
+from pmm_tui.core.signals.volatility import Volatility
+from pmm_tui.core.strategies.maker import Pricing
+from pmm_tui.core.units import ONE, Cash, Nanos, Price, to_cash
+
+
+class Link(Struct):
+    """One connection."""
+
+    up: bool
+    since: Nanos
+    why: str
+
+
+class Note(Struct, frozen=True):
+    """One line of the event log."""
+
+    at: Nanos
+    level: str
+    text: str
+
+
+class MarketState:
+    """Everything known about one market."""
+
+    __slots__ = (
+        "backoff",
+        "book",
+        "changed",
+        "closed",
+        "committed",
+        "crossed_since",
+        "ending",
+        "exit_asked_at",
+        "exit_tries",
+        "exiting",
+        "first_at",
+        "hold",
+        "integrity",
+        "last",
+        "live",
+        "market",
+        "next_at",
+        "paused",
+        "payout",
+        "pricing",
+        "quotes",
+        "resync_at",
+        "resyncs",
+        "room",
+        "seen_at",
+        "sigma",
+        "sigma_source",
+        "urgent",
+        "vol",
+        "waiting",
+    )
+
+    def __init__(self, market: Market, knobs: Knobs) -> None:
+        self.market = market
+        self.book = Book(market.tick)
+        self.integrity = Integrity(market)
+        self.vol = Volatility(knobs.vol)
+        self.sigma, self.sigma_source = self.vol.effective()
+        self.first_at = Nanos(0)
+        self.seen_at = Nanos(0)
+        self.closed = False
+        self.payout: Price | None = None
+        self.paused = False
+        self.hold = "waiting for data"
+        self.exiting: int | None = None
+        """Slippage in ticks of a flatten under way."""
+        self.exit_asked_at = Nanos(0)
+        self.exit_tries = 0
+        self.pricing: Pricing | None = None
+        self.quotes: list[Quote] = []
+        self.live: dict[int, Order] = {}
+        """Orders that are not DONE."""
+        self.room = Room()
+        """What the live orders may still do; kept by `State.recount`."""
+        self.committed = Cash(0)
+        """What the market may cost at the worst: what its shares cost and what its live buys may still take."""
+        self.waiting = False
+        """A wish could not be placed before a cancel is proven."""
+        self.next_at = Nanos(0)
+        self.changed = False
+        """Something that a quote depends on has changed since the last decision."""
+        self.urgent = False
+        """Decide at once, whatever the quote interval."""
+        self.crossed_since = Nanos(0)
+        self.resync_at = Nanos(0)
+        self.resyncs = 0
+        self.last = Price(0)
+        self.backoff: dict[tuple[str, Side], tuple[Nanos, int]] = {}
+        """After post-only rejections: until when a side waits, and how often in a row it was refused."""
+        self.ending = False
+        """The stop before the market's end has begun."""
+
+    @property
+    def name(self) -> str:
+        """How a person calls it."""
+        return self.market.slug or self.market.id[:10]
+
+    @property
+    def over(self) -> bool:
+        """No more orders may go to this market."""
+        return self.closed or self.payout is not None
+
+    def mid(self) -> float | None:
+        """The mid in dollars, None where the book is not two-sided."""
+        return self.book.mid() if self.book.two_sided else None
+
+    def mid_of(self, token: str) -> float | None:
+        """The mid of one of the two tokens, None where the book is not two-sided."""
+        mid = self.mid()
+        return mid if mid is None or token == self.market.yes else 1.0 - mid
+
+    def outcome_of(self, token: str) -> str:
+        """The outcome that a token pays on."""
+        return self.market.outcomes[0 if token == self.market.yes else 1]
+
+
+class State:
+    """The desk's whole knowledge."""
+
+    __slots__ = (
+        "account_misses",
+        "began",
+        "blind",
+        "clusters",
+        "committed",
+        "curve",
+        "curve_step_ns",
+        "equity_now",
+        "fills_in",
+        "finished",
+        "foreign",
+        "kill",
+        "knobs",
+        "links",
+        "live",
+        "markets",
+        "next_order",
+        "next_sync_at",
+        "notes",
+        "now",
+        "orders_sent",
+        "out",
+        "paused",
+        "portfolio",
+        "quoting_ns",
+        "rejects",
+        "reserved",
+        "seq",
+        "watched_ns",
+    )
+
+    def __init__(self, knobs: Knobs) -> None:
+        self.knobs = knobs
+        self.now = Nanos(0)
+        self.began = Nanos(0)
+        """Time of the first fact."""
+        self.seq = 0
+        self.markets: dict[str, MarketState] = {}
+        self.live: dict[int, Order] = {}
+        """Every order that is not DONE, of all markets."""
+        self.finished: dict[int, Order] = {}
+        """DONE orders, for a while: a late fill is still a fill."""
+        self.fills_in: dict[str, int] = {}
+        """Fills by market."""
+        self.next_order = 1
+        initial = to_cash(knobs.desk.initial_balance)
+        self.portfolio = Portfolio(initial)
+        self.kill = Kill(start=initial, peak=initial)
+        self.links: dict[str, Link] = {}
+        self.paused = False
+        self.notes: deque[Note] = deque(maxlen=200)
+        self.rejects: dict[str, int] = {}
+        self.orders_sent = 0
+        self.out: list[Command] = []
+        """Commands that applying facts gave rise to; the engine takes them."""
+        self.next_sync_at = Nanos(0)
+        self.account_misses = 0
+        self.foreign = 0
+        self.reserved = Cash(0)
+        """Cash that live buys may still take, over all markets."""
+        self.committed = Cash(0)
+        self.clusters: dict[str, Cash] = {}
+        """Committed by cluster."""
+        self.equity_now = initial
+        """The equity when it was last worked out: each tick and each fill."""
+        self.blind = ""
+        """Why the equity cannot be computed; empty while it can."""
+        self.curve: list[tuple[Nanos, Cash]] = []
+        self.curve_step_ns = 1_000_000_000
+        self.quoting_ns = 0
+        """Market time with an order resting, summed over markets."""
+        self.watched_ns = 0
+        """Market time in which quotes were possible at all: data had come and the market was not over."""
+
+    def note(self, level: str, text: str) -> None:
+        """Write a line of the event log."""
+        self.notes.append(Note(self.now, level, text))
+
+    def touch_all(self) -> None:
+        """Every market is to be decided anew, at once."""
+        for market in self.markets.values():
+            market.changed = market.urgent = True
+
+    def value(self, market: MarketState) -> Cash | None:
+        """What the shares held in one market are worth at the mark, None where no mark can be made.
+
+        The mark is the mid of a two-sided book; on a one-sided book, what selling would surely bring: the bid for YES, 1 - ask for NO.
+        """
+        yes = self.portfolio.holdings.get(market.market.yes)
+        no = self.portfolio.holdings.get(market.market.no)
+        shares_yes = yes.shares if yes is not None else 0
+        shares_no = no.shares if no is not None else 0
+        if not shares_yes and not shares_no:
+            return Cash(0)
+        if not market.seen_at:
+            return None
+        book = market.book
+        if book.two_sided:
+            twice = book.bid + book.ask
+            return Cash((shares_yes * twice + shares_no * (2 * ONE - twice)) // (2 * ONE))
+        return Cash((shares_yes * book.bid + shares_no * (ONE - book.ask)) // ONE)
+
+    def equity(self) -> Cash | None:
+        """Cash and every holding at the mark, None where one of them has no mark."""
+        total = int(self.portfolio.cash)
+        for market in self.markets.values():
+            worth = self.value(market)
+            if worth is None:
+                self.blind = f"no price for the shares held in {market.market.slug or market.market.id}"
+                return None
+            total += worth
+        self.blind = ""
+        return Cash(total)
+
+    def cost(self, market: MarketState) -> Cash:
+        """What the shares held in one market cost."""
+        holdings = self.portfolio.holdings
+        nothing = _NOTHING
+        return Cash(holdings.get(market.market.yes, nothing).cost + holdings.get(market.market.no, nothing).cost)
+
+    def recount(self, market: MarketState) -> None:
+        """Work out anew what one market's orders and shares promise, after they changed, and carry the difference into the totals."""
+        room = room_of(market.market, market.live.values())
+        committed = Cash(self.cost(market) + room.reserved)
+        cluster = market.market.cluster
+        self.reserved = Cash(self.reserved + room.reserved - market.room.reserved)
+        self.committed = Cash(self.committed + committed - market.committed)
+        self.clusters[cluster] = Cash(self.clusters.get(cluster, 0) + committed - market.committed)
+        market.room = room
+        market.committed = committed
+
+    def hold_reason(self, market: MarketState) -> str:
+        """Why a market may not quote now by its data, its links or the operator's word; empty when it may."""
+        risk = self.knobs.risk
+        book = market.book
+        if self.paused or market.paused:
+            return "paused by the operator"
+        if market.over:
+            return "market closed" if market.payout is None else "market resolved"
+        for name, link in self.links.items():
+            if not link.up:
+                return f"{name} feed lost: {link.why}"
+        if not market.seen_at:
+            return "waiting for data"
+        if stale(market.seen_at, self.now, risk):
+            return f"stale: no data for over {risk.stale_after_s:g} s"
+        if not book.two_sided:
+            return "one-sided book" if book.bid or book.ask < ONE else "empty book"
+        if book.crossed:
+            return "crossed book"
+        if market.integrity.streak >= risk.hash_streak_max:
+            return f"book hash wrong {risk.hash_streak_max} times in a row or more"
+        if self.account_misses >= 2:
+            return "the venue's account does not match ours"
+        if self.now - market.first_at < risk.warm_up_s * 1e9:
+            return "warming up"
+        return ""
+
+
+_NOTHING = Holding()

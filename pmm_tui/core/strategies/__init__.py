@@ -1,0 +1,1 @@
+"""Strategies: each is one function from a view to wishes."""

@@ -1,0 +1,1 @@
+"""Tapes, journals, replay and the seeded simulation."""

@@ -1,0 +1,1 @@
+"""The simulated venue: pure matching in an async coat."""

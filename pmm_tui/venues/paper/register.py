@@ -1,0 +1,69 @@
+"""What the paper exchange remembers of every order it was sent, for questions asked later."""
+
+from collections import OrderedDict
+
+from msgspec import structs
+
+from pmm_tui.core.events import Event, FillSettled, OrderSeen
+from pmm_tui.core.units import Nanos, Size
+from pmm_tui.venues.paper.account import Fill
+from pmm_tui.venues.paper.fills import Resting
+
+REMEMBERED = 10_000
+"""So many orders are remembered, open ones always, so that memory is flat in the length of a run."""
+
+
+class Register:
+    """Open orders, and the fills of every order taken; a refused one is known too, so that sent again it is still refused."""
+
+    __slots__ = ("_fills", "open")
+
+    def __init__(self) -> None:
+        self.open: dict[int, Resting] = {}
+        self._fills: OrderedDict[int, list[Fill] | None] = OrderedDict()
+
+    def __contains__(self, order: int) -> bool:
+        return order in self._fills
+
+    def take(self, order: Resting) -> None:
+        """The order is booked."""
+        self.open[order.id] = order
+        self._remember(order.id, [])
+
+    def refuse(self, order: int) -> None:
+        """The order is not booked, and never will be."""
+        self._remember(order, None)
+
+    def filled(self, order: int, fill: Fill) -> None:
+        """One more fill of an open order."""
+        fills = self._fills[order]
+        if fills is not None:
+            fills.append(fill)
+
+    def matched(self, order: int) -> Size | None:
+        """What was filled of an order in all; None where it was never booked."""
+        fills = self._fills.get(order)
+        return None if fills is None else Size(sum(fill.event.size for fill in fills))
+
+    def seen(self, order: int) -> OrderSeen:
+        """Its line in the account: open, done or absent."""
+        matched = self.matched(order)
+        if matched is None:
+            return OrderSeen(order, "absent", Size(0))
+        return OrderSeen(order, "open" if order in self.open else "done", matched)
+
+    def story(self, order: int, at: Nanos) -> list[Event]:
+        """Its fills again, under the same trade ids, each with its end on chain where that is known; told at `at`."""
+        events: list[Event] = []
+        for fill in self._fills.get(order) or ():
+            events.append(structs.replace(fill.event, at=at))
+            if fill.ok is not None:
+                events.append(FillSettled(at, fill.event.trade, order, fill.ok))
+        return events
+
+    def _remember(self, order: int, fills: list[Fill] | None) -> None:
+        self._fills[order] = fills
+        if len(self._fills) > REMEMBERED:
+            oldest, kept = self._fills.popitem(last=False)
+            if oldest in self.open:
+                self._fills[oldest] = kept
