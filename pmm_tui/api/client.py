@@ -95,9 +95,9 @@ class Client:
                     self._ws, self._why, self._attempts = ws, "", 0
                     await self._listen(ws)
             except FileNotFoundError:
-                self._lost("no desk: its socket is not there")
+                self._lost("no desk, its socket is not there")
             except ConnectionRefusedError:
-                self._lost("no desk: its socket answers nobody")
+                self._lost("no desk, its socket answers nobody")
             except (OSError, TimeoutError, InvalidHandshake, InvalidMessage) as error:
                 self._lost(f"{type(error).__name__}: {error}")
             finally:

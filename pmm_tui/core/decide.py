@@ -57,6 +57,7 @@ def wishes(state: State, market: MarketState, fixed: Room) -> list[Quote]:
     if market.hold in _UNPRICED or not seen.bid or seen.ask >= 10_000:
         return []
     knobs = state.knobs
+    market.quoted_mid = (seen.bid + seen.ask) / 20_000
     market.pricing = maker.price(seen, micro(seen), knobs.maker)
     quotes = maker.propose(seen, market.pricing, knobs.maker)
     for shape in SHAPE:

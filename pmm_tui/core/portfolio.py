@@ -37,7 +37,7 @@ class Fill(Struct):
     adverse: Cash
     maker: bool
     captured: Cash
-    """Against the mid when the fill was known: what the spread earned, before fees."""
+    """Against the mid at which the quote was last decided: what the spread was to earn, before fees and before the market moved."""
     cash: Cash
     cost: Cash
     """How the holding's cost moved."""
@@ -84,7 +84,7 @@ class Portfolio:
         return (event.trade, event.order) in self.fills
 
     def book(self, order: Order, event: OrderFilled, mid: float | None) -> Fill:
-        """Book a fill that is not known yet; `mid` is the mid of the order's own token in dollars, None where there is none."""
+        """Book a fill that is not known yet; `mid` is that of the order's own token when its quotes were decided, dollars, or None."""
         held = self.holding(order.token)
         if order.side is Side.BUY:
             paid = pays(event.price, event.size)

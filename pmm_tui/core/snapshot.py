@@ -40,7 +40,7 @@ class OrderRow(Struct, frozen=True):
 
 
 class FillRow(Struct, frozen=True):
-    """One fill. `edge` is what it captured against the mid when it was known; status is MATCHED, CONFIRMED or FAILED."""
+    """One fill. `edge` is what it captured against the mid that its quote was decided at; status is MATCHED, CONFIRMED or FAILED."""
 
     at: Nanos
     market: str
@@ -160,7 +160,7 @@ class Money(Struct, frozen=True):
     """Net of rebates: positive is paid."""
     adverse: Cash
     captured: Cash
-    """Spread captured against the mid at the fill."""
+    """Spread captured against the mid that each quote was decided at."""
     peak: Cash
     drawdown: Cash
     """From the kill switch's reference, positive when losing."""

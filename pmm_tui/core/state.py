@@ -60,6 +60,7 @@ class MarketState:
         "paused",
         "payout",
         "pricing",
+        "quoted_mid",
         "quotes",
         "resync_at",
         "resyncs",
@@ -98,6 +99,8 @@ class MarketState:
         """What the market may cost at the worst: what its shares cost and what its live buys may still take."""
         self.waiting = False
         """A wish could not be placed before a cancel is proven."""
+        self.quoted_mid: float | None = None
+        """The mid that the resting quotes were last decided at, dollars: what a fill's edge is measured against (the decision time)."""
         self.next_at = Nanos(0)
         self.changed = False
         """Something that a quote depends on has changed since the last decision."""
@@ -126,9 +129,9 @@ class MarketState:
         """The mid in dollars, None where the book is not two-sided."""
         return self.book.mid() if self.book.two_sided else None
 
-    def mid_of(self, token: str) -> float | None:
-        """The mid of one of the two tokens, None where the book is not two-sided."""
-        mid = self.mid()
+    def quoted_mid_of(self, token: str) -> float | None:
+        """The mid of one of the two tokens when its quotes were last decided, None before that."""
+        mid = self.quoted_mid
         return mid if mid is None or token == self.market.yes else 1.0 - mid
 
     def outcome_of(self, token: str) -> str:

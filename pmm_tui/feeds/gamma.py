@@ -226,7 +226,8 @@ def _fees(one: GammaMarket) -> Fees:
 
 
 def _rewards(one: GammaMarket) -> Rewards:
-    daily = sum(_number("clobRewards.rewardsDailyRate", reward.rewardsDailyRate) for reward in one.clob_rewards or [])
+    # 0.0: the integer 0 of an empty sum would come back from a journal as 0.0, and two equal desks would not hash alike
+    daily = sum((_number("clobRewards.rewardsDailyRate", reward.rewardsDailyRate) for reward in one.clob_rewards or []), 0.0)
     return Rewards(
         max_spread_cents=_number("rewardsMaxSpread", one.rewards_max_spread or 0.0),
         min_size=Size(size_of(_decimal("rewardsMinSize", one.rewards_min_size or 0.0))),

@@ -12,6 +12,9 @@ from pmm_tui.core.events import Event
 from pmm_tui.record.journal import read
 from pmm_tui.record.lines import JournalReader
 
+_CRASHES = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What a bug in an engine raises."""
+
 
 class Answering(Protocol):
     """What is proven: it answers facts with commands and can say its whole state in a digest."""
@@ -58,10 +61,10 @@ class Proof(Struct, frozen=True):
         parts = self.difference
         if parts is not None:
             return (
-                f"run {self.run}: DIFFERS at seq {parts.seq} ({parts.event}) after {self.entries} entries\n"
+                f"DIFFERS at seq {parts.seq} ({parts.event}) after {self.entries} entries\n"
                 f"  recorded: {parts.recorded}\n  answered: {parts.answered}"
             )
-        text = f"run {self.run}: proven: {self.entries} entries gave the same commands"
+        text = f"proven: {self.entries} entries gave the same commands"
         if self.recorded_digest:
             return f"{text}, and the state has the same digest {self.digest}"
         text += f"; the run did not end in order, so no digest was recorded to compare {self.digest} with"
@@ -89,7 +92,7 @@ def _proof(folder: Path, journal: JournalReader, desk: Answering) -> Proof:
         entries += 1
         try:
             answered = encode(desk.step(entry.event))
-        except Exception as error:
+        except _CRASHES as error:
             error.add_note(f"while replaying {folder}, seq {entry.seq}, {type(entry.event).__name__}")
             raise
         if answered != entry.asked:

@@ -22,7 +22,7 @@ class MarketSummary(Struct, frozen=True):
 class Summary(Struct, frozen=True):
     """A run in numbers. Cash in micro-dollars, times in nanoseconds.
 
-    profit = captured + drift - fees - adverse: what the spread earned against the mid at each fill, what the inventory then gained or
+    profit = captured + drift - fees - adverse: what the spread was to earn against the mid that each quote was decided at, what the inventory then gained or
     lost as the mid moved (to the payout, where the market was resolved), and what was paid.
     """
 
@@ -125,7 +125,7 @@ def report(run: str, summary: Summary) -> str:
         "",
         f"equity         ${summary.equity / 1e6:,.2f} of ${summary.initial / 1e6:,.2f}",
         f"PnL            {dollars(summary.profit):>12}",
-        f"  spread       {dollars(summary.captured):>12}   captured against the mid at each fill",
+        f"  spread       {dollars(summary.captured):>12}   against the mid that each quote was decided at",
         f"  drift        {dollars(summary.drift):>12}   of the inventory as the mid moved, to the payout",
         f"  fees         {dollars(-summary.fees):>12}   rebates are positive",
         f"  adverse      {dollars(-summary.adverse):>12}   adverse selection charged by the simulated venue",

@@ -8,6 +8,7 @@ import pmm_tui
 from pmm_tui.core.events import BookReset, Event, MarketClosed, MarketListed, MarketResolved, TickSizeChanged
 from pmm_tui.core.units import ONE, Nanos, Price
 from pmm_tui.feeds.wire import Decoder
+from pmm_tui.record.lines import decode_fact, encode
 from pmm_tui.record.recorded import facts
 from pmm_tui.record.tape import GAMMA, MARKET, REST, TapeFrame, read_tape
 from tests.tapes.make_demo_tape import token
@@ -108,3 +109,9 @@ def test_a_down_book_is_told_in_yes_terms() -> None:
         near = min((one for one in found if one.market == fact.market and one is not fact), key=lambda one: abs(one.ts - fact.ts))
         if fact.bids and near.bids:
             assert abs(fact.bids[-1][0] - near.bids[-1][0]) <= 2_000
+
+
+def test_every_fact_of_the_demo_reads_back_from_a_journal_as_the_same_bytes() -> None:
+    for fact in facts(read_tape(DEMO), Decoder()):
+        written = encode(fact)
+        assert encode(decode_fact(written)) == written, "an int where a float is meant would give a replay another digest"

@@ -1,5 +1,6 @@
 """One of every fact and of every request, with the odd values that a record has to keep."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pmm_tui.core import commands, events, instructions
@@ -8,6 +9,7 @@ from pmm_tui.core.events import Event
 from pmm_tui.core.market import Fees, Kind, Market, Rewards, Side
 from pmm_tui.core.units import Cash, Nanos, Price, Size
 from pmm_tui.record.journal import Journal
+from pmm_tui.record.lines import Entry
 
 AT = Nanos(1_790_585_112_649_000_001)
 ID = "0xfb85ca82aa27f2ae7ea27513c8e341f029168fb664e78f8d82ab585af9af1028"
@@ -62,6 +64,7 @@ REQUESTS: list[Command] = [
     commands.Alert("alarm", "kill", 'drawdown "25 %" 🚨'),
 ]
 STEPS: list[tuple[Event, list[Command]]] = [(fact, REQUESTS if number % 5 == 0 else []) for number, fact in enumerate(FACTS)]
+TICKS: list[tuple[Event, list[Command]]] = [(events.Ticked(Nanos(n)), [commands.Cancel(n)] if n % 2 else []) for n in range(6)]
 HEADER: dict[str, object] = {"program": "0.1.0", "run": "r-1", "seed": 7, "mode": "paper", "started": AT, "knobs": {"gamma": 0.3}}
 
 
@@ -72,3 +75,8 @@ def small_run(folder: Path, steps: list[tuple[Event, list[Command]]] = STEPS, di
         journal.write(event, asked)
     journal.close(digest)
     return folder / "journal.jsonl"
+
+
+def steps_of(entries: Iterable[Entry]) -> list[tuple[Event, list[Command]]]:
+    """What was written, from what was read."""
+    return [(entry.event, entry.commands) for entry in entries]

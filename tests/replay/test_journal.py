@@ -2,33 +2,24 @@
 
 import errno
 import os
-import random
 import resource
 import shutil
 import stat
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import zstandard
 
-from pmm_tui.core.commands import Cancel, Command
+from pmm_tui.core.commands import Command
 from pmm_tui.core.events import Event, LinkDown, MarketListed, Ticked
-from pmm_tui.core.instructions import Instruction, Killed, Retuned
+from pmm_tui.core.instructions import Instruction, Retuned
 from pmm_tui.core.market import Fees
-from pmm_tui.core.units import Nanos
-from pmm_tui.record.journal import BALLAST, Journal, JournalBroken, JournalFull, compress, read
-from pmm_tui.record.lines import Entry, Fact, JournalCorrupt, Request, seal, segments, step_body
-from tests.replay.examples import AT, FACTS, HEADER, MARKET, REQUESTS, STEPS, small_run
+from pmm_tui.record.journal import BALLAST, Journal, JournalBroken, JournalFull, read
+from pmm_tui.record.lines import Fact, Request
+from tests.replay.examples import AT, FACTS, HEADER, MARKET, REQUESTS, STEPS, TICKS, small_run, steps_of
 
 ROOT = Path(__file__).resolve().parents[2]
-TICKS: list[tuple[Event, list[Command]]] = [(Ticked(Nanos(n)), [Cancel(n)] if n % 2 else []) for n in range(6)]
-
-
-def steps_of(entries: list[Entry]) -> list[tuple[Event, list[Command]]]:
-    return [(entry.event, entry.commands) for entry in entries]
 
 
 def mode(path: Path) -> int:
@@ -38,9 +29,6 @@ def mode(path: Path) -> int:
 def leaves(kind: type) -> set[type]:
     below: list[type] = kind.__subclasses__()
     return {kind}.union(*(leaves(sub) for sub in below))
-
-
-# What is written reads back
 
 
 def test_every_fact_and_request_reads_back_equal(tmp_path: Path) -> None:
@@ -93,7 +81,7 @@ def test_what_is_not_finite_is_refused_and_nothing_is_written(tmp_path: Path) ->
         journal.write(LinkDown(AT, "market", "\ud800"), [])
     journal.write(Ticked(AT), [])
     journal.close()
-    assert steps_of(list(read(tmp_path))) == [(Ticked(AT), [])]
+    assert steps_of(read(tmp_path)) == [(Ticked(AT), [])]
 
 
 def test_a_journal_has_one_writer_and_one_beginning(tmp_path: Path) -> None:
@@ -135,142 +123,6 @@ def test_production_syncs_before_any_command_leaves_and_paper_on_time(tmp_path: 
         journal.close()
 
 
-# Killed, torn, damaged
-
-
-def killed(folder: Path, seed: int) -> int:
-    """Kill a writer after some hundred entries at most; the last seq that it had acknowledged."""
-    chance = random.Random(seed)
-    how = (str(folder), str(seed), str(chance.choice((0.02, 1, 64))), str(chance.choice((0, 1, 50))))
-    with subprocess.Popen([sys.executable, "-m", "tests.replay.writer", *how], stdout=subprocess.PIPE, cwd=ROOT) as process:
-        assert process.stdout is not None
-        said = [process.stdout.readline() for _ in range(chance.randrange(1, 120))]
-        process.kill()
-        return int([*said, *process.stdout.read().splitlines()][-1])
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_F59_F63_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, seed: int) -> None:
-    folder = tmp_path / "run"
-    acknowledged = killed(folder, seed)
-    before = read(folder)
-    entries = list(before)
-    assert len(entries) in (acknowledged, acknowledged + 1), "one more may be written whose acknowledgement was not"
-    assert all(entry.event.at == entry.seq and entry.commands == [Cancel(entry.seq)] for entry in entries)
-    journal = Journal(folder, None, ballast_mib=0)
-    assert journal.seq == len(entries) + 1
-    assert len(list(folder.glob("*.torn-1"))) == bool(before.torn)
-    journal.write(Ticked(AT), [])
-    journal.close("d")
-    after = read(folder)
-    assert list(after)[:-1] == entries
-    assert (after.torn, after.closing is None) == ("", False)
-
-
-def test_F63_cut_at_every_byte_the_tail_is_kept_aside(tmp_path: Path) -> None:
-    whole = small_run(tmp_path / "whole", STEPS[:4], None).read_bytes()
-    header = whole.index(b"\n") + 1
-    for cut in range(len(whole) + 1):
-        folder = tmp_path / str(cut)
-        folder.mkdir()
-        (folder / "journal.jsonl").write_bytes(whole[:cut])
-        if cut < header:
-            with pytest.raises(JournalCorrupt, match="recorded nothing"):
-                Journal(folder, None)
-            continue
-        kept = whole[:cut].count(b"\n") - 1
-        tail = whole[:cut].rpartition(b"\n")[2]
-        journal = read(folder)
-        assert steps_of(list(journal)) == STEPS[:kept]
-        assert bool(journal.torn) == bool(tail)
-        assert (folder / "journal.jsonl").read_bytes() == whole[:cut], "reading changes nothing"
-        again = Journal(folder, None, ballast_mib=0)
-        again.write(Ticked(AT), [])
-        again.close()
-        assert steps_of(list(read(folder))) == [*STEPS[:kept], (Ticked(AT), [])]
-        assert [path.read_bytes() for path in folder.glob("*.torn-*")] == ([tail] if tail else [])
-        shutil.rmtree(folder)
-
-
-def test_a_second_torn_tail_has_its_own_file(tmp_path: Path) -> None:
-    live = small_run(tmp_path, STEPS[:2], None)
-    for number in (1, 2):
-        with live.open("ab") as file:
-            file.write(b'{"seq":3,"crc":"0' + b"\0" * number)
-        Journal(tmp_path, None, ballast_mib=0).close()
-        assert (tmp_path / f"journal.jsonl.torn-{number}").read_bytes().endswith(b"\0" * number)
-    assert steps_of(list(read(tmp_path))) == STEPS[:2]
-
-
-def test_F64_no_flipped_bit_is_ever_silently_wrong(tmp_path: Path) -> None:
-    live = small_run(tmp_path, [*STEPS[8:14], *TICKS])
-    whole = bytearray(live.read_bytes())
-    expected = steps_of(list(read(tmp_path)))
-    refused = torn = 0
-    for position in range(len(whole)):
-        for bit in range(8):
-            whole[position] ^= 1 << bit
-            live.write_bytes(whole)
-            whole[position] ^= 1 << bit
-            try:
-                journal = read(tmp_path)
-                found = steps_of(list(journal))
-            except JournalCorrupt as corrupt:
-                assert "journal.jsonl: line " in str(corrupt)
-                assert "seq " in str(corrupt)
-                refused += 1
-                continue
-            assert journal.torn
-            assert journal.closing is None
-            assert found == expected, "only the closing line may count as a torn tail: every other one has a frame after it"
-            torn += 1
-    assert refused > 0
-    assert torn == 8 * len(whole[whole.rstrip().rindex(b"\n") + 1 :])
-
-
-@pytest.mark.parametrize("fault", ["lost", "doubled", "swapped", "forged"])
-def test_F64_whole_lines_in_the_wrong_place_are_refused(tmp_path: Path, fault: str) -> None:
-    live = small_run(tmp_path, TICKS)
-    lines = live.read_bytes().splitlines(keepends=True)
-    if fault == "lost":
-        del lines[3]
-    elif fault == "doubled":
-        lines.insert(3, lines[3])
-    elif fault == "swapped":
-        lines[3], lines[4] = lines[4], lines[3]
-    else:
-        lines[3] = lines[3].replace(b'"at":2', b'"at":9')
-    live.write_bytes(b"".join(lines))
-    with pytest.raises(JournalCorrupt, match=r"journal\.jsonl: line [45], seq [34]: the line is damaged"):
-        list(read(tmp_path))
-
-
-def test_F64_an_entry_after_the_closing_line_is_refused(tmp_path: Path) -> None:
-    live = small_run(tmp_path, TICKS)
-    closing = live.read_bytes().splitlines()[-1]
-    crc = int(closing.split(b'"crc":"')[1][:8], 16)
-    live.write_bytes(live.read_bytes() + seal(step_body(Ticked(AT), []), len(TICKS) + 2, crc)[1])
-    with pytest.raises(JournalCorrupt, match="after the closing line"):
-        list(read(tmp_path))
-
-
-def test_F64_a_sealed_line_of_another_program_is_refused(tmp_path: Path) -> None:
-    live = small_run(tmp_path, [], None)
-    crc = int(live.read_bytes().split(b'"crc":"')[1][:8], 16)
-    live.write_bytes(live.read_bytes() + seal(b'"event":{"type":"Sneezed","at":1},"commands":[]}', 1, crc)[1])
-    with pytest.raises(JournalCorrupt, match="line 2, seq 1: whole, but not what this program writes"):
-        list(read(tmp_path))
-
-
-def test_another_schema_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "journal.jsonl").write_bytes(seal(b'"header":{"journal":2}}', 0, 0)[1])
-    with pytest.raises(JournalCorrupt, match="schema 2"):
-        read(tmp_path)
-
-
-# A full or failing disk
-
-
 def fill(journal: Journal) -> int:
     """Put a full device in place of the journal's file; returns the true one."""
     true = os.dup(journal.fileno())
@@ -292,7 +144,7 @@ def test_F61_a_full_disk_is_a_typed_refusal_and_the_journal_stays_whole(tmp_path
     os.close(true)
     journal.write(*TICKS[2])
     journal.close("d")
-    assert steps_of(list(read(tmp_path))) == [TICKS[0], TICKS[2]]
+    assert steps_of(read(tmp_path)) == [TICKS[0], TICKS[2]]
 
 
 LIMITED = """
@@ -392,93 +244,3 @@ def test_a_journal_that_cannot_begin_lets_go_of_its_file(tmp_path: Path) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
     assert not (tmp_path / BALLAST).exists()
-
-
-# Rotation
-
-
-def test_F72_rotation_compresses_and_reads_in_order(tmp_path: Path) -> None:
-    small_run(tmp_path, STEPS * 20, rotate_mib=0.004)
-    names = [path.name for path in segments(tmp_path)]
-    assert len(names) > 10
-    assert names == [f"journal-{number:06d}.jsonl.zst" for number in range(1, len(names))] + ["journal.jsonl"]
-    journal = read(tmp_path)
-    assert steps_of(list(journal)) == STEPS * 20
-    assert journal.closing is not None
-
-
-def test_F72_a_crash_at_any_point_of_a_rotation_loses_nothing(tmp_path: Path) -> None:
-    small_run(tmp_path / "run", STEPS * 4, None, rotate_mib=0.004)
-    compressed = segments(tmp_path / "run")
-    number = len(compressed) - 1
-    plain = {path.name: (zstd_text(path) if path.suffix == ".zst" else path.read_bytes()) for path in compressed}
-    last = compressed[-2].name
-    ways = {
-        "renamed, no live file yet": {last.removesuffix(".zst"): plain[last], ".journal.jsonl.new": b""},
-        "both names, empty live file": {last.removesuffix(".zst"): plain[last], "journal.jsonl": b""},
-        "half compressed": {last.removesuffix(".zst"): plain[last], f".{last}.new": b"(\xb5/\xfd", "journal.jsonl": plain["journal.jsonl"]},
-        "compressed, plain not gone": {
-            last: compressed[-2].read_bytes(),
-            last.removesuffix(".zst"): plain[last],
-            "journal.jsonl": plain["journal.jsonl"],
-        },
-    }
-    for way, files in ways.items():
-        folder = tmp_path / way
-        folder.mkdir()
-        for path in compressed[:-2]:
-            shutil.copy(path, folder)
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
-        live = compressed if files.get("journal.jsonl") else compressed[:-1]
-        expected = (STEPS * 4)[: sum(plain[path.name].count(b"\n") for path in live) - 1]
-        assert steps_of(list(read(folder))) == expected, way
-        journal = Journal(folder, None, ballast_mib=0)
-        journal.write(Killed(AT, "test"), [])
-        journal.close("d")
-        assert steps_of(list(read(folder))) == [*expected, (Killed(AT, "test"), [])], way
-        assert sorted(path.name for path in folder.glob("journal-*")) == [path.name for path in compressed[:number]], way
-
-
-def zstd_text(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return zstandard.ZstdDecompressor().stream_reader(file).read()
-
-
-def test_F64_damage_in_a_finished_file_is_refused(tmp_path: Path) -> None:
-    small_run(tmp_path, STEPS * 4, rotate_mib=0.004)
-    first, second, *_ = segments(tmp_path)
-    kept = second.read_bytes()
-    for position in range(0, len(kept), 7):
-        second.write_bytes(kept[:position] + bytes([kept[position] ^ 0x10]) + kept[position + 1 :])
-        with pytest.raises(JournalCorrupt):
-            list(read(tmp_path))
-    second.write_bytes(kept[: len(kept) // 2])
-    with pytest.raises(JournalCorrupt):
-        list(read(tmp_path))
-    second.write_bytes(kept)
-    assert steps_of(list(read(tmp_path))) == STEPS * 4
-    first.unlink()
-    with pytest.raises(JournalCorrupt, match="journal-000001"):
-        read(tmp_path)
-
-
-def test_a_file_that_cannot_be_compressed_stays_and_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    small_run(tmp_path, STEPS * 4, None, rotate_mib=0.004)
-    path = segments(tmp_path)[0]
-    plain = path.with_suffix("")
-    plain.write_bytes(zstd_text(path))
-    path.unlink()
-    blocked = tmp_path / f".{plain.name}.zst.new"
-    blocked.symlink_to(tmp_path / "elsewhere")
-    compress(tmp_path)
-    assert "stays uncompressed" in caplog.text
-    assert steps_of(list(read(tmp_path))) == STEPS * 4
-    compress(tmp_path)
-    assert not plain.exists(), "the second time nothing is in the way"
-    assert steps_of(list(read(tmp_path))) == STEPS * 4
-
-
-def test_seq_never_has_a_gap_over_files(tmp_path: Path) -> None:
-    small_run(tmp_path, TICKS * 50, rotate_mib=0.001)
-    assert all(after.seq == before.seq + 1 for before, after in pairwise(read(tmp_path)))

@@ -7,7 +7,7 @@ from pmm_tui.core.events import BookChanged, BookReset, Event, Level, MarketList
 from pmm_tui.core.market import Fees, Kind, Market, Side
 from pmm_tui.core.units import MILLI, SHARE, Cash, Nanos, Price, Size
 from pmm_tui.venues.paper.fills import PaperKnobs
-from pmm_tui.venues.paper.matching import Matching
+from pmm_tui.venues.paper.matching import START_CASH, Matching
 
 START = 1_700_000_000_000_000_000
 BUY, SELL = Side.BUY, Side.SELL
@@ -40,7 +40,7 @@ def knobs(model: str = "bbo", **more: Any) -> PaperKnobs:
 class Scene:
     """The exchange with one listed market; `at` is in milliseconds of desk time."""
 
-    def __init__(self, rules: PaperKnobs | None = None, seed: int = 1, cash: Cash = Cash(500_000_000), matching: Matching | None = None) -> None:
+    def __init__(self, rules: PaperKnobs | None = None, seed: int = 1, cash: Cash = START_CASH, matching: Matching | None = None) -> None:
         self.matching = matching or Matching(rules or knobs(), seed, cash)
         self.count = 0
         self.matching.observe(MarketListed(at(0), MARKET))
@@ -57,10 +57,10 @@ class Scene:
         """A taker of this side."""
         self.matching.observe(Traded(at(ms), "m", at(ms), Price(round(cents * 100)), sh(size), side))
 
-    def place(self, ms: float, side: Side, cents: float, size: float, token: str = "YES", kind: Kind = Kind.POST_ONLY) -> int:
+    def place(self, ms: float, side: Side, cents: float, size: float, outcome: str = "YES", kind: Kind = Kind.POST_ONLY) -> int:
         """Send an order; returns its id."""
         self.count += 1
-        self.send(ms, Place(self.count, "m", token, side, Price(round(cents * 100)), sh(size), kind))
+        self.send(ms, Place(self.count, "m", outcome, side, Price(round(cents * 100)), sh(size), kind))
         return self.count
 
     def send(self, ms: float, command: Command) -> None:
@@ -75,8 +75,8 @@ class Scene:
         """The answers of one type up to a time."""
         return [event for event in self.until(ms) if isinstance(event, kind)]
 
-    def give(self, ms: float, token: str, size: float) -> None:
-        """Own settled shares of a token: a taker buy at 50 cents from a book that is shown for it."""
-        self.book(ms, "50x100000" if token == "NO" else "49x1", "51x1" if token == "NO" else "50x100000")
-        self.place(ms, BUY, 50, size, token, Kind.IOC)
+    def give(self, ms: float, outcome: str, size: float) -> None:
+        """Own settled shares of an outcome: a taker buy at 50 cents from a book that is shown for it."""
+        self.book(ms, "50x100000" if outcome == "NO" else "49x1", "51x1" if outcome == "NO" else "50x100000")
+        self.place(ms, BUY, 50, size, outcome, Kind.IOC)
         self.until(ms + 10_000)

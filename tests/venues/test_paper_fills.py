@@ -1,5 +1,7 @@
 """The three fill models: what is evidence of a fill, how much of it, and how often."""
 
+from typing import ClassVar
+
 import pytest
 
 from pmm_tui.core.commands import Cancel
@@ -39,7 +41,7 @@ class TestChance:
     def test_units_are_in_range_and_even(self) -> None:
         chance = Chance(3)
         draws = [chance.unit() for _ in range(4_000)]
-        assert 0 <= min(draws) and max(draws) < 1
+        assert min(draws) >= 0 and max(draws) < 1
         assert sum(draws) / len(draws) == pytest.approx(0.5, abs=0.02)
 
     def test_certainties_draw_nothing(self) -> None:
@@ -84,6 +86,10 @@ class TestTouch:
         scene.book(300, "46x100", "47x20 49x25 50x15 51x100")
         assert [(f.price, f.size) for f in scene.only(5_000, OrderFilled)] == [(5_000, sh(60))]
 
+    def test_many_levels_at_once(self, scene: Scene) -> None:
+        scene.book(300, "30x100", " ".join(f"{cents}x1" for cents in range(35, 60)))
+        assert [f.size for f in scene.only(5_000, OrderFilled)] == [sh(16)]
+
     def test_the_same_by_level_changes(self, scene: Scene) -> None:
         scene.change(300, SELL, 50, 30)
         scene.change(400, SELL, 50, 30)
@@ -115,7 +121,7 @@ class TestTouch:
     def test_an_ask_is_reached_by_bids(self) -> None:
         scene = Scene()
         scene.book(10, "48x100", "52x100")
-        scene.place(20, BUY, 50, 40, token="NO")  # a NO bid at 50 is a YES ask at 50
+        scene.place(20, BUY, 50, 40, outcome="NO")  # a NO bid at 50 is a YES ask at 50
         scene.until(200)
         scene.book(300, "50x10 51x5", "53x100")
         filled = scene.only(5_000, OrderFilled)
@@ -239,7 +245,7 @@ class TestCoin:
 
 
 class TestQueue:
-    SURE = {"queue_base_probability": 1.0, "queue_exponent": 0.0, "queue_size_factor_min": 1.0}
+    SURE: ClassVar[dict[str, float]] = {"queue_base_probability": 1.0, "queue_exponent": 0.0, "queue_size_factor_min": 1.0}
 
     def scene(self, **more: float | str) -> Scene:
         scene = Scene(knobs("queue", **{**self.SURE, **more}))
@@ -283,7 +289,7 @@ class TestQueue:
     def test_an_ask_of_ours_is_filled_by_buyers(self) -> None:
         scene = Scene(knobs("queue", **self.SURE))
         scene.book(10, "48x100", "52x100")
-        scene.place(20, BUY, 49, 10, token="NO")
+        scene.place(20, BUY, 49, 10, outcome="NO")
         scene.until(200)
         scene.trade(300, BUY, 51, 100)
         assert [f.size for f in scene.only(5_000, OrderFilled)] == [sh(10)]

@@ -16,14 +16,14 @@ from pmm_tui.core.events import (
     Ticked,
 )
 from pmm_tui.core.units import Price
-from pmm_tui.venues.paper.fills import PaperKnobs
 from pmm_tui.venues.paper.matching import NEVER, Matching
 from pmm_tui.venues.paper.trouble import NoisyLine, Troubled, TroubleKnobs
 from tests.venues.scene import BUY, Scene, at, knobs, sh
 
 
-def scene(seed: int = 1, rules: PaperKnobs | None = None, **more: float) -> Scene:
-    made = Scene(matching=Troubled(rules or knobs(), seed, TroubleKnobs(**more)))
+def scene(seed: int = 1, **more: float) -> Scene:
+    rules = knobs(settlement_failure_probability=more.pop("failures", 0.0))
+    made = Scene(matching=Troubled(rules, seed, TroubleKnobs(**more)))
     made.book(10, "48x100", "52x100")
     return made
 
@@ -81,7 +81,7 @@ class TestOrders:
         told = walk(made)
         assert not [e for e in told if isinstance(e, OrderAccepted)]
         assert len([e for e in told if isinstance(e, OrderUncertain)]) == 4
-        assert [e.order for e in told if isinstance(e, OrderFilled)][0] == 4
+        assert next(e.order for e in told if isinstance(e, OrderFilled)) == 4
         (seen,) = [e for e in told if isinstance(e, AccountSeen)]
         assert [order.status for order in seen.orders] == ["open", "open", "open", "done"]
 
@@ -152,16 +152,12 @@ class TestAnswers:
 class TestSettlements:
     @pytest.mark.parametrize("seed", range(5))
     def test_failures_follow_their_probability_and_leave_no_trace(self, seed: int) -> None:
-        rules = knobs(settlement_failure_probability=0.5)
-        made = scene(seed, rules)
-        ends = []
+        made = scene(seed, failures=0.5)
         for n in range(20):
             made.place(1_000 * n + 1_000, BUY, 50, 10)
             made.book(1_000 * n + 1_500, "48x100", "50x10")
             made.book(1_000 * n + 1_600, "48x100", "52x10")
-        for event in made.until(100_000):
-            if isinstance(event, FillSettled):
-                ends.append(event.ok)
+        ends = [event.ok for event in made.only(100_000, FillSettled)]
         assert len(ends) == 20 and 2 <= sum(ends) <= 18
         assert made.matching.cash == 500_000_000 - 5_000_000 * sum(ends)
         assert made.matching.positions == ({"YES": sh(10 * sum(ends))})

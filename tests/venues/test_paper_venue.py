@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from pmm_tui.core.commands import CancelAll
+from pmm_tui.core.commands import CancelAll, Place
 from pmm_tui.core.events import BookReset, Event, LinkUp, MarketListed, OrderAccepted, OrderFilled
+from pmm_tui.core.market import Side
 from pmm_tui.core.units import SECOND, Nanos, Price, Size
 from pmm_tui.venues.paper.matching import NEVER, Matching
 from pmm_tui.venues.paper.venue import PaperVenue
 from tests.venues.scene import MARKET, at, knobs, levels, sh
 from tests.venues.venue_suite import Stage, VenueSuite, of
+
+ORDER = Place(1, "m", "YES", Side.BUY, Price(4_900), sh(10))
 
 
 class PaperStage:
@@ -94,12 +97,11 @@ async def test_the_exchange_sees_a_tapped_feed_first() -> None:
     )
     tapped = stage.venue.tap(film)
     heard = []
-    order = VenueSuite().order(stage, 1, 5_000)
     async for event in tapped.events():
         heard.append(event)
         if event.at == at(20):
             stage.now = at(20)
-            await stage.venue.send(order)
+            await stage.venue.send(Place(1, "m", "YES", Side.BUY, Price(5_000), sh(10)))
     assert heard == film.facts
     told = await stage.settled()
     assert [(type(e), e.at) for e in told[:2]] == [(OrderAccepted, at(150)), (OrderFilled, at(900))]
@@ -111,7 +113,7 @@ async def test_the_exchange_sees_a_tapped_feed_first() -> None:
 async def test_no_answer_before_its_time() -> None:
     stage = PaperStage()
     await stage.show(4_800, 5_200)
-    await stage.venue.send(VenueSuite().order(stage, 1, 4_900))
+    await stage.venue.send(ORDER)
     start = stage.now
     due = stage.matching.due()
     stage.now = Nanos(due - 1)
@@ -136,7 +138,7 @@ async def test_a_wait_ends_by_itself_when_the_clock_has_passed_the_due_time() ->
 
     venue = PaperVenue(matching, clock)
     answers = venue.events()
-    await venue.send(VenueSuite().order(PaperStage(), 1, 4_900))
+    await venue.send(ORDER)
     assert isinstance(await anext(answers), OrderAccepted)
     await venue.send(CancelAll())
     assert (await anext(answers)).at >= at(0)

@@ -1,5 +1,6 @@
 """What every venue owes a desk, whatever it is made of: one suite, a subclass for each venue."""
 
+from abc import ABC, abstractmethod
 from typing import Protocol, TypeVar
 
 from pmm_tui.core.commands import Cancel, CancelAll, Place, Sync
@@ -14,8 +15,12 @@ Fact = TypeVar("Fact", bound=Event)
 class Stage(Protocol):
     """A venue with one market, and a hand on what the others in that market do. Prices are in YES terms, sizes in whole shares."""
 
-    venue: Venue
     market: Market
+
+    @property
+    def venue(self) -> Venue:
+        """The venue under test."""
+        ...
 
     async def show(self, bid: int, ask: int) -> None:
         """The others show one level a side, 100 shares each, and nothing else."""
@@ -39,12 +44,12 @@ def of(events: list[Event], kind: type[Fact]) -> list[Fact]:
     return [event for event in events if isinstance(event, kind)]
 
 
-class VenueSuite:
+class VenueSuite(ABC):
     """Subclass it, name it Test…, and say how a stage is made. The stage starts with $500, no shares, and 48/52 in the book."""
 
+    @abstractmethod
     async def stage(self) -> Stage:
         """A fresh venue."""
-        raise NotImplementedError
 
     def order(self, stage: Stage, number: int, price: int, shares: float = 10, side: Side = Side.BUY, kind: Kind = Kind.POST_ONLY) -> Place:
         """An order in YES."""

@@ -37,6 +37,3 @@ class Road(Generic[Item]):
         at, _, item = heappop(self._heap)
         self.next = self._heap[0][0] if self._heap else NEVER
         return at, item
-
-    def __len__(self) -> int:
-        return len(self._heap)

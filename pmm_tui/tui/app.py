@@ -1,0 +1,262 @@
+"""The console: pulls the newest picture ten times a second, paints what changed, and turns keys into instructions."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from msgspec.structs import replace
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from pmm_tui.api.client import Client
+from pmm_tui.api.protocol import Args, Link
+from pmm_tui.core.snapshot import Frame
+from pmm_tui.core.units import Nanos
+from pmm_tui.tui.actions import ACTIONS
+from pmm_tui.tui.dialogs.question import TypePhrase
+from pmm_tui.tui.keys import KEYS
+from pmm_tui.tui.rows import book, chart, desk, foot, top
+from pmm_tui.tui.rows.lines import Builder
+from pmm_tui.tui.state import Scene
+from pmm_tui.tui.widgets.pane import Pane
+
+PULL_S = 0.1
+BLURRED_EVERY = 10
+"""An unfocused console looks at every tenth picture."""
+STALL_S = 2.0
+WIDE = (120, 36)
+SMALLEST = (80, 24)
+PANES: tuple[Builder, ...] = (book.markets, book.ladder, desk.orders, desk.fills, desk.guards, chart.equity, desk.log)
+"""What the number keys show; the first is the dashboard itself."""
+
+
+class Source(Protocol):
+    """Where pictures come from and commands go: the api's client, or a test's stand-in."""
+
+    def latest(self) -> Frame | None:
+        """The newest picture."""
+        ...
+
+    def link(self) -> Link:
+        """How the desk is reached."""
+        ...
+
+    async def command(self, cmd: str, args: Args) -> tuple[bool, str]:
+        """Ask the desk; never raises for what it answers."""
+        ...
+
+
+class PmmApp(App[None]):
+    """One desk on one screen."""
+
+    CSS_PATH = "theme.tcss"
+    TITLE = "pmm-tui"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(",".join(key.keys), f"do('{key.id}')", key.label, show=False, priority=key.id.startswith("kill")) for key in KEYS
+    ]
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = time.time_ns,
+        pull_s: float = PULL_S,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.clock = clock
+        self._wall = wall
+        self._pull_s = pull_s
+        self._pulls = 0
+        self._blurred = False
+        self._due = clock()
+        self._chosen = ""
+        self._markets = 0
+        self.scene = Scene(None, source.link())
+        self.toggled_at = float("-inf")
+        self.stops_paper = False
+        """Whether quitting ends a paper desk: it does where this console started it."""
+        self.animation_level = "none"
+
+    def compose(self) -> ComposeResult:
+        """Every pane of every layout; the style sheet chooses."""
+        yield Pane(top.banner, "bare", id="banner")
+        yield Pane(top.strip, "bare", id="strip")
+        with Horizontal(id="kpi"):
+            yield Pane(top.safe)
+            yield Pane(top.money)
+            yield Pane(top.quotes)
+        yield Pane(top.summary, "bare", id="summary")
+        yield Pane(desk.kill, id="kill")
+        yield Pane(book.markets, id="markets")
+        with Horizontal(id="middle"):
+            yield Pane(book.ladder, id="ladder")
+            with Vertical(id="trades"):
+                yield Pane(desk.orders, id="orders")
+                yield Pane(desk.fills, id="fills")
+            with Vertical(id="side"):
+                yield Pane(desk.position, id="position")
+                yield Pane(desk.guards, id="guards")
+        with Horizontal(id="bottom"):
+            yield Pane(chart.equity, id="equity")
+            yield Pane(desk.log, id="log")
+        yield Pane(book.markets, id="zoom")
+        yield Pane(foot.footer, "bare", id="footer")
+        yield Pane(foot.small, "bare", id="small")
+
+    def on_mount(self) -> None:
+        """Lay out, and start the one timer."""
+        self._lay_out()
+        if self._pull_s:
+            self.set_interval(self._pull_s, self._tick)
+
+    def on_ready(self) -> None:
+        """What was made so far will live as long as the console: keep the collector away from it."""
+        self.pull()
+        gc.collect()
+        gc.freeze()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose the layout for the new size."""
+        self._lay_out(event.size.width, event.size.height)
+        self.call_after_refresh(self.pull)
+
+    def on_app_blur(self) -> None:
+        """Nobody looks: slow down."""
+        self._blurred = True
+
+    def on_app_focus(self) -> None:
+        """Somebody looks."""
+        self._blurred = False
+        self.pull()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where a phrase is typed, K is a letter; ctrl+k kills there too."""
+        return not (parameters == ("kill",) and isinstance(self.screen, TypePhrase))
+
+    def action_do(self, key: str) -> None:
+        """One line of the key table."""
+        ACTIONS[key](self)
+
+    async def action_quit(self) -> None:
+        """The library's own way out is ours."""
+        ACTIONS["quit"](self)
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C never quits."""
+        self.say("q leaves the console, K kills the desk; ctrl+c does neither", "warn")
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work that must not hold up the screen."""
+        self.run_worker(work, group="commands", exit_on_error=False)
+
+    def pull(self) -> None:
+        """Take the newest picture and paint what changed."""
+        frame, link = self.source.latest(), self.source.link()
+        markets = frame.snapshot.markets if frame is not None else ()
+        ids = [row.id for row in markets]
+        if self._chosen not in ids:
+            self._chosen = next((row.id for row in markets if row.state == "quoting"), ids[0] if ids else "")
+        selected = ids.index(self._chosen) if ids else 0
+        self.scene = Scene(frame, link, selected, Nanos(self._wall()), self.scene.message, self.scene.pane)
+        self._settle(len(ids))
+        with self.batch_update():
+            base = self.screen_stack[0]
+            for pane in base.query(Pane):
+                if pane.is_on_screen or pane.display:
+                    pane.apply(self.scene)
+
+    def choose(self, step: int) -> None:
+        """Move the selection through the markets."""
+        markets = self.scene.frame.snapshot.markets if self.scene.frame is not None else ()
+        if markets:
+            self._chosen = markets[max(0, min(len(markets) - 1, self.scene.selected + step))].id
+            self.pull()
+
+    def say(self, text: str, style: str = "") -> None:
+        """Show the answer to a key in the footer."""
+        self.scene = replace(self.scene, message=(style, text))
+        self.pull()
+
+    def show_pane(self, number: int) -> None:
+        """The dashboard (1), or one pane as large as the screen."""
+        self.scene = replace(self.scene, pane=number)
+        self.query_one("#zoom", Pane).builder = PANES[number - 1]
+        self.screen_stack[0].set_class(number > 1, "zoomed")
+        self.call_after_refresh(self.pull)
+
+    def _tick(self) -> None:
+        late = self.clock() - self._due
+        self._due = self.clock() + self._pull_s
+        if late > STALL_S:
+            self.say(f"the terminal stalled for {late:.1f} s; the desk was not touched by it", "warn")
+        self._pulls += 1
+        if not self._blurred or self._pulls % BLURRED_EVERY == 0:
+            self.pull()
+
+    def _lay_out(self, width: int = 0, height: int = 0) -> None:
+        width, height = width or self.size.width, height or self.size.height
+        small = width < SMALLEST[0] or height < SMALLEST[1]
+        wide = width >= WIDE[0] and height >= WIDE[1]
+        base = self.screen_stack[0]
+        base.set_class(small, "small")
+        base.set_class(not small and not wide, "compact")
+        base.set_class(wide and height < 44, "short")
+        for pane in base.query("#markets, #ladder, #orders, #fills, #kill, #zoom").results(Pane):
+            pane.frame = "box" if wide else "rule"
+        self._markets = -1
+
+    def _settle(self, markets: int) -> None:
+        """Heights that depend on how many markets there are and on the kill switch: changed seldom, never by a number moving."""
+        base = self.screen_stack[0]
+        base.set_class(self.scene.lost, "lost")
+        need = desk.kill_height(self.scene)
+        key = markets * 100 + need
+        if key == self._markets:
+            return
+        self._markets = key
+        wide = not base.has_class("compact")
+        table, kill = base.query_one("#markets", Pane), base.query_one("#kill", Pane)
+        table.styles.height = min(max(1, markets), 8 if wide else 4) + (3 if wide else 2)
+        kill.display = bool(need)
+        kill.styles.height = need + (2 if wide else 1)
+        self.call_after_refresh(self.pull)
+
+
+def run(socket: Path, *, keep: bool) -> int:
+    """Open the console on a desk's socket until the operator leaves; the exit code. Without `keep`, q also stops a paper desk."""
+    client = Client(socket, f"console:{_tty()}")
+    app = PmmApp(client)
+    app.stops_paper = not keep
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGHUP, signal.SIGTERM):
+            loop.add_signal_handler(one, app.exit)
+        listening = asyncio.create_task(client.run())
+        try:
+            await app.run_async()
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    asyncio.run(main())
+    return app.return_code or 0
+
+
+def _tty() -> str:
+    """Which terminal this is, for the journal."""
+    try:
+        return os.ttyname(sys.stdin.fileno()).removeprefix("/dev/")
+    except OSError:
+        return "notty"

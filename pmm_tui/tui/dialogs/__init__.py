@@ -1,0 +1,1 @@
+"""Questions the console asks before it does what costs money or adds risk."""

@@ -1,0 +1,187 @@
+"""Numbers and strings as an operator reads them: cents, shares, dollars, ages; and nothing from outside that could steer a terminal."""
+
+import math
+import re
+import unicodedata
+from datetime import UTC, datetime
+
+from rich.cells import cell_len, set_cell_size
+
+from pmm_tui.core.units import DOLLAR, ONE, SHARE
+
+NONE = "–"
+"""What is not known."""
+_RAW_MAX = 1_000
+_DROPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_SPACES = frozenset({"Zl", "Zp", "Zs"})
+_JOINED = re.compile("(.)[\ufe0e\ufe0f]?(?:\u200d.[\ufe0e\ufe0f]?)+")
+"""An emoji made of several: terminals disagree about its width, so only its first part is kept."""
+_MARKS_MAX = 2
+
+
+def clean(text: str) -> str:
+    """One line of printable text: controls, escapes, bidi and zero-width characters dropped, joined emoji cut to one, marks limited."""
+    kept: list[str] = []
+    marks = 0
+    for char in _JOINED.sub(r"\1", unicodedata.normalize("NFC", text[:_RAW_MAX])):
+        if char in "\t\n\r\x0b\x0c\x85":
+            char = " "
+        category = unicodedata.category(char)
+        if category in _DROPPED or "\ufe00" <= char <= "\ufe0f" or "\U0001f3fb" <= char <= "\U0001f3ff":
+            continue
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if marks <= _MARKS_MAX:
+            kept.append(" " if category in _SPACES else char)
+    return "".join(kept)
+
+
+def fit(text: str, width: int, align: str = "<") -> str:
+    """Exactly `width` cells: cut with an ellipsis or padded. `align` is < > or ^."""
+    if width <= 0:
+        return ""
+    length = cell_len(text)
+    if length > width:
+        text = text.rstrip()
+        length = cell_len(text)
+    if length > width:
+        return set_cell_size(set_cell_size(text, width - 1).rstrip() + "…", width)
+    gap = width - length
+    if align == ">":
+        return " " * gap + text
+    if align == "^":
+        return " " * (gap // 2) + text + " " * (gap - gap // 2)
+    return text + " " * gap
+
+
+def middle(text: str, width: int) -> str:
+    """A title from outside, cleaned; a long one keeps its beginning and its end, where the time stands."""
+    cleaned = clean(text)
+    if cell_len(cleaned) <= width or width < 12:
+        return fit(cleaned, width)
+    tail = width * 9 // 20
+    end = cleaned[-tail:]
+    while cell_len(end) > tail:
+        end = end[1:]
+    return fit(set_cell_size(cleaned, width - 1 - cell_len(end)).rstrip() + "…" + end, width)
+
+
+def said(text: str, width: int, align: str = "<") -> str:
+    """A string from outside, cleaned and fitted."""
+    return fit(clean(text), width, align)
+
+
+def cents(price: float, tick: int = 10) -> str:
+    """A price in cents without the sign: 52.0; two decimals on grids finer than a tenth of a cent."""
+    if not math.isfinite(price):
+        return NONE
+    return f"{price / 100:.{2 if tick % 10 else 1}f}"
+
+
+def cents_of(dollars: float, decimals: int = 2) -> str:
+    """A float dollar price in cents: 0.52448 is 52.45."""
+    return f"{dollars * 100:.{decimals}f}" if math.isfinite(dollars) else NONE
+
+
+def ticks_of(dollars: float, tick: int) -> str:
+    """A float dollar distance in ticks: 1.2t."""
+    if not math.isfinite(dollars) or tick <= 0:
+        return NONE
+    return f"{dollars * ONE / tick:.3g}t"
+
+
+def shares(size: int) -> str:
+    """A size in at most six cells: 25, 12.5, 5,200, 12.4k, 1.25M."""
+    count = size / SHARE
+    magnitude = abs(count)
+    if magnitude >= 999_950:
+        return f"{count / 1e6:.2f}M"
+    if magnitude >= 9_999.5:
+        return f"{count / 1e3:.1f}k"
+    if magnitude >= 999.95 or count == int(count):
+        return f"{count:,.0f}"
+    return f"{count:.1f}" if magnitude >= 0.1 or count == 0 else f"{count:.2f}"
+
+
+def signed_shares(size: int) -> str:
+    """A size with its sign; a flat position is 0."""
+    return f"+{shares(size)}" if size > 0 else shares(size)
+
+
+def usd(cash: int, decimals: int = 2) -> str:
+    """Dollars: $512.40, -$3.10, $1,204,551.00."""
+    amount = f"${abs(cash) / DOLLAR:,.{decimals}f}"
+    return f"-{amount}" if cash < 0 and amount.strip("$0.,") else amount
+
+
+def signed_usd(cash: int, decimals: int = 2) -> str:
+    """Dollars with their sign: +$12.40, -$3.10; nothing is $0.00."""
+    text = usd(cash, decimals)
+    return f"+{text}" if cash > 0 and text.strip("$0.,") else text
+
+
+def arrow(value: float) -> str:
+    """Which way: ▲ ▼ or a blank."""
+    return "▲" if value > 0 else "▼" if value < 0 else " "
+
+
+def percent(value: float) -> str:
+    """Percent points with one decimal: 2.1%."""
+    return f"{value:.1f}%" if math.isfinite(value) else NONE
+
+
+def age(seconds: float) -> str:
+    """How long, in at most five cells: 140ms, 4.2s, 71s, 12m, 3h20, 18d."""
+    if not math.isfinite(seconds):
+        return NONE
+    if seconds < 0.9995:
+        return f"{max(0.0, seconds) * 1000:.0f}ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    if whole < 120:
+        return f"{whole}s"
+    if whole < 7_200:
+        return f"{whole // 60}m"
+    if whole < 100 * 3_600:
+        return f"{whole // 3_600}h{whole % 3_600 // 60:02d}"
+    return f"{whole // 86_400}d"
+
+
+def left(seconds: float) -> str:
+    """Time to an end, in at most six cells: 12:27, 5h41m, 18d; ended once it is over."""
+    if seconds <= 0:
+        return "ended"
+    whole = int(seconds)
+    if whole < 3_600:
+        return f"{whole // 60:02d}:{whole % 60:02d}"
+    if whole < 100 * 3_600:
+        return f"{whole // 3_600}h{whole % 3_600 // 60:02d}m"
+    return f"{whole // 86_400}d"
+
+
+def span(seconds: float) -> str:
+    """How long something has run: 03:12:01, or days in front."""
+    whole = max(0, int(seconds))
+    days, rest = divmod(whole, 86_400)
+    text = f"{rest // 3_600:02d}:{rest % 3_600 // 60:02d}:{rest % 60:02d}"
+    return f"{days}d {text}" if days else text
+
+
+def clock(at: int, millis: bool = False) -> str:
+    """A moment as UTC time of day; – before there is one."""
+    if at <= 0:
+        return NONE
+    moment = datetime.fromtimestamp(at // 1_000_000_000, UTC)
+    return f"{moment:%H:%M:%S}" + (f".{at // 1_000_000 % 1_000:03d}" if millis else "")
+
+
+def day(at: int) -> str:
+    """A moment's UTC date."""
+    return f"{datetime.fromtimestamp(at // 1_000_000_000, UTC):%Y-%m-%d}" if at > 0 else NONE
+
+
+def count(value: int) -> str:
+    """A counter in at most six cells: 311, 88.1k, 1.2M."""
+    if value >= 999_950:
+        return f"{value / 1e6:.1f}M"
+    return f"{value / 1e3:.1f}k" if value >= 10_000 else f"{value:,}"

@@ -1,0 +1,76 @@
+"""The foot of the screen and the help, both made from the key table; and the face of a screen that is too small."""
+
+from pmm_tui.core.units import Cash
+from pmm_tui.tui import format as f
+from pmm_tui.tui.keys import KEYS, RISKS, Key, applies, label
+from pmm_tui.tui.rows.desk import newest
+from pmm_tui.tui.rows.lines import Panel, Row, Span, length
+from pmm_tui.tui.rows.top import banner
+from pmm_tui.tui.state import Scene, desk_verdict
+
+
+def target(scene: Scene) -> Span:
+    """Which desk a key reaches."""
+    if scene.frame is None:
+        return ("[no desk]", "waiting")
+    return ("[LIVE $]", "live") if scene.live else (f"[{f.said(scene.frame.card.mode, 5).strip()}]", "paper")
+
+
+def _keys_row(scene: Scene, keys: list[Key], roomy: bool) -> Row:
+    """The target and the keys, each in its pill."""
+    row: list[Span] = [(" ", ""), target(scene)]
+    for key in keys:
+        pill = f" {key.show} " if roomy else key.show
+        row += [("  " if roomy else " ", ""), (pill, "danger" if key.id == "kill" else "key"), (f" {label(key, scene)}", "")]
+    return tuple(row)
+
+
+def footer(scene: Scene, width: int, height: int) -> Panel:
+    """What was last answered or happened, and the keys that act now, as many as fit."""
+    keys = [key for key in KEYS if key.footer and applies(key, scene)]
+    row = _keys_row(scene, keys, width >= 100)
+    while length(row) > width and len(keys) > 1:
+        keys.remove(max(keys, key=lambda key: key.footer))
+        row = _keys_row(scene, keys, width >= 100)
+    rows: list[Row] = [newest(scene, width), row]
+    return Panel("", rows[-height:])
+
+
+def help_rows() -> list[Row]:
+    """Every key, what it does, and how much it asks before it does it."""
+    rows: list[Row] = []
+    for key in KEYS:
+        risk = RISKS[key.risk]
+        style = {"frees": "up", "costs": "warn", "adds": "down"}.get(key.risk, "dim")
+        rows.append(((f" {f.fit(key.show, 10)}", "bold"), (f.fit(risk, 12), style), (key.help, "")))
+    return rows
+
+
+def small(scene: Scene, width: int, height: int) -> Panel:
+    """A screen too small for a dashboard: mode, state and money, the size that is needed, and the keys that still work."""
+    verdict = desk_verdict(scene)
+    rows: list[Row] = [banner(scene, width, 1).rows[0]]
+    if scene.frame is not None:
+        money = scene.frame.snapshot.money
+        made = Cash(money.equity - money.initial)
+        tone = "up" if made > 0 else "down" if made < 0 else ""
+        rows.append(
+            (
+                (f" {f.arrow(made)} {f.signed_usd(made)} ", tone),
+                (f" drawdown {f.percent(money.drawdown_pct)} of {money.halt_pct:g}%  orders {len(scene.frame.snapshot.orders)}", ""),
+            )
+        )
+    else:
+        rows.append(((f" {verdict.why}", "dim"),))
+    keys = _keys_row(scene, [key for key in KEYS if key.small], False)
+    rows += [
+        (),
+        ((f" Too small for the dashboard: {width}×{height}, 80×24 is needed.", "warn"),),
+        ((" The desk keeps running. These keys still work:", ""),),
+        keys,
+        (),
+        newest(scene, width),
+    ]
+    if height < len(rows):
+        rows = [rows[0], rows[1], keys, newest(scene, width)]
+    return Panel("", rows[:height])

@@ -1,0 +1,250 @@
+"""The top of the screen: whose money, what the desk is doing, and the three answers: am I safe, am I making money, is it quoting."""
+
+from pmm_tui.core.snapshot import DeskCard, Money
+from pmm_tui.tui import format as f
+from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, length, pairs, wrap
+from pmm_tui.tui.state import OVER, Scene, Verdict, desk_verdict, quoting_verdict, safe_verdict, worst_case
+
+_FILLS = {"killed": "▚", "lost": "╱", "paused": "░"}
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def mode_block(scene: Scene) -> Row:
+    """PAPER or LIVE: words, glyphs, fill and colour together."""
+    if scene.frame is None:
+        return (("╱╱╱ pmm-tui ╱╱╱", "waiting"),)
+    if scene.live:
+        return (("███", "live-fill"), (" LIVE $$$ REAL MONEY ", "live"), ("███", "live-fill"))
+    return (("▒▒▒", "paper-fill"), (f" {f.said(scene.frame.card.mode, 5)} ", "paper"), ("▒▒▒", "paper-fill"))
+
+
+def banner(scene: Scene, width: int, _: int) -> Panel:
+    """One line over the whole width: mode, state, reason, and the fill of its mode or its trouble."""
+    verdict = desk_verdict(scene)
+    row: list[Span] = [*mode_block(scene), (f"  {verdict.glyph} {verdict.word} ", verdict.style)]
+    tail = _account(scene) if not verdict.why else verdict.why
+    room = width - length(row)
+    if tail and room > 4:
+        row.append((f.fit(f" {tail}  ", min(room, len(f" {tail}  "))), verdict.style))
+    room = width - length(row)
+    if room > 0:
+        if verdict.style in _FILLS:
+            row.append((_FILLS[verdict.style] * room, verdict.style))
+        else:
+            row.append(("█" * room, "live-fill") if scene.live else ("▒" * room, "paper-fill" if scene.frame else "waiting"))
+    return Panel("", [exact(tuple(row), width)])
+
+
+def _account(scene: Scene) -> str:
+    if scene.frame is None:
+        return ""
+    if scene.live:
+        return f"real orders, account {f.clean(scene.frame.card.account) or 'not named'}"
+    return "simulated fills, no order leaves this host"
+
+
+def source(card: DeskCard, width: int = 12) -> Row:
+    """Where the facts come from. The word for a working connection is never the word for real money."""
+    if card.source == "tape":
+        speed = f"{card.speed}x" if card.speed and card.speed != "max" else f.clean(card.speed) or "?"
+        part = min(1.0, max(0.0, card.tape_position))
+        filled = round(part * width)
+        return (
+            ("tape ", "head"),
+            (speed, "bold"),
+            (" ▕", "dim"),
+            ("█" * filled, "ours"),
+            ("░" * (width - filled), "frame"),
+            ("▏", "dim"),
+            (f"{part * 100:.0f}%", "bold"),
+        )
+    name = {"live": "Polymarket feed", "loopback": "loopback exchange"}.get(card.source, f.said(card.source, 16).strip())
+    return (("data ", "head"), (name, "bold"))
+
+
+def feed_lamps(scene: Scene) -> Row:
+    """Each connection: its name and ● up or ✖ down."""
+    row: list[Span] = []
+    for feed in scene.frame.snapshot.feeds if scene.frame is not None else ():
+        lamp: Span = ("●", "up") if feed.up else ("✖", "alarm")
+        row += [(f"{'  ' if row else ''}{f.said(feed.link, 8).strip()} ", "head"), lamp]
+    return tuple(row)
+
+
+def strip(scene: Scene, width: int, _: int) -> Panel:
+    """The line below the banner: profile, data source, connections, speed of the desk, age of the picture, time."""
+    if scene.frame is None:
+        return Panel("", [((" pmm-tui  ", "dim"), (f.fit("no picture from the desk yet", width - 10), "dim"))])
+    card, snapshot = scene.frame.card, scene.frame.snapshot
+    bar: Span = (" │ ", "frame")
+    stamp = f"{f.day(snapshot.at)} {f.clock(snapshot.at)}Z" if width >= 120 else f"{f.clock(snapshot.at)}Z"
+    tail: Row = ((f"{stamp} ", "bold"),)
+    if width >= 120:
+        tail = ((f"{stamp}  ", "bold"), ("up ", "head"), (f"{f.span((scene.wall - card.started) / 1e9)} ", ""))
+    parts: list[Row] = [
+        ((" " + f.said(card.profile, min(20, len(f.clean(card.profile)))), "bold"),),
+        source(card, 12 if width >= 120 else 8),
+        feed_lamps(scene),
+        (("fills ", "head"), (f.said(card.fill_model, 6).strip(), "")) if card.fill_model else (),
+        (("picture ", "head"), (f.age(scene.link.age_s), "alarm" if scene.lost else "")),
+        (("step p99 ", "head"), (f"{card.engine_p99_us:.0f}µs", "")),
+        (("run ", "head"), (f.said(card.run, 24).strip(), "dim")),
+    ]
+    row: list[Span] = []
+    for part in parts:
+        if part and length(row) + 3 + length(part) + length(tail) < width:
+            row += [bar, *part] if row else list(part)
+    gap = width - length(row) - length(tail)
+    return Panel("", [exact((*row, (" " * max(0, gap), ""), *tail), width)])
+
+
+def gauge(money: Money, width: int) -> Row:
+    """The drawdown as a bar from 0 to the halt, with the alert level marked: ▕███░░░░┊░░░▏."""
+    inner = max(4, width - 2)
+    full = min(1.0, max(0.0, money.drawdown_pct / money.halt_pct)) if money.halt_pct > 0 else 0.0
+    mark = min(inner - 1, int(inner * money.alert_pct / money.halt_pct)) if money.halt_pct > 0 else inner - 1
+    eighths = round(full * inner * 8)
+    style = "down" if money.drawdown_pct >= money.alert_pct else "warn" if money.drawdown_pct >= money.alert_pct * 2 / 3 else "up"
+    row: list[Span] = [("▕", "dim")]
+    for cell in range(inner):
+        part = min(8, max(0, eighths - 8 * cell))
+        if part == 8:
+            row.append(("█", style))
+        elif cell == mark:
+            row.append(("┊", "warn"))
+        else:
+            row.append((_EIGHTHS[part], style) if part else ("░", "frame"))
+    return (*row, ("▏", "dim"))
+
+
+def _headline(verdict: Verdict, width: int, style: str = "") -> Row:
+    word = f" {verdict.glyph} {verdict.word} "
+    return ((word, style or verdict.style), (f.fit(f" {verdict.why}", width - len(word)), "dim"))
+
+
+def safe(scene: Scene, width: int, _: int) -> Panel:
+    """Am I safe?"""
+    verdict = safe_verdict(scene)
+    style = {"up": "running", "warn": "held"}.get(verdict.style, verdict.style)
+    rows: list[Row] = [_headline(verdict, width, style)]
+    if scene.frame is None:
+        return Panel("Safe?", rows)
+    money, markets = scene.frame.snapshot.money, scene.frame.snapshot.markets
+    levels = f" alert {money.alert_pct:g}% kill {money.halt_pct:g}%"
+    rows.append((*gauge(money, width - len(levels)), (levels, "dim")))
+    worst = sum(worst_case(row) for row in markets)
+    room = round(money.drawdown * (money.halt_pct / money.drawdown_pct - 1)) if money.drawdown_pct > 0 else 0
+    tone = "down" if money.drawdown_pct >= money.alert_pct else ""
+    rows.append(pairs((("drawdown", f"{f.percent(money.drawdown_pct)}", tone), ("in money", f.usd(-max(0, money.drawdown)), tone)), width))
+    left = f.usd(max(0, room)) if room else f.NONE
+    rows.append(pairs((("deepest", f.usd(-money.max_drawdown), ""), ("to kill", left, "")), width))
+    rows.append(pairs((("reference", money.reference, "dim"), ("worst case", f.signed_usd(worst), "down" if worst < 0 else "")), width))
+    return Panel("Safe?", rows)
+
+
+def _tone(cash: int) -> str:
+    return "up" if cash > 0 else "down" if cash < 0 else ""
+
+
+def _pill(cash: int) -> str:
+    return "gain" if cash > 0 else "loss" if cash < 0 else "waiting"
+
+
+def money_row(money: Money) -> Row:
+    """The one number: what the run has made."""
+    made = money.equity - money.initial
+    share = f"{100 * made / money.initial:+.1f}%" if money.initial > 0 else f.NONE
+    return ((f" {f.arrow(made)} {f.signed_usd(made)} ", _pill(made)), (f" {share} since the start", "dim"))
+
+
+def money(scene: Scene, width: int, _: int) -> Panel:
+    """Am I making money?"""
+    if scene.frame is None:
+        return Panel("Making money?", [((" – ", "dim"), ("no picture yet", "dim"))])
+    account = scene.frame.snapshot.money
+    fees = -account.fees
+    rows = [
+        money_row(account),
+        pairs((("equity", f.usd(account.equity), "bold"), ("free cash", f.usd(account.cash - account.reserved), "")), width),
+        pairs(
+            (
+                ("realised", f.signed_usd(account.realised), _tone(account.realised)),
+                ("unrealised", f.signed_usd(account.unrealised), _tone(account.unrealised)),
+            ),
+            width,
+        ),
+        pairs(
+            (
+                ("captured", f.signed_usd(account.captured), _tone(account.captured)),
+                ("adverse", f.signed_usd(-account.adverse), _tone(-account.adverse)),
+            ),
+            width,
+        ),
+        pairs((("rebates" if fees > 0 else "fees", f.signed_usd(fees), _tone(fees)), ("in orders", f.usd(account.reserved), "")), width),
+    ]
+    return Panel("Making money?", rows)
+
+
+def why_silent(scene: Scene) -> list[str]:
+    """Each market that is not quoting, with its reason."""
+    markets = scene.frame.snapshot.markets if scene.frame is not None else ()
+    silent = [row for row in markets if row.state not in ("quoting", *OVER)]
+    return [(f"{f.said(row.question, 18).strip()}: " if len(markets) > 1 else "") + (f.clean(row.why) or row.state) for row in silent]
+
+
+def quotes(scene: Scene, width: int, height: int) -> Panel:
+    """Is it quoting, and if not, why?"""
+    verdict = quoting_verdict(scene)
+    word = f" {verdict.glyph} {verdict.word} "
+    if scene.frame is None:
+        return Panel("Quoting?", [((word, verdict.style),)])
+    snapshot = scene.frame.snapshot
+    rejects = sum(snapshot.rejects.values())
+    reasons = ", ".join(f"{f.said(name, 14).strip()} {count}" for name, count in snapshot.rejects.items())
+    rows: list[Row] = [((word, verdict.style), (f" {verdict.why}" if scene.lost else "", "dim"))]
+    silent = why_silent(scene)
+    texts = wrap(silent[0], width - 2, 2) + silent[1:] if len(silent) == 1 else silent
+    room = max(0, height - 3)
+    if not texts and verdict.why and not scene.lost:
+        texts = wrap(verdict.why, width - 2, 2)
+    if len(texts) > room:
+        texts = [*texts[: room - 1], f"and {len(texts) - room + 1} more"]
+    rows += [((f" {f.fit(text, width - 1)}", "warn"),) for text in texts]
+    rows += [()] * (room - len(texts))
+    resting = len(snapshot.orders)
+    rows.append(pairs((("open orders", str(resting), "bold"), ("fills", f.count(snapshot.fill_count), "bold")), width))
+    refused = ("rejects", f.count(rejects), "warn" if rejects else "")
+    rows.append(pairs((("orders sent", f.count(snapshot.orders_sent), ""), refused), width))
+    return Panel("Quoting?", rows, f"rejects: {reasons}" if reasons else "")
+
+
+def summary(scene: Scene, width: int, _: int) -> Panel:
+    """Safety and money in two lines, for small screens, where the banner says whether it quotes."""
+    safe_ = safe_verdict(scene)
+    if scene.frame is None:
+        return Panel("", [((f" {safe_.glyph} {safe_.word} ", safe_.style),)])
+    account = scene.frame.snapshot.money
+    style = {"up": "running", "warn": "held"}.get(safe_.style, safe_.style)
+    made = account.equity - account.initial
+    first: Row = (
+        (f" {safe_.glyph} {safe_.word} ", style),
+        (" ", ""),
+        *gauge(account, 18),
+        (f" {f.percent(account.drawdown_pct)} of {account.halt_pct:g}% ", "dim"),
+    )
+    tail = flow((("max", f.usd(-account.max_drawdown), ""), ("alert", f"{account.alert_pct:g}%", "")), max(0, width - length(first)))
+    second: Row = (
+        (f" {f.arrow(made)} {f.signed_usd(made)} ", _pill(made)),
+        (" ", ""),
+        *flow(
+            (
+                ("eq", f.usd(account.equity), "bold"),
+                ("real", f.signed_usd(account.realised), _tone(account.realised)),
+                ("unreal", f.signed_usd(account.unrealised), _tone(account.unrealised)),
+                ("fills", f.count(scene.frame.snapshot.fill_count), ""),
+                ("orders", str(len(scene.frame.snapshot.orders)), ""),
+            ),
+            width - 14,
+        ),
+    )
+    return Panel("", [(*first, *tail), second])

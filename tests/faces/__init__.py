@@ -1,0 +1,1 @@
+"""The faces: the api over a real socket, and the console screen by screen."""
