@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from tests.house.knobs import knob_faults, knob_groups
-from tests.house.pages import RULES, Fault, Page, page_of, pages
+from tests.house.pages import RULES, Fault, Page, below, is_pure, page_of, pages
 
 ALLOWED: dict[tuple[str, str, str], str] = {}
 """Exceptions: (rule, path, subject) and the reason, in a sentence."""
@@ -50,6 +51,13 @@ def test_every_allowed_exception_is_needed_and_says_why(tree: list[Page]) -> Non
 def test_the_rules_see_the_whole_package(tree: list[Page], root: Path) -> None:
     on_disk = {path.relative_to(root).as_posix() for path in (root / "pmm_tui").rglob("*.py")}
     assert on_disk <= {page.path for page in tree}
+
+
+def test_the_import_contract_names_every_pure_room(tree: list[Page], root: Path) -> None:
+    contracts = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    [sources] = [contract["source_modules"] for contract in contracts if contract["name"].startswith("The pure rooms")]
+    modules = [page.path.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".") for page in tree if is_pure(page.path)]
+    assert [module for module in modules if not below(module, sources)] == []
 
 
 def test_the_console_is_not_loaded_by_the_command_line(root: Path) -> None:

@@ -33,7 +33,8 @@ class Conductor:
         """`step` answers a fact with commands, and has written both down by then; `other` takes commands that are not for the venue."""
         self.matching = matching
         self.now = Nanos(0)
-        self._next_tick = Nanos(0)
+        self._next_tick = NEVER
+        """The first fact starts the ticks."""
         self._step = step
         self._other = other
         self._injected: deque[Instruction] = deque(maxlen=INSTRUCTIONS_MAX)
@@ -56,11 +57,12 @@ class Conductor:
 
     def run(self, facts: Iterable[Event]) -> None:
         """Play without waiting: the fast path of benchmarks and simulations."""
-        matching, tell = self.matching, self.tell
+        observe, due, tell = self.matching.observe, self.matching.due, self.tell
         for fact in facts:
-            while self._due() < fact.at:
-                self.pump(self._due())
-            matching.observe(fact)
+            at = fact.at
+            while (ours := due()) < at or self._next_tick < at:
+                self.pump(min(ours, self._next_tick))
+            observe(fact)
             tell(fact)
 
     def idle(self, until: Nanos) -> Iterator[Nanos]:
@@ -70,7 +72,7 @@ class Conductor:
             self.pump(due)
 
     def _due(self) -> Nanos:
-        return min(self.matching.due(), self._next_tick) if self._next_tick else NEVER
+        return min(self.matching.due(), self._next_tick)
 
     def pump(self, due: Nanos) -> None:
         """Instructions, then the venue's answers due by now, then the tick if it is due."""
@@ -78,14 +80,14 @@ class Conductor:
             self.tell(structs.replace(self._injected.popleft(), at=max(self.now, due)))
         for answer in self.matching.advance(due):
             self.tell(answer)
-        if self._next_tick and self._next_tick <= due:
+        if self._next_tick <= due:
             tick = self._next_tick
             self._next_tick = Nanos(tick + TICK_NS)
             self.tell(Ticked(tick))
 
     def tell(self, event: Event) -> None:
         """One fact through the desk, and its commands to the venue."""
-        if not self._next_tick:
+        if self._next_tick == NEVER:
             self._next_tick = Nanos(event.at - event.at % TICK_NS + TICK_NS)
         self.now = event.at
         for command in self._step(event):

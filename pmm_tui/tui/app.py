@@ -18,23 +18,25 @@ from textual.containers import Horizontal, Vertical
 
 from pmm_tui.api.client import Client
 from pmm_tui.api.protocol import Args, Link
-from pmm_tui.core.snapshot import Frame
+from pmm_tui.core.snapshot import Frame, MarketRow
 from pmm_tui.core.units import Nanos
 from pmm_tui.tui.actions import ACTIONS
-from pmm_tui.tui.dialogs.question import TypePhrase
+from pmm_tui.tui.dialogs.question import Dialog, TypePhrase
 from pmm_tui.tui.keys import KEYS
 from pmm_tui.tui.rows import book, chart, desk, foot, top
 from pmm_tui.tui.rows.lines import Builder
-from pmm_tui.tui.state import Scene
+from pmm_tui.tui.state import OVER, Scene
 from pmm_tui.tui.widgets.pane import Pane
 
 PULL_S = 0.1
 BLURRED_EVERY = 10
 """An unfocused console looks at every tenth picture."""
 STALL_S = 2.0
+MESSAGE_S = 12.0
+"""An answer stands so long in the footer, then the newest warning again."""
 WIDE = (120, 36)
 SMALLEST = (80, 24)
-PANES: tuple[Builder, ...] = (book.markets, book.ladder, desk.orders, desk.fills, desk.guards, chart.equity, desk.log)
+PANES: tuple[Builder, ...] = (book.markets, book.ladder, desk.orders, desk.fills, desk.held, chart.equity, desk.log)
 """What the number keys show; the first is the dashboard itself."""
 
 
@@ -61,7 +63,7 @@ class PmmApp(App[None]):
     TITLE = "pmm-tui"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(",".join(key.keys), f"do('{key.id}')", key.label, show=False, priority=key.id.startswith("kill")) for key in KEYS
+        Binding(",".join(key.keys), f"do('{key.id}')", key.label, show=False, priority=key.over) for key in KEYS
     ]
 
     def __init__(
@@ -81,6 +83,9 @@ class PmmApp(App[None]):
         self._blurred = False
         self._due = clock()
         self._chosen = ""
+        self._chosen_over = False
+        """Whether the operator chose a market that was over already: then it stays."""
+        self._said_at = float("-inf")
         self._markets = 0
         self.scene = Scene(None, source.link())
         self.toggled_at = float("-inf")
@@ -129,7 +134,7 @@ class PmmApp(App[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Choose the layout for the new size."""
         self._lay_out(event.size.width, event.size.height)
-        self.call_after_refresh(self.pull)
+        self.pull()
 
     def on_app_blur(self) -> None:
         """Nobody looks: slow down."""
@@ -141,8 +146,10 @@ class PmmApp(App[None]):
         self.pull()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Where a phrase is typed, K is a letter; ctrl+k kills there too."""
-        return not (parameters == ("kill",) and isinstance(self.screen, TypePhrase))
+        """Over a question only the kill keys act; where a phrase is typed, K is a letter and ctrl+k kills."""
+        if action != "do" or not isinstance(self.screen, Dialog):
+            return True
+        return parameters == ("kill_typing",) or (parameters == ("kill",) and not isinstance(self.screen, TypePhrase))
 
     def action_do(self, key: str) -> None:
         """One line of the key table."""
@@ -164,27 +171,34 @@ class PmmApp(App[None]):
         """Take the newest picture and paint what changed."""
         frame, link = self.source.latest(), self.source.link()
         markets = frame.snapshot.markets if frame is not None else ()
-        ids = [row.id for row in markets]
-        if self._chosen not in ids:
-            self._chosen = next((row.id for row in markets if row.state == "quoting"), ids[0] if ids else "")
-        selected = ids.index(self._chosen) if ids else 0
-        self.scene = Scene(frame, link, selected, Nanos(self._wall()), self.scene.message, self.scene.pane)
-        self._settle(len(ids))
+        message = self.scene.message if self.clock() - self._said_at < MESSAGE_S else ("", "")
+        self.scene = Scene(frame, link, self._select(markets), Nanos(self._wall()), message, self.scene.pane)
+        self._settle(len(markets))
         with self.batch_update():
-            base = self.screen_stack[0]
-            for pane in base.query(Pane):
-                if pane.is_on_screen or pane.display:
-                    pane.apply(self.scene)
+            for pane in self.screen_stack[0].query(Pane):
+                pane.apply(self.scene)
 
     def choose(self, step: int) -> None:
         """Move the selection through the markets."""
         markets = self.scene.frame.snapshot.markets if self.scene.frame is not None else ()
         if markets:
-            self._chosen = markets[max(0, min(len(markets) - 1, self.scene.selected + step))].id
+            row = markets[max(0, min(len(markets) - 1, self.scene.selected + step))]
+            self._chosen, self._chosen_over = row.id, row.state in OVER
             self.pull()
+
+    def _select(self, markets: tuple[MarketRow, ...]) -> int:
+        """The selection stays where it is until its market ends; then it goes to one that quotes, or at least is open."""
+        at = next((number for number, row in enumerate(markets) if row.id == self._chosen), -1)
+        if at < 0 or (markets[at].state in OVER and not self._chosen_over):
+            ranks = [0 if row.state == "quoting" else 2 if row.state in OVER else 1 for row in markets]
+            at = ranks.index(min(ranks)) if ranks and min(ranks) < 2 else at if at >= 0 else len(markets) - 1
+            self._chosen = markets[at].id if markets else ""
+            self._chosen_over = False
+        return max(0, at)
 
     def say(self, text: str, style: str = "") -> None:
         """Show the answer to a key in the footer."""
+        self._said_at = self.clock()
         self.scene = replace(self.scene, message=(style, text))
         self.pull()
 
@@ -193,7 +207,7 @@ class PmmApp(App[None]):
         self.scene = replace(self.scene, pane=number)
         self.query_one("#zoom", Pane).builder = PANES[number - 1]
         self.screen_stack[0].set_class(number > 1, "zoomed")
-        self.call_after_refresh(self.pull)
+        self.pull()
 
     def _tick(self) -> None:
         late = self.clock() - self._due
@@ -230,7 +244,6 @@ class PmmApp(App[None]):
         table.styles.height = min(max(1, markets), 8 if wide else 4) + (3 if wide else 2)
         kill.display = bool(need)
         kill.styles.height = need + (2 if wide else 1)
-        self.call_after_refresh(self.pull)
 
 
 def run(socket: Path, *, keep: bool) -> int:

@@ -19,41 +19,42 @@ class Key(Struct, frozen=True):
     keys: tuple[str, ...]
     show: str
     label: str
-    help: str
+    help: str = ""
+    """Empty: told together with the key before it."""
     risk: str = "none"
     """none | frees: lowers risk, one press | costs: shows first | adds: asks first, typed on LIVE"""
     footer: int = 0
     """0: not in the footer; else its rank there: a narrow footer drops the highest ranks first."""
     small: bool = False
     """Works, and is named, on a screen that is too small."""
+    over: bool = False
+    """Heard before any screen or library hears it."""
     when: str = ""
     """"" | tape | killed: otherwise left out of the footer."""
 
 
 KEYS: tuple[Key, ...] = (
-    Key("toggle", ("space",), "space", "pause", "pull all quotes at once; again: resume (on LIVE it is typed)", "frees", 1, True),
+    Key("toggle", ("space",), "space", "pause", "pull all quotes; again: resume (typed on LIVE)", "frees", 1, True),
     Key("toggle_market", ("p",), "p", "pause market", "the same for the selected market only", "frees"),
-    Key("flatten", ("f",), "f", "flatten", "close the selected market's net position: shows the order first", "costs", 3),
-    Key("flatten_all", ("F",), "F", "flatten all", "close every market's net position: shows the orders first", "costs"),
-    Key("kill", ("K",), "K", "KILL", "stop quoting, cancel all, verify, latch: no question asked", "frees", 1, True),
-    Key("kill_typing", ("ctrl+k",), "ctrl+k", "KILL", "the same, also while a phrase is being typed", "frees"),
-    Key("reset", ("R",), "R", "reset kill", "reopen after a kill: typed, with the reason why it is safe", "adds", 1, False, "killed"),
-    Key("reload", ("r",), "r", "reload", "read the profile again: shows what changed, then applies", "adds", 5),
-    Key("faster", ("plus", "equals_sign"), "+", "speed", "tape: faster (1, 10, max)", footer=4, when="tape"),
-    Key("slower", ("minus",), "-", "slower", "tape: slower"),
-    Key("speed", ("s",), "s", "next speed", "tape: the next speed, round and round"),
-    Key("down", ("down", "j"), "↑↓", "market", "next market (j)", footer=7),
-    Key("up", ("up", "k"), "↑", "previous market", "previous market (k)"),
-    Key("next_pane", ("tab",), "tab", "pane", "next pane, as large as the screen", footer=6),
-    Key("last_pane", ("shift+tab",), "shift+tab", "previous pane", "previous pane"),
-    *(
-        Key(f"pane{number}", (str(number),), str(number), name, f"{name}, as large as the screen" if number > 1 else "the dashboard")
-        for number, name in enumerate(("dashboard", "ladder", "orders", "fills", "position and guards", "equity", "event log"), start=1)
-    ),
+    Key("flatten", ("f",), "f", "flatten", "sell the selected market's net position", "costs", 3),
+    Key("flatten_all", ("F",), "F", "flatten all", "sell every market's net position", "costs"),
+    Key("kill", ("K",), "K", "KILL", "stop quoting, cancel all, verify, latch", "frees", 1, True, True),
+    Key("kill_typing", ("ctrl+k",), "ctrl+k", "KILL", "the same, also while a phrase is being typed", "frees", over=True),
+    Key("reset", ("R",), "R", "reset kill", "reopen after a kill: typed, with the reason", "adds", 1, when="killed"),
+    Key("reload", ("r",), "r", "reload", "read the profile again, show what changed", "adds", 5),
+    Key("faster", ("plus", "equals_sign"), "+", "speed", "tape: faster, slower, next speed (1, 10, max)", footer=4, when="tape"),
+    Key("slower", ("minus",), "-", "slower"),
+    Key("speed", ("s",), "s", "next speed"),
+    Key("down", ("down", "j"), "↑↓", "market", "next and previous market", footer=7),
+    Key("up", ("up", "k"), "j k", "previous market"),
+    Key("next_pane", ("tab",), "tab", "pane", "next and previous pane, at full size", footer=6, over=True),
+    Key("last_pane", ("shift+tab",), "shift+tab", "previous pane", over=True),
+    Key("pane1", ("1",), "1", "dashboard", "board, ladder, orders, fills, risk, P&L, log"),
+    *(Key(f"pane{number}", (str(number),), str(number), f"pane {number}") for number in range(2, 8)),
     Key("back", ("escape",), "esc", "back", "back to the dashboard; in a question: no"),
     Key("help", ("question_mark", "f1"), "?", "help", "this list", footer=2),
-    Key("quit", ("q", "ctrl+q"), "q", "quit", "leave the console; a desk that it did not start keeps running", footer=2, small=True),
-    Key("stop", ("Q",), "Q", "stop desk", "cancel everything and end the desk: asks first", "costs"),
+    Key("quit", ("q", "ctrl+q"), "q", "quit", "leave; a desk started elsewhere keeps running", footer=2, small=True),
+    Key("stop", ("Q",), "Q", "stop desk", "cancel everything and end the desk", "costs"),
 )  # fmt: skip
 
 RISKS = {"none": "", "frees": "at once", "costs": "shows first", "adds": "asks first"}

@@ -22,7 +22,7 @@ from pmm_tui.api.client import Client
 from pmm_tui.api.protocol import COMMANDS, Ack, Args, Request, decode_frame, encode_frame, read_message, refusal
 from pmm_tui.api.server import ACKS_MAX, FACES_MAX, Api, Mailbox, SocketTaken, listen
 from pmm_tui.core.units import Nanos
-from tests.faces import fake_desk
+from tests.faces import pictures
 from tests.faces.fake_desk import FakeBoard
 
 
@@ -76,16 +76,16 @@ async def ask(ws: ClientConnection, request: Request) -> Ack:
 
 def now_ms() -> int:
     """The sender's clock in these tests: the server runs on NOW."""
-    return fake_desk.NOW // 1_000_000
+    return pictures.NOW // 1_000_000
 
 
 def test_a_frame_survives_the_wire_with_unknown_numbers() -> None:
-    frame = fake_desk.waiting()
+    frame = pictures.waiting()
     again = decode_frame(encode_frame(frame))
     assert math.isnan(again.snapshot.markets[0].mid) and math.isnan(again.snapshot.markets[0].half_spread)
     assert again.snapshot.markets[0].payout_yes is None
     assert encode_frame(again) == encode_frame(frame)
-    assert decode_frame(encode_frame(fake_desk.three())) == fake_desk.three()
+    assert decode_frame(encode_frame(pictures.three())) == pictures.three()
 
 
 @pytest.mark.parametrize("raw", ["{}", "[]", "null", '{"card":1,"snapshot":2}', '{"card":{},"snapshot":{"markets":[null]}}', "x"])
@@ -133,7 +133,7 @@ async def test_a_mailbox_keeps_the_newest_frame_and_every_answer() -> None:
 
 
 async def test_frames_arrive_and_the_newest_wins(path: Path) -> None:
-    board = FakeBoard(fake_desk.quoting())
+    board = FakeBoard(pictures.quoting())
     async with serving(board, path), face(path) as client:
         await until(lambda: client.latest() is not None)
         first = client.latest()
@@ -143,7 +143,7 @@ async def test_frames_arrive_and_the_newest_wins(path: Path) -> None:
 
 
 async def test_the_picture_is_drawn_once_for_all_faces_and_never_for_none(path: Path) -> None:
-    board = FakeBoard(fake_desk.quoting())
+    board = FakeBoard(pictures.quoting())
     async with serving(board, path) as api:
         await asyncio.sleep(0.05)
         assert board.frames == 0 and api.pushed == 0
@@ -154,7 +154,7 @@ async def test_the_picture_is_drawn_once_for_all_faces_and_never_for_none(path: 
 
 
 async def test_a_command_reaches_the_board_with_its_actor(path: Path) -> None:
-    board = FakeBoard(fake_desk.quoting())
+    board = FakeBoard(pictures.quoting())
     async with serving(board, path), face(path) as client:
         assert await client.command("pause", {"market": "m"}) == (True, "pause: done")
         assert await client.command("speed", {"speed": "10"}) == (False, "speed: no tape")
@@ -162,7 +162,7 @@ async def test_a_command_reaches_the_board_with_its_actor(path: Path) -> None:
 
 
 async def test_a_read_only_face_sees_and_cannot_act(path: Path) -> None:
-    board = FakeBoard(fake_desk.quoting())
+    board = FakeBoard(pictures.quoting())
     async with serving(board, path), face(path, read_only=True) as client:
         await until(lambda: client.latest() is not None)
         for cmd in COMMANDS:
@@ -171,8 +171,8 @@ async def test_a_read_only_face_sees_and_cannot_act(path: Path) -> None:
 
 
 async def test_a_stale_or_repeated_request_is_refused(path: Path) -> None:
-    board = FakeBoard(fake_desk.quoting())
-    api = Api(board, path, clock=lambda: fake_desk.NOW, hz=50)
+    board = FakeBoard(pictures.quoting())
+    api = Api(board, path, clock=lambda: pictures.NOW, hz=50)
     task = asyncio.create_task(api.serve())
     await until(lambda: api.listening)
     async with unix_connect(str(path), "ws://desk/ws") as ws:
@@ -205,7 +205,7 @@ async def test_a_slow_command_never_delays_a_kill(path: Path) -> None:
                 await gate.wait()
             return await super().command(cmd, args, actor)
 
-    board = Slow(fake_desk.quoting())
+    board = Slow(pictures.quoting())
     async with serving(board, path), face(path) as client:
         reloading = asyncio.create_task(client.command("reload", {}))
         assert await client.command("kill", {"reason": "operator"}) == (True, "kill: done")
@@ -215,7 +215,7 @@ async def test_a_slow_command_never_delays_a_kill(path: Path) -> None:
 
 
 async def test_a_face_that_never_reads_holds_up_nobody(path: Path) -> None:
-    board = FakeBoard(fake_desk.three())
+    board = FakeBoard(pictures.three())
     async with serving(board, path, hz=1_000.0) as api:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(
@@ -235,7 +235,7 @@ async def test_a_face_that_never_reads_holds_up_nobody(path: Path) -> None:
 
 
 async def test_a_face_reconnects_when_the_desk_returns_and_keeps_the_last_picture(path: Path) -> None:
-    board = FakeBoard(fake_desk.quoting())
+    board = FakeBoard(pictures.quoting())
     client = Client(path, "t", jitter=lambda: 0.0)
     task = asyncio.create_task(client.run())
     await until(lambda: client.link().attempts >= 2)
@@ -264,7 +264,7 @@ async def test_a_command_under_way_when_the_desk_dies_says_so(path: Path) -> Non
             await asyncio.Event().wait()
             return True, ""
 
-    api = Api(Silent(fake_desk.quoting()), path)
+    api = Api(Silent(pictures.quoting()), path)
     task = asyncio.create_task(api.serve())
     await until(lambda: api.listening)
     async with face(path) as client:
@@ -277,7 +277,7 @@ async def test_a_command_under_way_when_the_desk_dies_says_so(path: Path) -> Non
 
 
 async def test_the_socket_is_its_owners_alone_and_is_taken_over_only_from_the_dead(path: Path) -> None:
-    async with serving(FakeBoard(fake_desk.quoting()), path):
+    async with serving(FakeBoard(pictures.quoting()), path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         with pytest.raises(SocketTaken, match="already answers"):
@@ -286,14 +286,14 @@ async def test_the_socket_is_its_owners_alone_and_is_taken_over_only_from_the_de
     dead = listen(path)
     dead.close()
     assert path.exists(), "a desk that was killed leaves its socket behind"
-    async with serving(FakeBoard(fake_desk.quoting()), path), face(path) as client:
+    async with serving(FakeBoard(pictures.quoting()), path), face(path) as client:
         assert client.link().connected
     with pytest.raises(SocketTaken, match="longer than"):
         listen(path.parent / ("x" * 100))
 
 
 async def test_too_many_faces_are_turned_away(path: Path) -> None:
-    async with serving(FakeBoard(fake_desk.quoting()), path) as api:
+    async with serving(FakeBoard(pictures.quoting()), path) as api:
         sockets = [await unix_connect(str(path), "ws://desk/ws", max_queue=1) for _ in range(FACES_MAX)]
         await until(lambda: api.faces == FACES_MAX)
         with pytest.raises(ConnectionClosed):
@@ -305,19 +305,19 @@ async def test_too_many_faces_are_turned_away(path: Path) -> None:
 
 
 async def test_health_and_state_over_plain_http(path: Path) -> None:
-    board = FakeBoard(fake_desk.killed())
+    board = FakeBoard(pictures.killed())
     async with serving(board, path), httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(path))) as http:
         health = (await http.get("http://desk/health")).json()
         assert health["ok"] is False and health["phase"] == "killed" and health["mode"] == "PAPER"
-        board.now = replace(board.now, snapshot=fake_desk.snapshot())
+        board.now = replace(board.now, snapshot=pictures.snapshot())
         assert (await http.get("http://desk/health")).json()["ok"] is True
         answer = await http.get("http://desk/api/state")
-        assert decode_frame(answer.content).snapshot.money == fake_desk.money()
+        assert decode_frame(answer.content).snapshot.money == pictures.money()
         assert json.loads(answer.content)["card"]["pid"] == 4_711
         assert (await http.get("http://desk/nothing")).status_code == 404
 
 
 async def test_serving_leaves_the_signal_dispositions_alone(path: Path) -> None:
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
-    async with serving(FakeBoard(fake_desk.quoting()), path):
+    async with serving(FakeBoard(pictures.quoting()), path):
         assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before

@@ -92,16 +92,15 @@ DEQUE_ROOMS = ("pmm_tui/runtime/", "pmm_tui/api/", "pmm_tui/feeds/", "pmm_tui/ve
 def _queues(page: Page) -> Iterator[Found]:
     for node, name in calls(page.tree):
         words = {word.arg: word.value for word in node.keywords}
-        inside = around(page.tree, node.lineno)
         if name in QUEUES:
             bound = words.get("maxsize", node.args[0] if node.args else None)
             if bound is None or (isinstance(bound, ast.Constant) and not bound.value) or name == "SimpleQueue":
-                yield node.lineno, inside, f"{name} without a maxsize"
+                yield node.lineno, around(page.tree, node.lineno), f"{name} without a maxsize"
         elif name == "deque" and page.path.startswith(DEQUE_ROOMS) and len(node.args) < 2 and "maxlen" not in words:
-            yield node.lineno, inside, "a deque without a maxlen"
+            yield node.lineno, around(page.tree, node.lineno), "a deque without a maxlen"
         for limit in ("max_queue", "max_size"):
             if limit in words and isinstance(words[limit], ast.Constant) and not ast.literal_eval(words[limit]):
-                yield node.lineno, inside, f"{limit} is switched off"
+                yield node.lineno, around(page.tree, node.lineno), f"{limit} is switched off"
 
 
 DATA_ROOTS = {"object", "Protocol", "ABC", "Generic"}

@@ -99,11 +99,11 @@ class Order(Struct):
     @property
     def rest(self) -> Size:
         """What may still fill: nothing once DONE, what is owed once SETTLING, else all that is not filled."""
-        if self.status is Status.DONE:
+        status = self.status
+        if status is Status.DONE:
             return Size(0)
-        if self.status is Status.SETTLING:
-            return Size(max(0, self.matched - self.filled))
-        return Size(max(0, self.size - self.filled))
+        left = (self.matched if status is Status.SETTLING else self.size) - self.filled
+        return Size(left if left > 0 else 0)
 
 
 def move(order: Order, event: Event) -> bool:

@@ -22,26 +22,24 @@ class Room(Struct):
     """Cash that resting buys may still take."""
     orders: int = 0
 
-    def add(self, market: Market, token: str, side: Side, price: int, size: int) -> None:
-        """Count one more order."""
-        rises = (token == market.yes) is (side is Side.BUY)
-        if rises:
-            self.up = Size(self.up + size)
-        else:
-            self.down = Size(self.down + size)
-        if side is Side.BUY:
-            self.reserved = Cash(self.reserved + pays(price, size))
-        elif token == market.yes:
-            self.selling_yes = Size(self.selling_yes + size)
-        else:
-            self.selling_no = Size(self.selling_no + size)
-        self.orders += 1
-
 
 def room_of(market: Market, orders: Iterable[Order]) -> Room:
-    """What the live orders of one market may still do."""
-    room = Room()
+    """What the live orders of one market may still do. Each decision counts twice, and a desk decides at every move of the touch."""
+    up = down = selling_yes = selling_no = reserved = count = 0
     for order in orders:
-        if order.rest:
-            room.add(market, order.token, order.side, order.price, order.rest)
-    return room
+        size = order.rest
+        if not size:
+            continue
+        count += 1
+        yes, buys = order.token == market.yes, order.side is Side.BUY
+        if yes is buys:
+            up += size
+        else:
+            down += size
+        if buys:
+            reserved += pays(order.price, size)
+        elif yes:
+            selling_yes += size
+        else:
+            selling_no += size
+    return Room(Size(up), Size(down), Size(selling_yes), Size(selling_no), Cash(reserved), count)

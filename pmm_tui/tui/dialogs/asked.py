@@ -31,7 +31,7 @@ def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]
     cost = Cash(sum(exit_.cost for _, exit_ in exits))
     for row, exit_ in exits[:_SHOWN]:
         what = f" 2  SELL {f.shares(exit_.size)} {f.said(exit_.outcome, 12).strip()}"
-        made.append(((what, "bold"), (f"  {f.said(row.question, 40).strip()}", "dim")))
+        made.append(((what, "bold"), (f"  {f.middle(row.question, 48).strip()}", "dim")))
         if not exit_.worst:
             made.append((("      nobody bids: nothing can be sold now", "alarm"),))
             continue

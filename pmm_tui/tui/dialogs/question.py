@@ -30,14 +30,9 @@ class Dialog(ModalScreen[str]):
         yield Pane(self.build, classes="dialog")
 
     def on_mount(self) -> None:
-        """Draw once the pane has its size."""
-        pane = self.query_one(Pane)
-        pane.styles.height = len(self._rows) + 2 + len(self.tail(10))
-        self.call_after_refresh(self.redraw)
-
-    def on_resize(self) -> None:
-        """Draw again at the new size."""
-        self.call_after_refresh(self.redraw)
+        """As high as its rows; the pane draws when it has its size."""
+        self.query_one(Pane).styles.height = len(self._rows) + 2 + len(self.tail(10))
+        self.redraw()
 
     def redraw(self) -> None:
         """Build the rows again."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from pmm_tui.core.snapshot import LevelRow, MarketRow, QuoteRow
 from pmm_tui.core.units import ONE, SECOND, Cash, Price
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, length, tinted, wrap
+from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, tinted, wrap
 from pmm_tui.tui.state import Scene, why_lost
 
 STATES = {
@@ -246,9 +246,12 @@ def ladder(scene: Scene, width: int, height: int) -> Panel:
     rows += [_pricing(row, width), _health(row, width)]
     hidden = sum(1 for rung in (*asks[above:], *bids[below:]) if rung.ours)
     last = f"last {f.cents(row.last, row.tick)}" if row.last else ""
-    note = "  ".join(text for text in (f"{hidden} of ours further out" if hidden else "", "▸ ours  + wish  x held", last) if text)
+    parts = [f"{hidden} of ours further out" if hidden else "", "▸ ours  + wish  x held", last]
+    if hidden and width < 64:
+        parts.pop(1)
+    note = "  ".join(part for part in parts if part)
     title = f"{f.middle(row.question, max(8, width - 9)).strip()} · {f.said(row.outcomes[0], 8).strip()}"
-    return Panel(title, rows, note if length(((note, ""),)) < width - 4 else "▸ ours  + wish  x held")
+    return Panel(title, rows, note)
 
 
 def payout_text(row: MarketRow) -> str:

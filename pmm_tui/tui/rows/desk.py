@@ -71,7 +71,7 @@ def _fill(fill: FillRow, width: int, tick: int) -> Row:
         (f"{f.clock(fill.at)[: 8 if wide else 5]} ", "dim"),
         _side(fill.side),
         (f" {f.said(fill.outcome, 5 if wide else 4)}{f.fit(f.shares(fill.size), 6, '>')} {f.fit(f.cents(fill.price, tick), 5, '>')}", ""),
-        (" FAILED", "alarm") if failed else edge,
+        *(((" ", ""), ("FAILED", "alarm")) if failed else (edge,)),
     ]
     if not fill.maker and not failed:
         spans.append((" taker", "warn"))
@@ -86,7 +86,7 @@ def fills(scene: Scene, width: int, height: int) -> Panel:
         return Panel("Fills", [])
     snapshot, market = scene.frame.snapshot, scene.market
     ticks = {row.id: row.tick for row in snapshot.markets}
-    rows: list[Row] = [(("time     side  out     size price   edge" if width >= _NARROW else "time  side  out   size price   edge", "head"),)]
+    rows: list[Row] = [((f"time {'   ' * (width >= _NARROW)} side  out {' ' * (width >= _NARROW)}  size price   edge", "head"),)]
     if not snapshot.fills:
         rows.append(((" none yet", "dim"),))
     for fill in snapshot.fills[: height - 1]:
@@ -144,10 +144,17 @@ def guards(scene: Scene, width: int, height: int) -> Panel:
     for feed in snapshot.feeds:
         lamp: Span = ("● ", "up") if feed.up else ("✖ ", "down")
         since = f"up {f.age((snapshot.at - feed.since) / SECOND)}" if feed.up else f"down {f.age((snapshot.at - feed.since) / SECOND)}"
-        text: Span = (f.said(feed.why, max(0, width - 20)), "warn") if feed.why and not feed.up else ("", "")
-        rows.append((lamp, (f.said(feed.link, 8), "head"), (f.fit(since, 9), "" if feed.up else "down"), text))
+        text: Span = (f.said(feed.why, max(0, width - 21)), "warn") if feed.why and not feed.up else ("", "")
+        rows.append((lamp, (f.said(feed.link, 8), "head"), (f.fit(since, 10), "" if feed.up else "down"), text))
     holding = sum(guard.holding for guard in snapshot.risk)
     return Panel("Guards and feeds", rows, f"{holding} holding" if holding else "")
+
+
+def held(scene: Scene, width: int, height: int) -> Panel:
+    """Position, guards and connections in one, for a pane as large as the screen."""
+    above = position(scene, min(width, 60), height)
+    below = guards(scene, min(width, 60), height - len(above.rows) - 1)
+    return Panel("Position, guards and feeds", [*above.rows, (), *below.rows], below.note)
 
 
 _LEVELS = {"info": ("  ", ""), "warn": ("! ", "warn"), "alarm": ("!!", "alarm")}
@@ -220,5 +227,3 @@ def kill(scene: Scene, width: int, height: int) -> Panel:
 def kill_height(scene: Scene) -> int:
     """Rows that the kill pane needs inside its frame; 0 while it is not tripped."""
     return len(scene.frame.snapshot.kill) + 3 if scene.frame is not None and scene.stopped else 0
-
-

@@ -39,10 +39,15 @@ def footer(scene: Scene, width: int, height: int) -> Panel:
 def help_rows() -> list[Row]:
     """Every key, what it does, and how much it asks before it does it."""
     rows: list[Row] = []
-    for key in KEYS:
-        risk = RISKS[key.risk]
-        style = {"frees": "up", "costs": "warn", "adds": "down"}.get(key.risk, "dim")
-        rows.append(((f" {f.fit(key.show, 10)}", "bold"), (f.fit(risk, 12), style), (key.help, "")))
+    shown: list[str] = []
+    for number, key in enumerate(KEYS):
+        shown.append(key.show)
+        if number + 1 < len(KEYS) and not KEYS[number + 1].help:
+            continue
+        first = next(one for one in KEYS if one.show == shown[0])
+        style = {"frees": "up", "costs": "warn", "adds": "down"}.get(first.risk, "dim")
+        rows.append(((f.fit(" ".join(shown), 15), "bold"), (f.fit(RISKS[first.risk], 12), style), (first.help, "")))
+        shown = []
     return rows
 
 

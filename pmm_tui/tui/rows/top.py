@@ -66,7 +66,7 @@ def feed_lamps(scene: Scene) -> Row:
     """Each connection: its name and ● up or ✖ down."""
     row: list[Span] = []
     for feed in scene.frame.snapshot.feeds if scene.frame is not None else ():
-        lamp: Span = ("●", "up") if feed.up else ("✖", "alarm")
+        lamp: Span = ("?", "dim") if scene.lost else ("●", "up") if feed.up else ("✖", "alarm")
         row += [(f"{'  ' if row else ''}{f.said(feed.link, 8).strip()} ", "head"), lamp]
     return tuple(row)
 
@@ -138,7 +138,7 @@ def safe(scene: Scene, width: int, _: int) -> Panel:
     rows.append(pairs((("drawdown", f"{f.percent(money.drawdown_pct)}", tone), ("in money", f.usd(-max(0, money.drawdown)), tone)), width))
     left = f.usd(max(0, room)) if room else f.NONE
     rows.append(pairs((("deepest", f.usd(-money.max_drawdown), ""), ("to kill", left, "")), width))
-    rows.append(pairs((("reference", money.reference, "dim"), ("worst case", f.signed_usd(worst), "down" if worst < 0 else "")), width))
+    rows.append(pairs((("reference", money.reference, "dim"), ("worst", f.signed_usd(worst), "down" if worst < 0 else "")), width))
     return Panel("Safe?", rows)
 
 

@@ -32,6 +32,7 @@ class Pane(Widget):
         super().__init__(id=id, classes=classes)
         self.builder = builder
         self.frame: Frame = frame
+        self._scene: Scene | None = None
         self._rows: list[Row] = []
         self._strips: list[Strip] = []
         self.painted = 0
@@ -39,6 +40,7 @@ class Pane(Widget):
 
     def apply(self, scene: Scene) -> None:
         """Build the rows for this scene at the present size; mark those that changed."""
+        self._scene = scene
         width, height = self.size
         if width < 4 or height < 1:
             return
@@ -55,6 +57,11 @@ class Pane(Widget):
                 self._rows[y], self._strips[y] = row, _strip(row)
                 self.painted += 1
                 self.refresh(Region(0, y, width, 1))
+
+    def on_resize(self) -> None:
+        """Build the last scene again at the new size."""
+        if self._scene is not None:
+            self.apply(self._scene)
 
     def render_line(self, y: int) -> Strip:
         """One line, as it was last built."""

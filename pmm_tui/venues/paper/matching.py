@@ -160,8 +160,9 @@ class Matching:
 
     def due(self) -> Nanos:
         """The next desk time at which something of ours may happen; NEVER if nothing is under way."""
-        arrival = self._commands.next
-        return min(self._answers.next, Nanos(arrival + self._answer) if arrival < NEVER else NEVER)
+        # Asked before every fact of a replay. Where no command is under way its sum is beyond NEVER, which no answer's time is.
+        answer, arrival = self._answers.next, self._commands.next + self._answer
+        return answer if answer < arrival or arrival > NEVER else Nanos(arrival)
 
     def advance(self, to: Nanos) -> list[Event]:
         """All answers due at or before `to`, in time order, `at` = their due time."""

@@ -1,0 +1,125 @@
+"""Numbers and strings as the operator reads them, and nothing that could steer a terminal."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from pmm_tui.core.units import Cash, Size
+from pmm_tui.tui import format as f
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("made", "read"),
+    [
+        (f.cents(5_200, 100), "52.0"),
+        (f.cents(5_230, 10), "52.3"),
+        (f.cents(5_225, 25), "52.25"),
+        (f.cents(5_205, 50), "52.0"),
+        (f.cents(1, 1), "0.01"),
+        (f.cents_of(0.52448), "52.45"),
+        (f.cents_of(NAN), "–"),
+        (f.shares(25_000_000), "25"),
+        (f.shares(12_500_000), "12.5"),
+        (f.shares(40_000), "0.04"),
+        (f.shares(0), "0"),
+        (f.shares(999_960_000), "1,000"),
+        (f.shares(5_200_000_000), "5,200"),
+        (f.shares(9_999_400_000), "9,999"),
+        (f.shares(12_400_000_000), "12.4k"),
+        (f.shares(999_960_000_000), "1.00M"),
+        (f.shares(-180_000_000), "-180"),
+        (f.signed_shares(420_000_000), "+420"),
+        (f.signed_shares(0), "0"),
+        (f.usd(Cash(512_400_000)), "$512.40"),
+        (f.usd(Cash(-3_100_000)), "-$3.10"),
+        (f.usd(Cash(-1)), "$0.00"),
+        (f.usd(Cash(1_204_551_000_000)), "$1,204,551.00"),
+        (f.signed_usd(Cash(12_400_000)), "+$12.40"),
+        (f.signed_usd(Cash(4_000)), "$0.00"),
+        (f.signed_usd(Cash(-12_400_000)), "-$12.40"),
+        (f.percent(2.13), "2.1%"),
+        (f.percent(NAN), "–"),
+        (f.age(0.14), "140ms"),
+        (f.age(0.9999), "1.0s"),
+        (f.age(4.2), "4.2s"),
+        (f.age(9.96), "9s"),
+        (f.age(119.9), "119s"),
+        (f.age(120), "2m"),
+        (f.age(11_500), "3h11"),
+        (f.age(1_600_000), "18d"),
+        (f.age(float("inf")), "–"),
+        (f.age(-3), "0ms"),
+        (f.left(747), "12:27"),
+        (f.left(0), "ended"),
+        (f.left(20_460), "5h41m"),
+        (f.left(18 * 86_400), "18d"),
+        (f.span(11_521), "03:12:01"),
+        (f.span(90_000), "1d 01:00:00"),
+        (f.clock(1_795_269_753_412_000_000), "14:02:33"),
+        (f.clock(1_795_269_753_412_000_000, True), "14:02:33.412"),
+        (f.clock(0), "–"),
+        (f.day(1_795_269_753_412_000_000), "2026-11-21"),
+        (f.count(9_999), "9,999"),
+        (f.count(88_120), "88.1k"),
+        (f.count(1_200_000), "1.2M"),
+        (f.arrow(1) + f.arrow(-1) + f.arrow(0), "▲▼ "),
+    ],
+)
+def test_what_the_operator_reads(made: str, read: str) -> None:
+    assert made == read
+
+
+@given(st.integers(-(10**15), 10**15))
+def test_a_size_fits_its_column(size: int) -> None:
+    assert len(f.shares(Size(abs(size) % 10**12))) <= 6
+
+
+@given(st.floats(0, 10**9))
+def test_an_age_and_a_time_left_fit_their_columns(seconds: float) -> None:
+    assert len(f.age(seconds)) <= 6 and len(f.left(seconds)) <= 6
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "[31mred[0m"),
+        ("\x1b]0;title\x07", "]0;title"),
+        ("\x9b31m", "31m"),
+        ("a\r\nb\tc", "a  b c"),
+        ("\u202eevil\u202c", "evil"),
+        ("\u2066x\u2069\u200b\ufeff", "x"),
+        ("👨\u200d👩\u200d👧 ok", "👨 ok"),
+        ("👍🏽", "👍"),
+        ("e" + "\u0301" * 30, "é" + "\u0301" * 2),
+        ("a\u2028b", "a b"),
+        ("\ud800x", "x"),
+        ("[bold]x[/bold]", "[bold]x[/bold]"),
+        ("Größe €", "Größe €"),
+    ],
+)
+def test_untrusted_text_loses_what_could_steer_a_terminal(raw: str, shown: str) -> None:
+    assert f.clean(raw) == shown
+
+
+@given(st.text(st.characters(), max_size=80))
+def test_clean_leaves_only_printable_text(raw: str) -> None:
+    once = f.clean(raw)
+    assert all(unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in once)
+    once.encode()
+
+
+@given(st.text(max_size=60), st.integers(0, 40), st.sampled_from("<>^"))
+def test_said_is_exactly_as_wide_as_asked(raw: str, width: int, align: str) -> None:
+    assert cell_len(f.said(raw, width, align)) == width
+    assert cell_len(f.middle(raw, width)) == width
+
+
+def test_a_long_title_keeps_the_end_where_the_time_stands() -> None:
+    assert f.middle("Bitcoin Up or Down - November 21, 2:00PM-2:15PM ET", 37).endswith("2:15PM ET")
+    assert f.fit("abcdef", 4) == "abc…" and f.fit("abc   ", 4) == "abc "
+    assert f.fit("日本語", 4) == "日… " and f.fit("x", 3, ">") == "  x" and f.fit("x", 4, "^") == " x  "
