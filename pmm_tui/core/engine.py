@@ -31,6 +31,8 @@ RESYNC_EVERY_NS = 5 * SECOND_NS
 REMEMBER_NS = 600 * SECOND_NS
 """DONE orders and ended fills are remembered this long, in case the venue says something late."""
 CURVE_POINTS = 240
+TICK_NS = 100_000_000
+_OPEN = Status.OPEN
 
 
 class Engine:
@@ -108,32 +110,41 @@ class Engine:
 
 def watch_market(state: State, market: MarketState) -> None:
     """What time alone does to a market: volatility samples, hash verdicts, crossed books, stale data, its end."""
-    book = market.book
+    now, book = state.now, market.book
     if market.seen_at:
-        if book.two_sided and not book.crossed:
-            market.vol.update((book.bid + book.ask) / 20_000, state.now)
+        bid, ask = book.bid, book.ask
+        if ask <= bid:
+            market.crossed_since = market.crossed_since or now
+        elif book.two_sided:
+            market.vol.update((bid + ask) / 20_000, now)
             market.sigma, market.sigma_source = market.vol.effective()
             market.crossed_since = Nanos(0)
-        elif book.crossed and not market.crossed_since:
-            market.crossed_since = state.now
-        market.integrity.judge(state.now)
-        risk = state.knobs.risk
-        crossed = market.crossed_since and state.now - market.crossed_since >= risk.crossed_after_ms * 1_000_000
-        if (crossed or market.integrity.streak >= risk.hash_streak_max) and state.now - market.resync_at >= RESYNC_EVERY_NS:
-            market.resync_at = state.now
-            market.resyncs += 1
-            state.note("warn", f"{market.name} {'crossed book' if crossed else 'book hash wrong'}: fetched anew")
-            state.out.append(Watch(market.market.id))
+        market.integrity.judge(now)
+        if market.crossed_since or market.integrity.streak:
+            resync(state, market)
     closes = market.market.closes
-    if closes and not market.ending and closes - state.now <= state.knobs.risk.stop_before_close_s * 1e9:
+    if closes and not market.ending and closes - now <= state.knobs.risk.stop_before_close_s * 1e9:
         market.urgent = True
     if state.hold_reason(market) != market.hold:
         market.urgent = True
     if not market.seen_at or market.over:
         return
-    state.watched_ns += 100_000_000
-    if any(order.status is Status.OPEN for order in market.live.values()):
-        state.quoting_ns += 100_000_000
+    state.watched_ns += TICK_NS
+    for order in market.live.values():
+        if order.status is _OPEN:
+            state.quoting_ns += TICK_NS
+            break
+
+
+def resync(state: State, market: MarketState) -> None:
+    """Ask for a book anew that stays crossed, or whose hash is wrong again and again."""
+    risk, now = state.knobs.risk, state.now
+    crossed = market.crossed_since and now - market.crossed_since >= risk.crossed_after_ms * 1_000_000
+    if (crossed or market.integrity.streak >= risk.hash_streak_max) and now - market.resync_at >= RESYNC_EVERY_NS:
+        market.resync_at = now
+        market.resyncs += 1
+        state.note("warn", f"{market.name} {'crossed book' if crossed else 'book hash wrong'}: fetched anew")
+        state.out.append(Watch(market.market.id))
 
 
 def chase(state: State) -> None:

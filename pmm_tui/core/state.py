@@ -277,10 +277,9 @@ class State:
     def hold_reason(self, market: MarketState) -> str:
         """Why a market may not quote now by its data, its links or the operator's word; empty when it may."""
         risk = self.knobs.risk
-        book = market.book
         if self.paused or market.paused:
             return "paused by the operator"
-        if market.over:
+        if market.closed or market.payout is not None:
             return "market closed" if market.payout is None else "market resolved"
         for name, link in self.links.items():
             if not link.up:
@@ -289,9 +288,10 @@ class State:
             return "waiting for data"
         if stale(market.seen_at, self.now, risk):
             return f"stale: no data for over {risk.stale_after_s:g} s"
-        if not book.two_sided:
-            return "one-sided book" if book.bid or book.ask < ONE else "empty book"
-        if book.crossed:
+        bid, ask = market.book.bid, market.book.ask
+        if bid <= 0 or ask >= ONE:
+            return "one-sided book" if bid > 0 or ask < ONE else "empty book"
+        if ask <= bid:
             return "crossed book"
         if market.integrity.streak >= risk.hash_streak_max:
             return f"book hash wrong {risk.hash_streak_max} times in a row or more"

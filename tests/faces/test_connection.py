@@ -72,10 +72,10 @@ async def _run_console(path: Path, api: Api, how: signal.Signals | None) -> tupl
     """The program on a pseudo-terminal until it has shown its desk and left: what it wrote, and its exit code."""
     ours, theirs = pty.openpty()
     program = f"import sys; from pathlib import Path; from pmm_tui.tui.app import run; sys.exit(run(Path({str(path)!r}), keep=True))"
+    terminal = {"TERM": "xterm-256color", "COLUMNS": "160", "LINES": "48"}
     child = subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "160", "LINES": "48"},
-    )  # fmt: skip
+        [sys.executable, "-c", program], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=os.environ | terminal
+    )
     os.close(theirs)
     screen = bytearray()
     loop = asyncio.get_running_loop()

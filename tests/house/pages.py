@@ -51,7 +51,7 @@ def pages() -> list[Page]:
     if asked.returncode == 0:
         names = [name for name in asked.stdout.split("\0") if name]
     else:
-        everything = [path for top in TOP for path in (ROOT / top, *(ROOT / top).rglob("*"))]
+        everything = [path for top in TOP - {"logs"} for path in (ROOT / top, *(ROOT / top).rglob("*"))]
         names = [path.relative_to(ROOT).as_posix() for path in everything if "__pycache__" not in path.parts]
     found = []
     for name in sorted(set(names)):

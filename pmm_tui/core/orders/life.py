@@ -68,6 +68,9 @@ NEXT: dict[Status, dict[type[Event], Status]] = {
     Status.DONE: {},
 }
 
+_DONE, _SETTLING = Status.DONE, Status.SETTLING
+"""Looked up once: Python 3.11 takes longer to find a member of an enum than to do the rest of `Order.rest`."""
+
 LIVE = frozenset({Status.SENT, Status.OPEN, Status.CANCELLING, Status.UNCERTAIN, Status.SETTLING})
 """Statuses whose rest may still become a position."""
 
@@ -100,9 +103,9 @@ class Order(Struct):
     def rest(self) -> Size:
         """What may still fill: nothing once DONE, what is owed once SETTLING, else all that is not filled."""
         status = self.status
-        if status is Status.DONE:
+        if status is _DONE:
             return Size(0)
-        left = (self.matched if status is Status.SETTLING else self.size) - self.filled
+        left = (self.matched if status is _SETTLING else self.size) - self.filled
         return Size(left if left > 0 else 0)
 
 

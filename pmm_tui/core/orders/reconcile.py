@@ -6,6 +6,9 @@ from pmm_tui.core.market import Side
 from pmm_tui.core.orders.life import Order, Status
 from pmm_tui.core.quoting.quote import Quote
 
+_OPEN, _SENT, _UNCERTAIN = Status.OPEN, Status.SENT, Status.UNCERTAIN
+_BUY, _SELL = Side.BUY, Side.SELL
+
 
 class Difference(Struct, frozen=True):
     """What to do so that the orders become the wishes: order ids to cancel, wishes to place, wishes that an order already serves."""
@@ -23,8 +26,8 @@ def reconcile(quotes: list[Quote], live: list[Order], price_tolerance: int, size
     Orders already being cancelled, settling or uncertain serve nothing and are left alone: nothing new is placed at an uncertain
     order's price, for it may rest there already.
     """
-    free = [order for order in live if order.status is Status.OPEN or order.status is Status.SENT]
-    blocked = {(order.token, order.side, order.price) for order in live if order.status is Status.UNCERTAIN}
+    free = [order for order in live if order.status is _OPEN or order.status is _SENT]
+    blocked = {(order.token, order.side, order.price) for order in live if order.status is _UNCERTAIN}
     wishes = [quote for quote in quotes if not quote.held]
     left: list[Quote] = []
     kept = 0
@@ -68,5 +71,5 @@ def crosses_own(quote: Quote, live: list[Order], yes: str) -> bool:
 def _in_yes(token: str, side: Side, price: int, yes: str) -> tuple[bool, int]:
     """Whether this is a bid in YES terms, and its YES price."""
     if token == yes:
-        return side is Side.BUY, price
-    return side is Side.SELL, 10_000 - price
+        return side is _BUY, price
+    return side is _SELL, 10_000 - price

@@ -8,6 +8,8 @@ from pmm_tui.core.market import Market, Side
 from pmm_tui.core.orders.life import Order
 from pmm_tui.core.units import Cash, Size, pays
 
+_BUY = Side.BUY
+
 
 class Room(Struct):
     """One market's open promises: shares of YES, tokens and cash. Sells of YES and buys of NO lower the net; the others raise it."""
@@ -31,7 +33,7 @@ def room_of(market: Market, orders: Iterable[Order]) -> Room:
         if not size:
             continue
         count += 1
-        yes, buys = order.token == market.yes, order.side is Side.BUY
+        yes, buys = order.token == market.yes, order.side is _BUY
         if yes is buys:
             up += size
         else:
