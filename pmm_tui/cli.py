@@ -13,6 +13,7 @@ app = typer.Typer(
     name="pmm-tui",
     help="A terminal trading console for market making on Polymarket: paper and production, one engine.",
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -26,6 +27,10 @@ Logs = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
+ENDING_S = 10.0
+"""How long a console that was quit waits for its desk to end."""
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"pmm-tui {__version__}")
@@ -36,10 +41,24 @@ def _exit(work: Callable[[], int]) -> None:
     """Run a command; what its user did wrong is one clear message and exit code 2, never a traceback."""
     try:
         code = work()
-    except (ValueError, OSError) as wrong:
-        typer.echo(f"pmm-tui: {wrong}", err=True)
+    except OSError as wrong:
+        where = f": {wrong.filename}" if wrong.filename is not None else ""
+        _complain(f"{wrong.strerror or wrong}{where}")
+        code = 2
+    except ValueError as wrong:
+        _complain(str(wrong))
         code = 2
     raise typer.Exit(code)
+
+
+def _complain(text: str) -> None:
+    typer.echo(f"pmm-tui: {text}", err=True)
+
+
+def _needs_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        _complain("there is no terminal here; use --no-ui")
+        raise typer.Exit(2)
 
 
 @app.callback(invoke_without_command=True)
@@ -59,9 +78,8 @@ def start(
     if not profile:
         typer.echo(context.get_help())
         raise typer.Exit(2)
-    if not no_ui and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        typer.echo("pmm-tui: there is no terminal here; use --no-ui", err=True)
-        raise typer.Exit(2)
+    if not no_ui:
+        _needs_terminal()
 
     def work() -> int:
         from pmm_tui.runtime.start import Options, headless, launch
@@ -71,7 +89,11 @@ def start(
             return headless(options)
         from pmm_tui.tui.app import run
 
-        return run(launch(options).socket, keep=keep)
+        started = launch(options)
+        code = run(started.socket, keep=keep)
+        if not started.ended(0.0 if keep else ENDING_S):
+            typer.echo(f"the desk {started.run} goes on; to see it again: pmm-tui attach {started.socket}")
+        return code
 
     _exit(work)
 
@@ -91,8 +113,11 @@ def desk(profile: Profile, run: str = "", speed: Speed = "", duration: Duration 
 @app.command()
 def attach(socket: Annotated[Path, typer.Argument(help="A running desk's socket.")]) -> None:
     """Open a console on a desk that runs already; quitting leaves the desk running."""
+    _needs_terminal()
 
     def work() -> int:
+        if not socket.is_socket():
+            raise ValueError(f"no desk here: {socket} is no socket")
         from pmm_tui.tui.app import run
 
         return run(socket, keep=True)
@@ -120,6 +145,7 @@ def record(
 def replay(
     source: Annotated[Path, typer.Argument(help="A tape, or the folder of a finished run.")],
     profile: Annotated[str, typer.Option("--profile", "-p", help="For a tape: the profile whose desk plays it.")] = "demo",
+    speed: Annotated[str, typer.Option(help="For a tape: how fast it is played; max where not given.")] = "",
     logs: Logs = None,
 ) -> None:
     """Play a TAPE through a desk, or prove a finished RUN: its journal must give the same commands and digest, byte for byte."""
@@ -127,7 +153,7 @@ def replay(
     def work() -> int:
         from pmm_tui.runtime.replaying import play_tape, prove_run
 
-        return prove_run(source) if source.is_dir() else play_tape(source, profile, logs)
+        return prove_run(source) if source.is_dir() else play_tape(source, profile, speed, logs)
 
     _exit(work)
 

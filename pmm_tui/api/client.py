@@ -11,7 +11,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-from pmm_tui.api.protocol import FRAME_BYTES_MAX, TTL_MS, Ack, Args, Link, Request, decode_frame, read_message
+from pmm_tui.api.protocol import CLOSE_ENDED, FRAME_BYTES_MAX, TTL_MS, Ack, Args, Link, Request, decode_frame, read_message
 from pmm_tui.core.snapshot import Frame
 
 BACKOFF_S_MIN = 0.2
@@ -47,6 +47,7 @@ class Client:
         self._heard_at = float("-inf")
         self._why = "not tried yet"
         self._attempts = 0
+        self._ended = False
         self._waiting: dict[str, asyncio.Future[Ack]] = {}
         self.malformed = 0
         """Messages that were neither a frame nor an ack."""
@@ -63,7 +64,7 @@ class Client:
 
     def link(self) -> Link:
         """How the connection stands now."""
-        return Link(self._ws is not None, self._monotonic() - self._heard_at, self._why, self._attempts)
+        return Link(self._ws is not None, self._monotonic() - self._heard_at, self._why, self._attempts, self._ended)
 
     async def command(self, cmd: str, args: Args) -> tuple[bool, str]:
         """Ask the desk; (False, why) where it refused, is not there, or did not answer while the request was fresh."""
@@ -92,7 +93,7 @@ class Client:
                 async with unix_connect(
                     str(self._path), self._uri, compression=None, max_size=FRAME_BYTES_MAX, max_queue=4, open_timeout=2, close_timeout=0.5
                 ) as ws:
-                    self._ws, self._why, self._attempts = ws, "", 0
+                    self._ws, self._why, self._attempts, self._ended = ws, "", 0, False
                     await self._listen(ws)
             except FileNotFoundError:
                 self._lost("no desk, its socket is not there")
@@ -109,8 +110,10 @@ class Client:
             async for raw in ws:
                 self._take(raw)
             self._lost("the desk closed the connection")
+            self._ended = ws.close_code == CLOSE_ENDED
         except ConnectionClosed as closed:
             self._lost(f"connection lost: {closed}")
+            self._ended = ws.close_code == CLOSE_ENDED
 
     def _take(self, raw: str | bytes) -> None:
         try:

@@ -14,6 +14,8 @@ Args = dict[str, str | int | float | bool]
 
 TTL_MS = 2_000
 """A key pressed during a stalled connection must not fire half a minute later."""
+CLOSE_ENDED = 1012
+"""The WebSocket close code of a desk that stops in order (uvicorn's, at shutdown); a crash sends none."""
 MESSAGE_BYTES_MAX = 65_536
 """No request is longer than this."""
 FRAME_BYTES_MAX = 4 * 1024 * 1024
@@ -50,6 +52,8 @@ class Link(Struct, frozen=True):
     """Why it is not connected."""
     attempts: int = 0
     """Failed attempts since the connection was lost."""
+    ended: bool = False
+    """The desk said that it ends before it closed the connection."""
 
 
 class _Out(Struct):

@@ -54,7 +54,10 @@ class Book:
         """Books and levels that were older than what was applied, and changed nothing."""
 
     def reset(self, bids: Iterable[Level], asks: Iterable[Level], ts: Nanos, tick: Price = _SAME) -> bool:
-        """Replace the whole book, levels in any order, and the tick where given; False, and nothing changed, where it is older than what is applied."""
+        """Replace the whole book, levels in any order, and the tick where given.
+
+        False, and nothing changed but the count, where it is older than what is applied.
+        """
         if ts < self.ts:
             self.stale_frames += 1
             return False

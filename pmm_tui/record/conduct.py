@@ -20,6 +20,7 @@ from pmm_tui.venues.paper.matching import NEVER, Matching
 
 TICK_NS = 100_000_000
 INSTRUCTIONS_MAX = 1_000
+_FOR_THE_VENUE = (Place, CancelOne, CancelAll, Sync)
 
 Step = Callable[[Event], list[Command]]
 
@@ -91,7 +92,7 @@ class Conductor:
             self._next_tick = Nanos(event.at - event.at % TICK_NS + TICK_NS)
         self.now = event.at
         for command in self._step(event):
-            if isinstance(command, Place | CancelOne | CancelAll | Sync):
+            if isinstance(command, _FOR_THE_VENUE):
                 self.matching.send(command, event.at)
             elif self._other is not None:
                 self._other(command)

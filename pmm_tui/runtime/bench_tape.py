@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pmm_tui.core.events import BookChanged, BookReset, Event, Level, MarketListed, Traded
 from pmm_tui.core.market import Market, Side
-from pmm_tui.core.signals.integrity import book_hash
+from pmm_tui.core.signals.checksum import book_hash
 from pmm_tui.core.units import MILLI, Nanos, Price, Size, mirror, price_text, size_text
 from pmm_tui.venues.paper.chance import Chance
 

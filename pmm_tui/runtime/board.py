@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from pmm_tui.core.instructions import Flattened, Instruction, Killed, KillReset, Paused, Resumed, Retuned
 from pmm_tui.core.snapshot import Frame
-from pmm_tui.core.units import Nanos
 from pmm_tui.runtime.desk import Desk
-from pmm_tui.runtime.loop import Pace
+from pmm_tui.runtime.loop import NOT_YET
+from pmm_tui.runtime.pace import Pace, parse_speed, speed_text
 from pmm_tui.runtime.profile import Profile, ProfileRefused, diff, load
 
 FRAME_EVERY_NS = 95_000_000
+ACTOR_MAX = 80
+REASON_MAX = 200
 Args = dict[str, str | int | float | bool]
-NOT_YET = Nanos(0)
-"""The loop stamps an instruction when it takes it."""
 
 
 class DeskBoard:
@@ -41,40 +41,47 @@ class DeskBoard:
         try:
             return self._command(cmd, args, actor)
         except asyncio.QueueFull:
-            return False, "the desk is drowned in facts; pull the kill file or send SIGUSR1"
+            return False, "too many instructions are waiting; a kill always passes"
 
     def _command(self, cmd: str, args: Args, actor: str) -> tuple[bool, str]:
-        market = str(args.get("market", ""))
-        if market and market not in self._desk.engine.state.markets:
-            return False, f"no such market: {market[:20]}"
-        where = self._desk.engine.state.markets[market].name if market else "all markets"
-        if cmd == "pause":
-            self._submit(Paused(NOT_YET, actor, market))
-            return True, f"pausing {where}: quotes are pulled"
-        if cmd == "resume":
-            if self._desk.engine.state.kill.stopped:
-                return False, "the kill switch is tripped: reset it first"
-            self._submit(Resumed(NOT_YET, actor, market))
-            return True, f"resuming {where}"
-        if cmd == "flatten":
-            self._submit(Flattened(NOT_YET, actor, market))
-            return True, f"flattening {where}: cancel, then sell the net position"
+        who = actor[:ACTOR_MAX] or "api"
         if cmd == "kill":
-            self._submit(Killed(NOT_YET, actor, str(args.get("reason", "operator"))))
+            self._submit(Killed(NOT_YET, who, str(args.get("reason", "operator"))[:REASON_MAX]))
             return True, "killing: cancel all, verify, latch"
-        if cmd == "kill_reset":
-            return self._reset(args, actor)
-        if cmd == "reload":
-            return self._reload(bool(args.get("apply", False)), actor)
-        if cmd == "speed":
-            return self._speed(args)
         if cmd == "stop":
             self._stop.set()
             return True, "stopping: quotes are pulled, then the run ends"
-        return False, f"unknown command {cmd}"
+        if cmd == "reload":
+            return self._reload(args.get("apply") is True, who)
+        if cmd == "speed":
+            return self._speed(args)
+        if cmd != "pause" and self._desk.busy:
+            return False, f"this desk is broken, start another: {self._desk.busy}"
+        if cmd == "kill_reset":
+            return self._reset(args, who)
+        return self._direct(cmd, str(args.get("market", "")), who)
+
+    def _direct(self, cmd: str, market: str, who: str) -> tuple[bool, str]:
+        """What can be asked for one market or for all."""
+        state = self._desk.engine.state
+        if market and market not in state.markets:
+            return False, f"no such market: {market[:20]}"
+        where = state.markets[market].name if market else "all markets"
+        if cmd == "pause":
+            self._submit(Paused(NOT_YET, who, market))
+            return True, f"pausing {where}: quotes are pulled"
+        if cmd == "flatten":
+            self._submit(Flattened(NOT_YET, who, market))
+            return True, f"flattening {where}: cancel, then sell the net position"
+        if cmd != "resume":
+            return False, f"unknown command {cmd[:20]}"
+        if state.kill.stopped:
+            return False, "the kill switch is tripped: reset it first"
+        self._submit(Resumed(NOT_YET, who, market))
+        return True, f"resuming {where}"
 
     def _reset(self, args: Args, actor: str) -> tuple[bool, str]:
-        reason = str(args.get("reason", "")).strip()
+        reason = str(args.get("reason", "")).strip()[:REASON_MAX]
         phase = self._desk.engine.state.kill.phase
         if not reason:
             return False, "a reset needs a reason"
@@ -113,21 +120,3 @@ class DeskBoard:
         self._pace.change(speed)
         self._desk.speed = speed_text(speed)
         return True, f"speed {self._desk.speed}"
-
-
-def parse_speed(text: str) -> float:
-    """A tape's speed: a factor above 0, or 0 for `max`. ValueError for anything else."""
-    if text == "max":
-        return 0.0
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = -1.0
-    if not 0 < speed <= 100_000:
-        raise ValueError(f"speed {text[:20]!r}: expected a number from above 0 to 100000, or max")
-    return speed
-
-
-def speed_text(speed: float) -> str:
-    """How a speed is written."""
-    return f"{speed:g}" if speed else "max"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from pmm_tui.core.commands import Alert, CancelAll, Command, Place, Sync
+from pmm_tui.core.commands import Alert, Command, Place
 from pmm_tui.core.engine import Engine
-from pmm_tui.core.events import Event, OrderFilled
+from pmm_tui.core.events import Event, FillSettled, OrderFilled
 from pmm_tui.core.instructions import Killed
 from pmm_tui.core.snapshot import DeskCard, Frame
 from pmm_tui.core.state import Note
@@ -24,35 +24,59 @@ class Desk:
     """The engine, its journal and the small files beside it."""
 
     def __init__(self, engine: Engine, journal: Journal, folder: Path, card: DeskCard, log: logging.Logger, latch: Path | None) -> None:
+        """`latch`: where a kill is kept until it is reset; None for a desk whose kills end with it."""
         self.engine = engine
         self.journal = journal
         self.folder = folder
         self.log = log
         self.busy = ""
         """What is wrong with the desk itself; empty when nothing is."""
+        self.dead = False
+        """The engine failed inside a step: its state cannot be believed any more."""
         self.speed = card.speed
         self.tape_position = 0.0
         self._card = card
         self._latch = latch
+        self._writing = True
+        """The journal has every step so far."""
         self._took_ns: deque[int] = deque(maxlen=1_000)
         self._last_note: Note | None = None
+        self._fills = 0
+        self._undone: deque[tuple[str, int]] = deque(maxlen=1_000)
         self._state_at = 0
-        self._was_stopped = False
+        self._stopped = False
 
     def step(self, event: Event) -> list[Command]:
-        """One fact through the engine and into the journal; the commands may be acted upon when this returns."""
+        """One fact through the engine and into the journal; the commands may be acted upon when this returns.
+
+        Records that cannot be written halt the desk: a kill follows at once, and nothing is placed from then on. What the engine or the
+        journal raises because of a defect is raised on, with the desk dead and the fact that led to it in the journal.
+        """
         began = time.perf_counter_ns()
-        commands = self.engine.step(event)
-        now = time.perf_counter_ns()
-        self._took_ns.append(now - began)
-        if self.busy:
-            return [command for command in commands if not isinstance(command, Place)]
+        whole = False
         try:
-            self.journal.write(event, commands)
+            commands = self.engine.step(event)
+            now = time.perf_counter_ns()
+            failure = self._write(event, commands) if self._writing else None
+            whole = True
+        finally:
+            if not whole:
+                self._die(event)
+        self._took_ns.append(now - began)
+        try:
             self._aside(event, commands, now)
-        except (JournalFull, OSError) as error:
-            return self._broken(event, commands, error)
-        return commands
+        except OSError as error:
+            failure = failure or error
+        if failure is not None and not self.busy:
+            commands = commands + self._halt(event, failure)
+        return [command for command in commands if not isinstance(command, Place)] if self.busy else commands
+
+    def fail(self, where: str, error: BaseException) -> None:
+        """Something outside the engine is broken: nothing is placed from now on; the log says where, and how."""
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        self.busy = self.busy or f"{where} failed: {type(error).__name__}: {error}"
+        self.log.critical("%s failed", where, exc_info=error, extra={"fields": {"why": f"{type(error).__name__}: {error}"}})
 
     def frame(self) -> Frame:
         """The card and the picture."""
@@ -67,31 +91,67 @@ class Desk:
         return Frame(card, self.engine.snapshot())
 
     def close(self) -> None:
-        """End the records: the journal's last line holds the digest."""
+        """End the records: the last line of a whole journal holds the digest of the state."""
         try:
-            if not self.busy:
-                self.journal.close(self.engine.digest())
-            replace_state(self.folder, self.frame())
-        except (JournalFull, OSError) as error:
-            self.log.error("the records could not be closed", extra={"fields": {"why": str(error)}})
+            self.journal.close(self.engine.digest() if self._writing and not self.dead else None)
+            if not self.dead:
+                replace_state(self.folder, self.frame())
+        except OSError as error:
+            self.fail("closing the records", error)
+
+    def _write(self, event: Event, commands: list[Command]) -> OSError | None:
+        """Into the journal; the reason where that cannot be, and then it is written no more unless this entry is in it all the same."""
+        try:
+            self.journal.write(event, commands)
+        except JournalFull as full:
+            self._writing = full.recorded
+            return full
+        except OSError as broken:
+            self._writing = False
+            return broken
+        return None
+
+    def _halt(self, event: Event, why: OSError) -> list[Command]:
+        """Nothing that adds risk leaves any more, everything is cancelled, and the screen says why. What the kill asks for."""
+        self.busy = f"records cannot be written, trading is halted: {why}"
+        self.log.critical("records cannot be written, trading is halted", extra={"fields": {"why": str(why)}})
+        return self.step(Killed(event.at, "desk", f"records cannot be written: {why}"))
+
+    def _die(self, event: Event) -> None:
+        """The engine broke, or its answer cannot be written down: the fact goes into the journal, where a replay breaks on it again."""
+        self.dead = True
+        if self._writing:
+            self._writing = self._write(event, []) is None
 
     def _aside(self, event: Event, commands: list[Command], now: int) -> None:
+        """The small files: the log and the latch first, as they cannot wait; OSError where one cannot be written."""
         state = self.engine.state
-        if type(event) is OrderFilled:
-            fill = state.portfolio.fills.get((event.trade, event.order))
-            if fill is not None and fill.at == event.at:
-                append_trade(self.folder, fill)
         if state.notes and state.notes[-1] is not self._last_note:
             self._tell_notes()
         for command in commands:
             if isinstance(command, Alert):
                 self.log.log(level_of(command.level), command.text, extra={"fields": {"alert": command.key}})
-        if state.kill.stopped is not self._was_stopped:
-            self._was_stopped = state.kill.stopped
+        if state.kill.stopped is not self._stopped:
+            self._stopped = state.kill.stopped
             self._latch_kill()
+        if type(event) is OrderFilled or (type(event) is FillSettled and not event.ok):
+            self._tell_trade(event)
         if now - self._state_at >= STATE_EVERY_NS:
             self._state_at = now
             replace_state(self.folder, self.frame())
+
+    def _tell_trade(self, event: OrderFilled | FillSettled) -> None:
+        """One line a fill, and a second one, FAILED, for a fill that the chain undid. Venues say everything twice; the file does not."""
+        portfolio, key = self.engine.state.portfolio, (event.trade, event.order)
+        fill = portfolio.fills.get(key)
+        if isinstance(event, OrderFilled):
+            fresh = portfolio.fill_count != self._fills
+            self._fills = portfolio.fill_count
+        else:
+            fresh = key not in self._undone
+            self._undone.append(key)
+        if fill is not None and fresh:
+            append_trade(self.folder, fill)
 
     def _tell_notes(self) -> None:
         fresh = []
@@ -104,19 +164,12 @@ class Desk:
             self.log.log(level_of(note.level), note.text, extra={"fields": {"at": note.at}})
 
     def _latch_kill(self) -> None:
-        """A kill survives a restart: it is on disk until it is reset."""
+        """A kill survives a restart: it is on disk until it is reset. A latch that is there already keeps its first reason."""
         if self._latch is None:
             return
         kill = self.engine.state.kill
-        if kill.stopped:
+        if not kill.stopped:
+            self._latch.unlink(missing_ok=True)
+        elif not self._latch.exists():
             self._latch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace(self._latch, msgspec.json.encode({"why": kill.why, "at": kill.killed_at}))
-        else:
-            self._latch.unlink(missing_ok=True)
-
-    def _broken(self, event: Event, commands: list[Command], error: Exception) -> list[Command]:
-        """The records cannot be written: nothing that adds risk leaves any more, everything is cancelled, and the screen says why."""
-        self.busy = f"records cannot be written, trading is halted: {error}"
-        self.log.critical("records cannot be written, trading is halted", extra={"fields": {"why": str(error)}})
-        halted = self.engine.step(Killed(event.at, "desk", f"records cannot be written: {error}"))
-        return [command for command in [*commands, *halted] if isinstance(command, CancelAll | Sync | Alert)]

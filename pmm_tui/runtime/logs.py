@@ -3,12 +3,13 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from pmm_tui.record.files import open_private
+from pmm_tui.record.files import open_private, write_all
 
 _LEVELS = {"info": logging.INFO, "warn": logging.WARNING, "alarm": logging.ERROR}
 
@@ -36,24 +37,62 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+class Sink(logging.Handler):
+    """Where lines go. A full disk or a terminal that is gone costs lines, which are counted, and never the desk."""
+
+    def __init__(self, write: Callable[[str], None], done: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self.lost = 0
+        self._write = write
+        self._done = done
+        self._torn = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        line = self.format(record) + "\n"
+        try:
+            self._write("\n" + line if self._torn else line)
+            self._torn = False
+        except (OSError, ValueError):  # ValueError: the stream is closed
+            self.lost += 1
+            self._torn = True
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._done is not None:
+            done, self._done = self._done, None
+            done()
+        super().close()
+
+
 def start_logs(folder: Path, mode: str, to_stderr: bool) -> logging.Logger:
-    """The desk's logger, writing run.log (0600) in the run's folder."""
-    logger = logging.getLogger("pmm_tui")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    sinks: list[logging.Handler] = [logging.StreamHandler(os.fdopen(open_private(folder / "run.log", flags), "a", encoding="utf-8"))]
+    """The desk's logger, writing run.log (0600) in the run's folder; warnings of the libraries go there too."""
+    end_logs()
+    fd = open_private(folder / "run.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    sinks = [Sink(lambda line: write_all(fd, line.encode()), lambda: os.close(fd))]
     if to_stderr:
-        sinks.append(logging.StreamHandler(sys.stderr))
+        sinks.append(Sink(_to_stderr))
     for sink in sinks:
         sink.setFormatter(JsonLines(mode))
-        logger.addHandler(sink)
+        logging.getLogger().addHandler(sink)
+    logger = logging.getLogger("pmm_tui")
+    logger.setLevel(logging.INFO)
     return logger
+
+
+def end_logs() -> None:
+    """Let go of the logs of a run in this process, if there is one."""
+    root = logging.getLogger()
+    for sink in [one for one in root.handlers if isinstance(one, Sink)]:
+        root.removeHandler(sink)
+        sink.close()
 
 
 def level_of(level: str) -> int:
     """The logging level of an event-log line's level."""
     return _LEVELS[level]
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line)
+    sys.stderr.flush()

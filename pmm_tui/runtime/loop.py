@@ -1,129 +1,203 @@
-"""The one queue: facts are stamped, stepped and their commands handed on, in real time or at a tape's pace."""
+"""The one door: facts are stamped, stepped and their commands handed on, in real time or at a tape's pace."""
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from msgspec import structs
 
 from pmm_tui.core.commands import Cancel, CancelAll, Command, Place, Sync
 from pmm_tui.core.events import Event, Ticked
-from pmm_tui.core.instructions import Instruction, Paused
-from pmm_tui.core.units import Nanos
+from pmm_tui.core.instructions import Instruction, Killed, Paused
+from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.feeds.base import Feed
 from pmm_tui.record.conduct import Conductor
+from pmm_tui.record.tape import TapeCorrupt
+from pmm_tui.runtime.clock import Clock
+from pmm_tui.runtime.crew import Crew
 from pmm_tui.runtime.desk import Desk
+from pmm_tui.runtime.pace import Breath, Pace
 from pmm_tui.venues.base import Venue
 
 QUEUE_MAX = 20_000
+INSTRUCTIONS_MAX = 100
 TICK_S = 0.1
-BREATHE_NS = 5_000_000
-LEAVE_S = 5.0
-"""At the end: how long to wait until every order is proven gone."""
+LEAVE_S_MAX = 30.0
+NOT_YET = Nanos(0)
+"""The time of a fact that the loop has not stamped yet."""
+GOODBYE = "desk: end of the run"
 
 
-class Pace:
-    """How fast a tape is played: its seconds for each of ours, or 0 for as fast as it goes."""
+class FeedEnded(RuntimeError):
+    """A feed stopped telling facts although nobody closed it."""
 
-    def __init__(self, speed: float) -> None:
-        self.speed = speed
-        self._wall = 0
-        self._virtual = 0
-        self._breath = 0
 
-    def change(self, speed: float) -> None:
-        """Another speed from now on."""
-        self.speed = speed
-        self._wall = 0
+class Inbox:
+    """An operator's instructions, taken before any other fact. Bounded; a kill goes first and always fits."""
 
-    async def wait(self, due: Nanos) -> None:
-        """Until `due` is reached at this speed. Always lets other tasks run every few milliseconds."""
-        now = time.monotonic_ns()
-        if not self.speed:
-            if now - self._breath >= BREATHE_NS:
-                self._breath = now
-                await asyncio.sleep(0)
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: deque[Instruction] = deque(maxlen=INSTRUCTIONS_MAX)
+
+    def put(self, instruction: Instruction) -> None:
+        """Add one; asyncio.QueueFull where there are too many already."""
+        if isinstance(instruction, Killed):
+            self._waiting.appendleft(instruction)
+        elif len(self._waiting) < INSTRUCTIONS_MAX:
+            self._waiting.append(instruction)
+        else:
+            raise asyncio.QueueFull
+
+    def take(self) -> Instruction | None:
+        """The next one."""
+        return self._waiting.popleft() if self._waiting else None
+
+
+def leave_s(desk: Desk) -> float:
+    """How long the end of a run may take until every order is proven gone: a silent order is asked about once more."""
+    return min(LEAVE_S_MAX, desk.engine.state.knobs.desk.order_timeout_s + 3.0)
+
+
+def gone(desk: Desk) -> bool:
+    """Nothing of ours rests any more, and a kill under way is verified."""
+    state = desk.engine.state
+    return not state.live and state.kill.phase != "killing"
+
+
+class Player:
+    """A tape's time: one desk and its simulated venue, played at a pace."""
+
+    def __init__(self, desk: Desk, conductor: Conductor, pace: Pace) -> None:
+        self._desk = desk
+        self._conductor = conductor
+        self._pace = pace
+        self._inbox = Inbox()
+
+    def submit(self, instruction: Instruction) -> None:
+        """An operator's instruction; asyncio.QueueFull where there are too many."""
+        self._inbox.put(instruction)
+
+    async def run(self, facts: Iterable[Event], stop: asyncio.Event, progress: Callable[[], float]) -> None:
+        """The tape to its end, or until `stop`; then every order is cancelled and seen gone. A damaged tape ends the run as broken."""
+        desk, reached = self._desk, self._pace.reached
+        try:
+            for due in self._conductor.play(facts):
+                while not await reached(due) and not stop.is_set():
+                    self._instruct(due)
+                if stop.is_set():
+                    break
+                self._instruct(due)
+                desk.tape_position = progress()
+        except (TapeCorrupt, OSError) as damaged:
+            desk.fail("the tape", damaged)
+        self._leave()
+
+    def _instruct(self, due: Nanos) -> None:
+        """Instructions at the present time, and what the venue answers to them before `due`, the time of the tape's next step."""
+        conductor, told = self._conductor, False
+        while conductor.now and (instruction := self._inbox.take()) is not None:
+            conductor.inject(instruction)
+            told = True
+        if told:
+            conductor.pump(conductor.now)
+            while (answer := conductor.matching.due()) < due:
+                conductor.pump(answer)
+
+    def _leave(self) -> None:
+        conductor = self._conductor
+        if not conductor.now:
             return
-        if not self._wall:
-            self._wall, self._virtual = now, due
-        ahead = (due - self._virtual) / self.speed - (now - self._wall)
-        if ahead > 1_000_000:
-            self._breath = now
-            await asyncio.sleep(min(ahead / 1e9, TICK_S))
-            if ahead > TICK_S * 1e9:
-                await self.wait(due)
-        elif now - self._breath >= BREATHE_NS:
-            self._breath = now
-            await asyncio.sleep(0)
-
-
-async def play(
-    desk: Desk, conductor: Conductor, facts: Iterable[Event], pace: Pace, stop: asyncio.Event, progress: Callable[[], float]
-) -> None:
-    """A tape to its end, or until `stop`; then every order is cancelled and seen gone."""
-    for due in conductor.play(facts):
-        if stop.is_set():
-            break
-        desk.tape_position = progress()
-        await pace.wait(due)
-    conductor.inject(Paused(conductor.now, "desk: end of the run"))
-    for _ in conductor.idle(Nanos(conductor.now + int(LEAVE_S * 1e9))):
-        if not desk.engine.state.live and desk.engine.state.paused:
-            break
+        conductor.inject(Paused(conductor.now, GOODBYE))
+        while (instruction := self._inbox.take()) is not None:
+            conductor.inject(instruction)
+        conductor.pump(conductor.now)
+        for _ in conductor.idle(Nanos(conductor.now + int(leave_s(self._desk) * SECOND))):
+            if gone(self._desk):
+                break
 
 
 class Live:
     """Real time: every feed and the venue pour into one queue; one task takes from it."""
 
-    def __init__(self, desk: Desk, feeds: list[Feed], venue: Venue, clock: Callable[[], Nanos], watch: Callable[[Command], None]) -> None:
+    def __init__(
+        self, desk: Desk, feeds: Mapping[str, Feed], venue: Venue, clock: Clock, watch: Callable[[Command], None], crew: Crew
+    ) -> None:
+        """`watch` takes the commands that are not for the venue. Whatever a task of `crew` raises must end the run."""
         self._desk = desk
         self._feeds = feeds
         self._venue = venue
         self._clock = clock
         self._watch = watch
+        self._crew = crew
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(maxsize=QUEUE_MAX)
+        self._inbox = Inbox()
+        self._breath = Breath()
         self._last = Nanos(0)
+        self._left = False
 
     def submit(self, instruction: Instruction) -> None:
-        """An operator's instruction; asyncio.QueueFull where the desk is drowned, which the operator is told."""
-        self._queue.put_nowait(instruction)
+        """An operator's instruction; asyncio.QueueFull where there are too many."""
+        self._inbox.put(instruction)
+        self._wake()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`; then quotes are pulled and every order is seen gone."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._pour(feed)) for feed in [*self._feeds, self._venue]]
-            tasks.append(group.create_task(self._tick()))
-            tasks.append(group.create_task(self._end(stop)))
-            while (event := await self._queue.get()) is not None:
-                await self._tell(event)
-            await self._leave()
-            for task in tasks:
-                task.cancel()
-        for feed in [*self._feeds, self._venue]:
+    async def run(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
+        """Until `stop`; then quotes are pulled and every order is seen gone, unless `hurry` will not have it waited for."""
+        for name, feed in [*self._feeds.items(), ("venue", self._venue)]:
+            self._crew.start(f"the {name} feed", self._pour(name, feed))
+        self._crew.start("the ticker", self._tick())
+        self._crew.start("the end's watch", self._watch_end(stop, hurry))
+        while not stop.is_set():
+            await self._turn()
+        await self._instruct()
+        await self._tell(Paused(NOT_YET, GOODBYE))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(leave_s(self._desk)):
+                while not gone(self._desk) and not hurry.is_set():
+                    await self._turn()
+        self._left = True
+
+    async def close(self) -> None:
+        """Let go of the feeds and the venue, once the crew has ended. Where `run` did not end in order, all is cancelled, unproven."""
+        if not self._left:
+            await self._venue.send(CancelAll())
+        for feed in [*self._feeds.values(), self._venue]:
             await feed.close()
 
-    async def _leave(self) -> None:
-        await self._tell(Paused(self._last, "desk: end of the run"))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LEAVE_S):
-                while self._desk.engine.state.live:
-                    event = await self._queue.get()
-                    if event is not None:
-                        await self._tell(event)
+    def _wake(self) -> None:
+        """Have the loop look up where it waits for facts; where facts are queued it looks up by itself."""
+        with suppress(asyncio.QueueFull):
+            self._queue.put_nowait(None)
 
-    async def _pour(self, feed: Feed) -> None:
+    async def _turn(self) -> None:
+        event = await self._queue.get()
+        await self._instruct()
+        if event is not None:
+            await self._tell(event)
+        await self._breath.take()
+
+    async def _instruct(self) -> None:
+        while (instruction := self._inbox.take()) is not None:
+            await self._tell(instruction)
+
+    async def _pour(self, name: str, feed: Feed) -> None:
         async for event in feed.events():
             await self._queue.put(event)
+        raise FeedEnded(f"the {name} feed ended by itself")
 
-    async def _end(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        await self._queue.put(None)
+    async def _watch_end(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
+        for asked in (stop, hurry):
+            await asked.wait()
+            self._wake()
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            await self._queue.put(Ticked(Nanos(0)))
+            jumped_ms = self._clock.catch_up()
+            if jumped_ms:
+                self._desk.log.warning("the clock jumped ahead: suspended, or set", extra={"fields": {"jumped_ms": jumped_ms}})
+            await self._queue.put(Ticked(NOT_YET))
 
     async def _tell(self, event: Event) -> None:
         self._last = max(self._clock(), self._last)

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from random import SystemRandom
 
@@ -15,14 +16,18 @@ from pmm_tui.feeds.market_ws import MarketFeed
 from pmm_tui.feeds.wire import Decoder
 from pmm_tui.record.tape import TapeHeader, TapeWriter
 from pmm_tui.runtime.clock import Clock
+from pmm_tui.runtime.crew import Crew
+from pmm_tui.runtime.places import duration_s
 from pmm_tui.runtime.profile import Profile, load
-from pmm_tui.runtime.start import duration_s
 
 SAY_EVERY_S = 10.0
 
 
 def record_tape(profile: str, path: Path, duration: str) -> int:
-    """Record until the duration is over or a signal comes. Exit code 0 where frames were recorded, 1 where there were none."""
+    """Record until the duration is over or a signal comes. Exit code 0 where frames were recorded, 1 where there were none.
+
+    OSError where the tape cannot be written, FileExistsError where the file is there: a tape is never overwritten.
+    """
     chosen = load(profile)
     seconds = duration_s(duration)
     source = f"{chosen.run().market_ws_url} and {chosen.run().gamma_url}"
@@ -31,7 +36,7 @@ def record_tape(profile: str, path: Path, duration: str) -> int:
         asyncio.run(_record(chosen, writer, seconds))
     finally:
         writer.close()
-    sys.stderr.write(f"{path}: {writer.frames} frames\n")
+    _say(f"{path}: {writer.frames} frames")
     return 0 if writer.frames else 1
 
 
@@ -39,20 +44,29 @@ async def _record(profile: Profile, writer: TapeWriter, seconds: float) -> None:
     settings, clock, chance = profile.run(), Clock(), SystemRandom()
     books = MarketFeed(profile.market_ws(), settings.market_ws_url, settings.clob_url, Decoder(), clock, chance, writer.write)
     gamma = GammaFeed(profile.gamma(), profile.targeting(), settings.markets, settings.gamma_url, clock, chance, writer.write)
-    stop = asyncio.Event()
+    stop, broken = asyncio.Event(), deque[BaseException](maxlen=1)
+
+    def failed(where: str, error: BaseException) -> None:
+        broken.append(error)
+        stop.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     if seconds:
         loop.call_later(seconds, stop.set)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_follow(feed, books)) for feed in (books, gamma)]
-        tasks.append(group.create_task(_keep(writer)))
+    crew = Crew(failed)
+    try:
+        for name, feed in (("market", books), ("gamma", gamma)):
+            crew.start(f"the {name} feed", _follow(feed, books))
+        crew.start("the tape", _keep(writer))
         await stop.wait()
-        for task in tasks:
-            task.cancel()
-    await gamma.close()
-    await books.close()
+    finally:
+        await crew.end()
+        await gamma.close()
+        await books.close()
+    if broken:
+        raise broken[0]
 
 
 async def _follow(feed: Feed, books: MarketFeed) -> None:

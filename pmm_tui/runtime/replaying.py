@@ -22,19 +22,22 @@ def engine_of(header: dict[str, object]) -> Engine:
 
 
 def prove_run(folder: Path) -> int:
-    """Replay a finished run's journal. Exit code 0 where every command and the digest agree, 1 where they do not."""
+    """Replay a finished run's journal. Exit code 0 where every command and the digest agree, 1 where they do not.
+
+    FileNotFoundError or JournalCorrupt (a ValueError) where there is no journal that can be believed.
+    """
     proof = prove(folder, engine_of)
     sys.stdout.write(f"{folder.name}: {proof}\n")
     return 0 if proof.holds else 1
 
 
-def play_tape(path: Path, profile: str, logs: Path | None) -> int:
-    """Play a tape through a profile's desk as fast as it goes, with records as of any run."""
-    return headless(Options(profile=profile, speed="max", logs=logs, tape=path))
+def play_tape(path: Path, profile: str, speed: str, logs: Path | None) -> int:
+    """Play a tape through a profile's desk, with records as of any run; as fast as it goes where no speed is given."""
+    return headless(Options(profile=profile, speed=speed or "max", logs=logs, tape=path))
 
 
 def show_report(folder: Path, as_json: bool) -> int:
-    """Print a run's summary, worked out anew from its journal."""
+    """Print a run's summary, worked out anew from its journal. FileNotFoundError or JournalCorrupt as for `prove_run`."""
     entries = read(folder)
     engine = engine_of(entries.header)
     for entry in entries:
@@ -43,5 +46,7 @@ def show_report(folder: Path, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n")
     else:
-        sys.stdout.write(report(folder.name, summary) + "\n")
+        sys.stdout.write(report(str(entries.header.get("run", folder.name)), summary) + "\n")
+    if entries.closing is None:
+        sys.stderr.write(f"pmm-tui: the run did not end in order: this is how far its journal goes{entries.torn and '; ' + entries.torn}\n")
     return 0

@@ -84,6 +84,8 @@ def desk_verdict(scene: Scene) -> Verdict:
             return Verdict("…", "WAITING FOR THE DESK", "connected, no picture yet", "waiting")
         return Verdict("✖", "DISCONNECTED", why_lost(scene.link), "lost")
     if scene.lost:
+        if scene.link.ended:
+            return Verdict("■", "DESK ENDED", f"the last picture is {f.age(scene.link.age_s)} old; q leaves", "waiting")
         return Verdict("✖", "DISCONNECTED", why_lost(scene.link), "lost")
     snapshot, why = frame.snapshot, f.clean(frame.snapshot.why)
     busy = f.clean(frame.card.busy)
@@ -106,6 +108,8 @@ def quoting_verdict(scene: Scene) -> Verdict:
     if scene.frame is None:
         return Verdict("…", "WAITING", "no picture yet", "waiting")
     if scene.lost:
+        if scene.link.ended:
+            return Verdict("■", "ENDED", "what stands below is the last picture", "waiting")
         return Verdict("?", "UNKNOWN", "what stands below is the last picture", "alarm")
     snapshot = scene.frame.snapshot
     quoting_, open_ = quoting(scene)
@@ -128,6 +132,8 @@ def quoting_verdict(scene: Scene) -> Verdict:
 def safe_verdict(scene: Scene) -> Verdict:
     """Am I safe?"""
     if scene.frame is None or scene.lost:
+        if scene.frame is not None and scene.link.ended:
+            return Verdict("■", "ENDED", "the desk stopped in order", "waiting")
         return Verdict("?", "UNKNOWN", "the desk is not heard" if scene.frame else "no picture yet", "alarm")
     snapshot, money = scene.frame.snapshot, scene.frame.snapshot.money
     if snapshot.phase == "killing":

@@ -25,7 +25,7 @@ from pmm_tui.core.events import (
 from pmm_tui.core.instructions import Flattened, Killed, KillReset, Paused, Resumed
 from pmm_tui.core.market import Side
 from pmm_tui.core.orders.life import Status
-from pmm_tui.core.units import DOLLAR, ONE, SHARE, Cash, Price, Size
+from pmm_tui.core.units import DOLLAR, ONE, SHARE, Cash, Nanos, Price, Size
 from tests.core.desk import MARKET, Bench, at, book, cancels, knobs, places
 from tests.core.test_engine import QUIET, quoting
 
@@ -230,7 +230,7 @@ def test_only_our_own_orders_in_the_book_is_no_market() -> None:
 def test_an_unknown_price_of_what_is_held_halts() -> None:
     bench, sent = quoting(pnl_blind_s=1.0)
     bench.fill(sent[0], 10, 300)
-    bench.engine.state.markets[MARKET.id].seen_at = at(0) * 0
+    bench.engine.state.markets[MARKET.id].seen_at = Nanos(0)
     bench.tick(2_000)
     assert "could not be computed" in bench.engine.snapshot().why
 

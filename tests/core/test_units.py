@@ -27,7 +27,9 @@ def test_prices_are_read_exactly(text: str, price: int) -> None:
     assert price_of(text) == price
 
 
-@pytest.mark.parametrize("text", ["", ".", "-0.5", "+0.5", "1e-1", "nan", "inf", "٠.٥", "0.00005", "1.1", " 0.5", "0.5 ", "0x1", "1_0", "0" * 50])
+@pytest.mark.parametrize(
+    "text", ["", ".", "-0.5", "+0.5", "1e-1", "nan", "inf", "٠.٥", "0.00005", "1.1", " 0.5", "0.5 ", "0x1", "1_0", "0" * 50]
+)
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="price"):
         price_of(text)

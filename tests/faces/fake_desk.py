@@ -11,6 +11,7 @@ from tests.faces.pictures import NOW
 
 UP = Link(True, 0.04)
 LOST = Link(False, 12.3, "no desk, its socket answers nobody", 4)
+ENDED = Link(False, 12.3, "no desk, its socket is not there", 4, ended=True)
 NEVER = Link(False, math.inf, "no desk, its socket is not there", 2)
 
 

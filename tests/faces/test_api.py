@@ -246,6 +246,7 @@ async def test_a_face_reconnects_when_the_desk_returns_and_keeps_the_last_pictur
         await until(lambda: client.latest() is not None)
     await until(lambda: not client.link().connected)
     assert client.latest() is not None and client.link().why and not path.exists()
+    assert client.link().ended, "a desk that stops in order says so"
     path.touch()
     await until(lambda: "answers nobody" in client.link().why)
     path.unlink()
@@ -273,6 +274,7 @@ async def test_a_command_under_way_when_the_desk_dies_says_so(path: Path) -> Non
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         ok, text = await asked
+        await until(lambda: not client.link().connected)
     assert not ok and "look whether it was done" in text
 
 

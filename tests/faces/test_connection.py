@@ -47,7 +47,7 @@ async def test_the_console_sees_acts_loses_its_desk_and_finds_it_again(tmp_path:
         app.pull()
         await pilot.press("space", "K")
         await until(lambda: "NOT SENT" in app.scene.message[1])
-        assert "DISCONNECTED" in grid(app) and len(board.taken) == 1
+        assert "DESK ENDED" in grid(app) and len(board.taken) == 1
         async with serving(board, path):
             await until(lambda: client.link().connected)
             app.pull()

@@ -18,7 +18,7 @@ from pmm_tui.tui.rows import book, chart, desk, foot, lines, top
 from pmm_tui.tui.rows.lines import Builder, Panel, Row
 from pmm_tui.tui.state import Scene, desk_verdict, exit_of, quoting_verdict, safe_verdict, worst_case
 from tests.faces import pictures
-from tests.faces.fake_desk import LOST, NEVER, UP
+from tests.faces.fake_desk import ENDED, LOST, NEVER, UP
 from tests.faces.pictures import NOW, level, lots, usd
 
 BUILDERS: tuple[Builder, ...] = (
@@ -65,6 +65,7 @@ def test_every_pane_is_built_and_framed_exactly_at_every_size_with_known_styles(
         (lambda: None, NEVER, "DISCONNECTED", "lost"),
         (lambda: None, Link(True, math.inf), "WAITING FOR THE DESK", "waiting"),
         (pictures.quoting, LOST, "DISCONNECTED", "lost"),
+        (pictures.tape, ENDED, "DESK ENDED", "waiting"),
         (pictures.quoting, Link(True, 3.1), "DISCONNECTED", "lost"),
         (pictures.quoting, UP, "QUOTING 1 of 1", "running"),
         (pictures.three, UP, "QUOTING 2 of 3", "running"),
@@ -101,7 +102,8 @@ def test_a_stale_only_desk_is_called_stale_and_a_killed_one_with_a_fault_stays_k
     ("make", "link", "word"),
     [
         (pictures.quoting, UP, "SAFE"), (pictures.held, UP, "SAFE"), (pictures.alert, UP, "ALERT"), (pictures.killing, UP, "KILLING"),
-        (pictures.killed, UP, "KILLED"), (pictures.quoting, LOST, "UNKNOWN"), (pictures.hostile, UP, "DESK FAULT"),
+        (pictures.killed, UP, "KILLED"), (pictures.quoting, LOST, "UNKNOWN"), (pictures.quoting, ENDED, "ENDED"),
+        (pictures.hostile, UP, "DESK FAULT"),
     ],
 )  # fmt: skip
 def test_am_i_safe(make: Callable[[], Frame], link: Link, word: str) -> None:

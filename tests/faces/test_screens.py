@@ -12,7 +12,7 @@ from pmm_tui.core.snapshot import Frame
 from pmm_tui.tui.widgets.pane import Pane
 from tests.faces import pictures
 from tests.faces.conftest import Screen, console, grid
-from tests.faces.fake_desk import LOST, NEVER, UP
+from tests.faces.fake_desk import ENDED, LOST, NEVER, UP
 
 WIDE, MIDDLE, COMPACT, SMALL = (160, 48), (120, 36), (80, 24), (60, 12)
 
@@ -33,6 +33,7 @@ FACES: dict[str, tuple[Callable[[], Frame | None], Link]] = {
     "paused": (pictures.paused, UP),
     "disconnected": (pictures.quoting, LOST),
     "live": (pictures.live, UP),
+    "ended": (pictures.tape, ENDED),
 }
 
 

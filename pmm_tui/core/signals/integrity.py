@@ -2,8 +2,11 @@
 
 The venue's hash is the sha1 of a token's whole book after the change. Frames arrive up to tens of milliseconds out of order, so the quoted
 book is ahead of what a hash can be held against; the copy here applies the same frames in venue order a short window later. Two things are
-not in the frames and are found by the hash itself, which no wrong guess can match: the order of changes within one millisecond, and the
-market's last trade price, which takes the maker's side and moves 20 to 90 ms before its trade is announced.
+not in the frames and are found by the hash itself, which no wrong guess can match:
+
+- the market's last trade price, which takes the maker's side and moves 20 to 90 ms before its trade is announced;
+- the venue's own order. Times are whole milliseconds and the venue hashes side by side: on the tape of 2026-04-21 one hash in a hundred is
+  of a book that had not one of the last few changes yet, or had one of the next few already.
 """
 
 from bisect import bisect_left
@@ -16,51 +19,29 @@ from msgspec import Meta, Struct
 
 from pmm_tui.core.events import BookChanged, BookReset, Event, Level, TickSizeChanged, Traded
 from pmm_tui.core.market import Market, Side
-from pmm_tui.core.units import MILLI, Nanos, Price, mirror, price_text, size_text
+from pmm_tui.core.signals import checksum
+from pmm_tui.core.units import MILLI, Nanos, Price, mirror
 
 PENDING_MAX = 20_000
 """Frames that wait for their verdict; more means that nobody judges, and they are given up as unverifiable."""
 _ORDERS_MAX = 6
 """Batches of one millisecond that are tried as the next one."""
+_NEAR_MAX = 8
+"""Changes before and after a batch that its hash may disregard, or know already."""
+_STREAK_TRIED_MAX = 16
+"""With more mismatches in a row the book is wrong, not the order: the order is no longer searched."""
+_RECENT_MAX = 16
 
 
 class IntegrityKnobs(Struct, frozen=True):
     """How the book is judged."""
 
-    hash_lag_ms: Annotated[int, Meta(ge=0, le=10_000, description="how long late frames are waited for before a book hash is judged, ms")] = 50
+    hash_lag_ms: Annotated[
+        int, Meta(ge=0, le=10_000, description="how long late frames are waited for before a book hash is judged, milliseconds")
+    ] = 50
 
 
-def level_text(price: int, size: int) -> str:
-    """One level as the hash has it."""
-    return f'{{"price":"{price_text(price)}","size":"{size_text(size)}"}}'
-
-
-def last_text(price: int) -> str:
-    """A trade price as the hash has it: three decimals, four where the price needs them."""
-    return f"{price / 10_000:.4f}" if price % 10 else f"{price / 10_000:.3f}"
-
-
-def _body(market: Market, token: str, ts: Nanos, bids: str, asks: str) -> bytes:
-    """The hashed text up to the tick."""
-    head = f'{{"market":"{market.id}","asset_id":"{token}","timestamp":"{ts // MILLI}","hash":""'
-    return f'{head},"bids":[{bids}],"asks":[{asks}],"min_order_size":"{size_text(market.min_size)}","tick_size":"'.encode()
-
-
-def _tail(market: Market, tick: Price, last: str) -> bytes:
-    return f'{price_text(tick)}","neg_risk":{"true" if market.neg_risk else "false"},"last_trade_price":"{last}"}}'.encode()
-
-
-def _texts(market: Market, token: str, bids: Iterable[Level], asks: Iterable[Level]) -> tuple[str, str]:
-    """The token's own bids and asks as the hash has them, from a book in YES terms, best last."""
-    if token == market.no:
-        return ",".join(level_text(mirror(p), s) for p, s in asks), ",".join(level_text(mirror(p), s) for p, s in bids)
-    return ",".join(level_text(p, s) for p, s in bids), ",".join(level_text(p, s) for p, s in asks)
-
-
-def book_hash(market: Market, token: str, ts: Nanos, bids: Iterable[Level], asks: Iterable[Level], tick: Price, last: str) -> str:
-    """The venue's hash of `token`'s book (sha1, hex). Levels are in YES terms, best last; `last` is last_trade_price as the venue writes it."""
-    body = _body(market, token, ts, *_texts(market, token, bids, asks))
-    return sha1(body + _tail(market, tick, last), usedforsecurity=False).hexdigest()
+_DEFAULT = IntegrityKnobs()
 
 
 class _Ladder:
@@ -86,34 +67,32 @@ class _Ladder:
         """The same levels as the NO token's book has them, on its other side."""
         return ",".join(self._no)
 
-    def change(self, price: int, size: int, ts: int) -> tuple[int, int, int] | None:
-        """Write one level unless a later writer has: what to give to `undo`, or None."""
-        stamp = self._stamps.get(price, self._floor)
-        if ts < stamp:
-            return None
-        before = self._sizes.get(price, 0)
-        self._stamps[price] = ts
-        if size != before:
-            self._write(price, size)
-        return price, before, stamp
+    def size(self, price: int) -> int:
+        """The level's size, 0 where there is none."""
+        return self._sizes.get(price, 0)
 
-    def undo(self, price: int, size: int, stamp: int) -> None:
-        """Take one change back; in the opposite order of the changes."""
-        self._stamps[price] = stamp
-        if size != self._sizes.get(price, 0):
-            self._write(price, size)
+    def change(self, price: int, size: int, ts: int) -> bool:
+        """Write one level; False, and nothing changed, where a later writer has."""
+        if ts < self._stamps.get(price, self._floor):
+            return False
+        self._stamps[price] = ts
+        self.write(price, size)
+        return True
 
     def reset(self, levels: Iterable[Level], ts: int) -> None:
         """The whole side as of `ts`; levels that were written later stay."""
         wanted: dict[int, int] = {price: size for price, size in levels if size}
         for price in [*self._sizes, *wanted]:
             size = wanted.get(price, 0)
-            if size != self._sizes.get(price, 0) and self._stamps.get(price, self._floor) <= ts:
-                self._write(price, size)
+            if self._stamps.get(price, self._floor) <= ts:
+                self.write(price, size)
         self._floor = floor = max(ts, self._floor)
         self._stamps = {price: stamp for price, stamp in self._stamps.items() if stamp > floor}
 
-    def _write(self, price: int, size: int) -> None:
+    def write(self, price: int, size: int) -> None:
+        """Set a level whatever its time."""
+        if size == self._sizes.get(price, 0):
+            return
         key = self._sign * price
         keys = self._keys
         i = bisect_left(keys, key)
@@ -124,22 +103,26 @@ class _Ladder:
             return
         self._sizes[price] = size
         if there:
-            self._yes[i], self._no[i] = level_text(price, size), level_text(mirror(price), size)
+            self._yes[i], self._no[i] = checksum.level_text(price, size), checksum.level_text(mirror(price), size)
         else:
             keys.insert(i, key)
-            self._yes.insert(i, level_text(price, size))
-            self._no.insert(i, level_text(mirror(price), size))
+            self._yes.insert(i, checksum.level_text(price, size))
+            self._no.insert(i, checksum.level_text(mirror(price), size))
 
 
-_Undo = list[tuple[_Ladder, tuple[int, int, int]]]
+Written = list[tuple[_Ladder, int, int, int]]
+"""What a batch did: (ladder, price, size before, size after), in order."""
+_Batch = list[BookChanged]
 
 
 class Integrity:
     """Judges one market's hashes. A price_change counts once for each token's hash; `streak` is mismatched hashes in a row."""
 
     __slots__ = (
+        "_ahead",
         "_asks",
         "_based",
+        "_behind",
         "_bids",
         "_done",
         "_knobs",
@@ -155,13 +138,13 @@ class Integrity:
         "verified",
     )
 
-    def __init__(self, market: Market, knobs: IntegrityKnobs = IntegrityKnobs()) -> None:
+    def __init__(self, market: Market, knobs: IntegrityKnobs = _DEFAULT) -> None:
         self._market = market
         self._knobs = knobs
         self.verified = 0
         self.mismatched = 0
         self.unverifiable = 0
-        """Hashes that nothing can be held against: no whole book yet, terms of the market unknown, or frames later than the window."""
+        """Hashes that nothing can be held against: no whole book yet, terms of the market unknown, or a frame later than the window."""
         self.streak = 0
         self._bids = _Ladder(Side.BUY)
         self._asks = _Ladder(Side.SELL)
@@ -170,9 +153,13 @@ class Integrity:
         self._done = Nanos(-1)
         """Venue time up to which the copy is settled."""
         self._pending: list[BookReset | BookChanged] = []
+        self._ahead: list[BookReset | BookChanged] = []
+        """Frames of later milliseconds than the one being settled, in venue order."""
+        self._behind: deque[Written] = deque(maxlen=_NEAR_MAX)
+        """What the newest batches wrote."""
         self._last: str | None = None
         """last_trade_price as the last matching hash had it; None: not known."""
-        self._recent: deque[str] = deque(maxlen=16)
+        self._recent: deque[str] = deque(maxlen=_RECENT_MAX)
         """What the newest trades may have made of it."""
         self._ticks: tuple[Price, ...] = (market.tick,) if market.tick else ()
         """The tick in force, and the one before it: the change's announcement is not in step with the hashes."""
@@ -184,7 +171,7 @@ class Integrity:
         self._based = False
 
     def frame(self, event: Event) -> None:
-        """Take a book fact of this market as it arrives; costs nothing but its place in the queue. Other events are ignored."""
+        """Take a book fact of this market as it arrives. Other events are ignored."""
         if isinstance(event, BookChanged | BookReset):
             if len(self._pending) >= PENDING_MAX:
                 self.unverifiable += sum(_hashes(waiting) for waiting in self._pending)
@@ -192,131 +179,159 @@ class Integrity:
                 self.reset()
             self._pending.append(event)
         elif isinstance(event, Traded):
-            self._recent.extend((last_text(event.price), last_text(mirror(event.price))))
+            self._recent.extend((checksum.last_text(event.price), checksum.last_text(mirror(event.price))))
         elif isinstance(event, TickSizeChanged):
             self._tick_is(event.tick)
 
     def judge(self, now: Nanos) -> None:
         """Settle everything up to the newest venue time that arrived at least the window ago."""
-        pending = self._pending
         cutoff = now - self._knobs.hash_lag_ms * MILLI
-        if not pending or pending[0].at > cutoff:
+        if not self._pending or self._pending[0].at > cutoff:
             return
         self._searched = False
-        until = max(event.ts for event in pending if event.at <= cutoff)
-        due = [event for event in pending if event.ts <= until]
-        self._pending = [event for event in pending if event.ts > until]
-        due.sort(key=_venue_order)
+        until = max(event.ts for event in self._pending if event.at <= cutoff)
+        frames = sorted(self._pending, key=_venue_order)
         start = 0
-        for i in range(1, len(due) + 1):
-            if i == len(due) or due[i].ts != due[start].ts:
-                self._settle(due[start:i])
+        for i in range(1, len(frames) + 1):
+            if i == len(frames) or frames[i].ts != frames[start].ts:
+                if frames[start].ts > until:
+                    break
+                self._ahead = frames[i : i + _NEAR_MAX]
+                self._settle(frames[start:i])
                 start = i
+        self._ahead = []
+        self._pending = [event for event in self._pending if event.ts > until]
 
-    def _settle(self, events: list[BookReset | BookChanged]) -> None:
+    def _settle(self, frames: list[BookReset | BookChanged]) -> None:
         """Apply all frames of one venue millisecond, in the order that the hashes prove, or else that of arrival."""
-        late = events[0].ts <= self._done
-        waiting = _batches(events)
+        ts = frames[0].ts
+        late = ts <= self._done
+        if late:
+            # what was judged since then was judged without this frame
+            self.streak = 0
+        blind = late or not self._based or not self._market.min_size or not self._ticks
+        waiting = _batches(frames)
         while waiting:
             batch = waiting[0]
-            if late or not self._based or not self._market.min_size or not self._ticks:
-                self._apply(batch)
+            if blind:
+                self._write(batch)
                 self.unverifiable += _hashes(batch[-1])
             else:
-                batch = next((b for b in waiting[:_ORDERS_MAX] if self._proves(b)), None) or self._miss(batch)
+                proven = next((b for b in waiting[:_ORDERS_MAX] if self._proves(b)), None)
+                batch = self._unproven(batch, waiting[1:]) if proven is None else proven
             waiting.remove(batch)
-        for event in events:
+        for event in frames:
             if isinstance(event, BookReset):
-                self._whole(event)
-        self._done = max(self._done, events[0].ts)
+                self._whole(event, late)
+        self._done = max(self._done, ts)
 
-    def _apply(self, batch: list[BookChanged]) -> _Undo:
-        undo: _Undo = []
+    def _write(self, batch: _Batch) -> Written:
+        written: Written = []
         for event in batch:
             for side, price, size in event.changes:
                 ladder = self._bids if side is Side.BUY else self._asks
-                was = ladder.change(price, size, event.ts)
-                if was is not None:
-                    undo.append((ladder, was))
-        return undo
+                before = ladder.size(price)
+                if ladder.change(price, size, event.ts):
+                    written.append((ladder, price, before, size))
+        self._behind.append(written)
+        return written
 
-    def _proves(self, batch: list[BookChanged]) -> bool:
+    def _proves(self, batch: _Batch) -> bool:
         """Apply a batch and keep it if its hash says that this was the next one; a batch without hashes needs no proof."""
         event = batch[-1]
-        undo = self._apply(batch)
-        if not _hashes(event):
+        written = self._write(batch)
+        if not _hashes(event) or self._matches(event, batch):
             return True
-        hints = [last_text(p) for e in batch for _, price, _ in e.changes for p in (price, mirror(price))]
-        right = [self._matches(event.ts, token, said, hints) for token, said in self._said(event) if said]
-        if not any(right):
-            for ladder, was in reversed(undo):
-                ladder.undo(*was)
-            return False
-        for matched in right:
-            self._count(matched)
-        return True
+        for ladder, price, before, _ in reversed(written):
+            ladder.write(price, before)
+        self._behind.pop()
+        return False
 
-    def _miss(self, batch: list[BookChanged]) -> list[BookChanged]:
-        self._apply(batch)
-        for _ in range(_hashes(batch[-1])):
-            self._count(False)
+    def _unproven(self, batch: _Batch, others: list[_Batch]) -> _Batch:
+        """Apply a batch that its hash does not confirm here, and look whether one batch out of its place explains it."""
+        self._write(batch)
+        event = batch[-1]
+        if self.streak >= _STREAK_TRIED_MAX or not any(self._matches_with(event, moved) for moved in self._displaced(others)):
+            for _ in range(_hashes(event)):
+                self._count(False)
         return batch
 
-    def _said(self, event: BookChanged) -> tuple[tuple[str, str], tuple[str, str]]:
-        return (self._market.yes, event.hash_yes), (self._market.no, event.hash_no)
+    def _displaced(self, others: list[_Batch]) -> Iterator[Written]:
+        """Books that differ by one batch: one of those before not applied yet, or one of those after applied already."""
+        for written in list(self._behind)[-2::-1]:
+            yield [(ladder, price, after, before) for ladder, price, before, after in reversed(written) if ladder.size(price) == after]
+        later = [event for event in self._ahead if isinstance(event, BookChanged)]
+        for batch in [*others, *_batches(later)]:
+            levels = [(self._bids if side is Side.BUY else self._asks, price, size) for e in batch for side, price, size in e.changes]
+            yield [(ladder, price, ladder.size(price), size) for ladder, price, size in levels]
 
-    def _matches(self, ts: Nanos, token: str, said: str, hints: list[str]) -> bool:
+    def _matches_with(self, event: BookChanged, moved: Written) -> bool:
+        for ladder, price, _, size in moved:
+            ladder.write(price, size)
+        matched = self._matches(event, [])
+        for ladder, price, size, _ in reversed(moved):
+            ladder.write(price, size)
+        return matched
+
+    def _matches(self, event: BookChanged, hints: _Batch) -> bool:
+        """Whether the copy as it stands has the event's hash, and if so count both tokens' hashes. One is enough to know the book."""
+        said = [(token, text) for token, text in ((self._market.yes, event.hash_yes), (self._market.no, event.hash_no)) if text]
+        lasts = [checksum.last_text(p) for e in hints for _, price, _ in e.changes for p in (price, mirror(price))]
+        if not self._is(event.ts, *said[0], lasts):
+            return False
+        self._count(True)
+        for token, text in said[1:]:
+            self._count(self._is(event.ts, token, text, []))
+        return True
+
+    def _is(self, ts: Nanos, token: str, said: str, lasts: list[str]) -> bool:
+        """Whether some tick and last trade price in question give the hash that was said; the ones that do are in force from here on."""
         if token == self._market.yes:
             bids, asks = self._bids.yes(), self._asks.yes()
         else:
             bids, asks = self._asks.no(), self._bids.no()
-        return self._finds(_body(self._market, token, ts, bids, asks), said, hints)
+        found = _found(self._market, checksum.body(self._market, token, ts, bids, asks), said, self._guesses(lasts))
+        if found is None:
+            return False
+        self._tick_is(found[0])
+        self._last = found[1]
+        return True
 
-    def _finds(self, body: bytes, said: str, hints: list[str]) -> bool:
-        """Whether some tick and last trade price in question give the hash that was said; the ones that do are in force from here on."""
-        whole = sha1(body, usedforsecurity=False)
-        for tick, last in self._guesses(hints):
-            guess = whole.copy()
-            guess.update(_tail(self._market, tick, last))
-            if guess.hexdigest() == said:
-                self._last = last
-                self._tick_is(tick)
-                return True
-        return False
-
-    def _guesses(self, hints: list[str]) -> Iterator[tuple[Price, str]]:
+    def _guesses(self, lasts: list[str]) -> Iterator[tuple[Price, str]]:
         """Likeliest first. Where the last trade price was never said it is searched for, once a judgement."""
         ticks = self._ticks
-        if self._last is not None:
-            yield ticks[0], self._last
-        lasts = dict.fromkeys([*hints, *reversed(self._recent)])
-        for tick in ticks:
-            if self._last is not None and tick != ticks[0]:
-                yield tick, self._last
-            for last in lasts:
+        known = [] if self._last is None else [self._last]
+        for last in dict.fromkeys([*known, *lasts, *reversed(self._recent)]):
+            for tick in ticks:
                 yield tick, last
         if self._last is None and not self._searched:
             self._searched = True
             yield ticks[0], ""
             for price in range(10, 10_000, 10):
-                yield ticks[0], last_text(price)
+                yield ticks[0], checksum.last_text(price)
 
-    def _whole(self, event: BookReset) -> None:
+    def _whole(self, event: BookReset, late: bool) -> None:
         """Judge a whole book on what it says itself, then take it."""
-        token = event.token or self._market.yes
-        if event.tick:
+        market = self._market
+        ticks = (event.tick,) if event.tick else self._ticks
+        if event.hash and (not market.min_size or not ticks):
+            self.unverifiable += 1
+        elif event.hash:
+            token = event.token or market.yes
+            body = checksum.body(market, token, event.ts, *checksum.texts(market, token, event.bids, event.asks))
+            guesses = self._guesses([]) if event.last is None else iter([(tick, event.last) for tick in ticks])
+            found = _found(market, body, event.hash, guesses)
+            self._count(found is not None)
+            if found is not None and not late:
+                self._tick_is(found[0])
+                self._last = found[1]
+        if not late and event.tick:
             self._tick_is(event.tick)
-        if event.hash:
-            if not self._market.min_size or not self._ticks:
-                self.unverifiable += 1
-            else:
-                hints = [] if event.last is None else [event.last]
-                body = _body(self._market, token, event.ts, *_texts(self._market, token, event.bids, event.asks))
-                self._count(self._finds(body, event.hash, hints))
-        if event.last is not None and event.ts >= self._done:
+        if not late and event.last is not None:
             self._last = event.last
         self._bids.reset(event.bids, event.ts)
         self._asks.reset(event.asks, event.ts)
+        self._behind.clear()
         self._based = True
 
     def _count(self, matched: bool) -> None:
@@ -334,6 +349,17 @@ class Integrity:
             self._ticks = (tick, *self._ticks[:1])
 
 
+def _found(market: Market, body: bytes, said: str, guesses: Iterator[tuple[Price, str]]) -> tuple[Price, str] | None:
+    """The first tick and last trade price that make the hash of `body` what the venue said."""
+    whole = sha1(body, usedforsecurity=False)
+    for tick, last in guesses:
+        guess = whole.copy()
+        guess.update(checksum.tail(market, tick, last))
+        if guess.hexdigest() == said:
+            return tick, last
+    return None
+
+
 def _venue_order(event: BookReset | BookChanged) -> tuple[int, bool]:
     """A `book` comes after the changes of its own millisecond."""
     return event.ts, isinstance(event, BookReset)
@@ -345,10 +371,10 @@ def _hashes(event: BookReset | BookChanged) -> int:
     return (1 if event.hash_yes else 0) + (1 if event.hash_no else 0)
 
 
-def _batches(events: list[BookReset | BookChanged]) -> list[list[BookChanged]]:
-    """The changes of one millisecond; those that share a hash were one batch, and the hash is that of the book after all of it."""
-    batches: dict[tuple[str, str] | int, list[BookChanged]] = {}
-    for i, event in enumerate(events):
+def _batches(frames: Iterable[BookReset | BookChanged]) -> list[_Batch]:
+    """The changes in order; those that share a hash were one batch, and the hash is that of the book after all of it."""
+    batches: dict[tuple[str, str] | int, _Batch] = {}
+    for i, event in enumerate(frames):
         if isinstance(event, BookChanged):
             key = (event.hash_yes, event.hash_no) if _hashes(event) else i
             batches.setdefault(key, []).append(event)

@@ -8,7 +8,7 @@ from pmm_tui.core.snapshot import LevelRow, MarketRow, QuoteRow
 from pmm_tui.core.units import ONE, SECOND, Cash, Price
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, tinted, wrap
-from pmm_tui.tui.state import Scene, why_lost
+from pmm_tui.tui.state import OVER, Scene, why_lost
 
 STATES = {
     "quoting": ("●", "up"),
@@ -93,7 +93,7 @@ def _line(row: MarketRow, at: _Columns, selected: bool, now: int) -> Row:
     spans += [(f" {f.fit(f.signed_shares(net), 9, '>')}", "bold" if net else "dim"), (" ", ""), _pnl(row)]
     if at.wide:
         spans.append((f" {f.fit(f.count(row.fills), 5, '>')}", ""))
-        age = f.age(row.health.age_ms / 1000) if row.health.age_ms >= 0 else f.NONE
+        age = f.age(row.health.age_ms / 1000) if row.health.age_ms >= 0 and row.state not in OVER else f.NONE
         spans.append((f" {f.fit(age, 5, '>')}", "down" if row.state == "stale" else "dim"))
     spans += [("  ", ""), state_span(row)]
     spans.append((f" {f.said(row.why, max(0, at.why - 1))}", "warn" if row.state != "quoting" else "dim"))

@@ -86,7 +86,7 @@ def strip(scene: Scene, width: int, _: int) -> Panel:
         source(card, 12 if width >= 120 else 8),
         feed_lamps(scene),
         (("fills ", "head"), (f.said(card.fill_model, 6).strip(), "")) if card.fill_model else (),
-        (("picture ", "head"), (f.age(scene.link.age_s), "alarm" if scene.lost else "")),
+        (("picture ", "head"), (f.age(scene.link.age_s) if scene.link.age_s >= 1 else "now", "alarm" if scene.lost else "")),
         (("step p99 ", "head"), (f"{card.engine_p99_us:.0f}µs", "")),
         (("run ", "head"), (f.said(card.run, 24).strip(), "dim")),
     ]

@@ -1,0 +1,102 @@
+"""Where a run's things are: its name and folder, its socket, its tape."""
+
+import hashlib
+import os
+import re
+import secrets
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pmm_tui
+from pmm_tui.record.files import private_folder
+from pmm_tui.runtime.profile import Profile
+
+SOCKET_BYTES_MAX = 100
+"""A Unix socket's path has 104 bytes on some systems, its end included."""
+_RUN = re.compile(r"[^/\x00]{1,200}")
+
+
+class CannotStart(ValueError):
+    """A run that was asked for cannot be: the text says why, and what would do."""
+
+
+def duration_s(text: str) -> float:
+    """Seconds of "90s", "30m", "2h"; 0 for none. CannotStart for anything else."""
+    if not text:
+        return 0.0
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(s|m|h)", text, re.ASCII)
+    if found is None or not float(found[1]):
+        raise CannotStart(f"--duration: found {text[:20]!r}; allowed: a number above 0 with s, m or h, such as 30m")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def state_folder() -> Path:
+    """Where the user's own records live outside a checkout."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "pmm-tui"
+
+
+def latch_path(profile: Profile) -> Path:
+    """Where a profile's kill is kept until it is reset."""
+    return state_folder() / "latches" / f"{profile.name}.json"
+
+
+def logs_folder(profile: Profile, given: Path | None) -> Path:
+    """The runs' folder: as given, else the profile's, else logs/ in a checkout, else the user's state folder."""
+    if given is not None:
+        return given
+    if profile.run().logs:
+        return Path(profile.run().logs).expanduser()
+    checkout = Path(pmm_tui.__file__).resolve().parent.parent
+    return checkout / "logs" if (checkout / "pyproject.toml").is_file() else state_folder() / "logs"
+
+
+def new_run(logs: Path, profile: Profile) -> Path:
+    """The private folder of a new run, named for the profile and the moment: no two runs have one name, whenever they start."""
+    while True:
+        folder = logs / f"{profile.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            continue
+        return private_folder(folder)
+
+
+def run_folder(logs: Path, run: str) -> Path:
+    """The private folder of a run whose name was chosen; CannotStart where that is no name."""
+    if not _RUN.fullmatch(run) or run in (".", ".."):
+        raise CannotStart(f"--run: found {run[:40]!r}; allowed: the name of a folder")
+    return private_folder(logs / run)
+
+
+def socket_path(profile: Profile, run: str) -> Path:
+    """The Unix socket of a run: in the user's runtime folder, else the state folder; a short one below the temp folder where both are long.
+
+    The same for everybody who asks in the same environment, so that a console finds the desk that it started.
+    """
+    if profile.run().api_socket:
+        return Path(profile.run().api_socket).expanduser()
+    for folder in (_runtime_folder(), state_folder() / "run"):
+        path = folder / f"{run}.sock" if folder is not None else None
+        if path is not None and len(os.fsencode(path.absolute())) <= SOCKET_BYTES_MAX:
+            return path
+    short = hashlib.sha256(os.fsencode(state_folder()) + run.encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"pmm-tui-{os.getuid()}" / f"{short}.sock"
+
+
+def _runtime_folder() -> Path | None:
+    """XDG_RUNTIME_DIR, where it is ours: after `su` it often names another user's, or none that is there."""
+    named = os.environ.get("XDG_RUNTIME_DIR")
+    if not named or not Path(named).is_dir() or Path(named).stat().st_uid != os.getuid() or not os.access(named, os.W_OK | os.X_OK):
+        return None
+    return Path(named) / "pmm-tui"
+
+
+def tape_path(profile: Profile, given: Path | None) -> Path:
+    """The tape to play: as given, else the profile's; CannotStart where there is none."""
+    name = str(given or profile.run().tape or "demo")
+    path = Path(pmm_tui.__file__).resolve().parent / "data" / "demo.tape.zst" if name == "demo" else Path(name).expanduser()
+    if not path.is_file():
+        raise CannotStart(f"tape: found {name!r}, which is no file; allowed: demo, or the path of a tape")
+    return path

@@ -1,0 +1,297 @@
+"""One desk from start to end: its feeds, venue, records and window joined, and let go of in order."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct, to_builtins
+
+import pmm_tui
+from pmm_tui.api.server import Api
+from pmm_tui.core.commands import Command, Unwatch, Watch
+from pmm_tui.core.engine import Engine
+from pmm_tui.core.instructions import Instruction, Killed
+from pmm_tui.core.snapshot import DeskCard
+from pmm_tui.core.units import Nanos, to_cash
+from pmm_tui.feeds.discovery import GammaFeed
+from pmm_tui.feeds.market_ws import MarketFeed
+from pmm_tui.feeds.wire import Decoder
+from pmm_tui.record.conduct import Conductor
+from pmm_tui.record.files import replace_summary
+from pmm_tui.record.journal import Journal
+from pmm_tui.record.recorded import facts
+from pmm_tui.record.tape import TapeReader, read_tape
+from pmm_tui.runtime.board import DeskBoard
+from pmm_tui.runtime.clock import Clock
+from pmm_tui.runtime.crew import Crew
+from pmm_tui.runtime.desk import Desk
+from pmm_tui.runtime.logs import start_logs
+from pmm_tui.runtime.loop import NOT_YET, Live, Player
+from pmm_tui.runtime.pace import Pace, parse_speed, speed_text
+from pmm_tui.runtime.places import CannotStart, duration_s, latch_path, logs_folder, new_run, run_folder, socket_path, tape_path
+from pmm_tui.runtime.profile import Profile
+from pmm_tui.study.performance import Summary, summarise
+from pmm_tui.venues.paper.fills import check_source
+from pmm_tui.venues.paper.matching import Matching
+from pmm_tui.venues.paper.venue import PaperVenue
+
+KILL_FILE = "KILL"
+KILL_FILE_EVERY_S = 0.25
+WINDOW_S = 3.0
+"""How long the faces may take to be let go."""
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Options(Struct, frozen=True):
+    """What the command line says over the profile."""
+
+    profile: str
+    speed: str = ""
+    duration: str = ""
+    logs: Path | None = None
+    tape: Path | None = None
+    """A tape to play instead of the profile's source."""
+    run: str = ""
+    """The run's name, where a console has chosen it for the desk that it starts."""
+
+
+class Plan(Struct, frozen=True):
+    """What a run will be, checked before anything of it exists."""
+
+    tape: Path | None
+    """None: live data."""
+    speed: float
+    duration_s: float
+
+
+def plan(profile: Profile, options: Options) -> Plan:
+    """Check what was asked for; ValueError or OSError where it cannot be."""
+    settings = profile.run()
+    if settings.mode != "paper":
+        raise CannotStart(f"{profile.file}: mode: found {settings.mode}; allowed: paper (this program has no production venue yet)")
+    speed = parse_speed(options.speed or str(settings.speed))
+    seconds = duration_s(options.duration)
+    if options.tape is None and settings.source == "live":
+        return Plan(None, speed, seconds)
+    path = tape_path(profile, options.tape)
+    tape = read_tape(path)
+    tape.close()
+    check_source(profile.paper(), tape.header.trades)
+    return Plan(path, speed, seconds)
+
+
+class Run:
+    """One desk. ValueError or OSError where it cannot be started."""
+
+    def __init__(self, profile: Profile, options: Options, to_stderr: bool) -> None:
+        self.plan = plan(profile, options)
+        self.profile = profile
+        logs = logs_folder(profile, options.logs)
+        self.folder = run_folder(logs, options.run) if options.run else new_run(logs, profile)
+        self.name = self.folder.name
+        self.socket = socket_path(profile, self.name)
+        self.log: logging.Logger = start_logs(self.folder, "PAPER", to_stderr)
+        self.stop = asyncio.Event()
+        self.hurry = asyncio.Event()
+        """A second signal: the end is not to wait for proof."""
+        self.summary: Summary | None = None
+        self.code = 0
+        """The exit code, once the run has ended."""
+        self._signals = 0
+        latch = latch_path(profile) if self.plan.tape is None else None
+        self._latched = _latched(latch)
+        knobs = profile.knobs()
+        journal = Journal(self.folder, self._header())
+        self.desk = Desk(Engine(knobs), journal, self.folder, self._card(), self.log, latch)
+        self.matching = Matching(profile.paper(), profile.run().seed, to_cash(knobs.desk.initial_balance))
+        self._submit: Callable[[Instruction], None] = lambda instruction: None
+
+    def _header(self) -> dict[str, object]:
+        settings = self.profile.run()
+        return {
+            "program": pmm_tui.__version__,
+            "run": self.name,
+            "profile": self.profile.name,
+            "mode": settings.mode,
+            "source": "live" if self.plan.tape is None else "tape",
+            "tape": "" if self.plan.tape is None else self.plan.tape.name,
+            "seed": settings.seed,
+            "started": time.time_ns(),
+            "knobs": to_builtins(self.profile.knobs()),
+            "paper": to_builtins(self.profile.paper()),
+        }
+
+    def _card(self) -> DeskCard:
+        live = "loopback" if urlsplit(self.profile.run().market_ws_url).hostname in _LOOPBACK else "live"
+        return DeskCard(
+            run=self.name,
+            profile=self.profile.name,
+            mode="PAPER",
+            source=live if self.plan.tape is None else "tape",
+            started=Nanos(time.time_ns()),
+            speed="" if self.plan.tape is None else speed_text(self.plan.speed),
+            tape_position=0.0,
+            engine_p99_us=0.0,
+            pid=os.getpid(),
+            version=pmm_tui.__version__,
+            fill_model=self.profile.paper().fill_model,
+            account="",
+            busy="",
+        )
+
+    async def main(self) -> int:
+        """Serve, trade, end in order. The exit code: 0, or 3 where the desk ended killed, broken, or with orders not proven gone."""
+        self._listen_to_signals()
+        fields = {"run": self.name, "folder": str(self.folder), "socket": str(self.socket)}
+        self.log.info("run started", extra={"fields": fields})
+        if self.plan.duration_s:
+            asyncio.get_running_loop().call_later(self.plan.duration_s, self.stop.set)
+        gc.collect()
+        gc.freeze()
+        crew = Crew(self._failed)
+        try:
+            if self.plan.tape is not None:
+                await self._play(crew, read_tape(self.plan.tape))
+            else:
+                await self._live(crew)
+        finally:
+            await crew.end()
+            gc.unfreeze()
+            self._close()
+        return self.code
+
+    async def _play(self, crew: Crew, tape: TapeReader) -> None:
+        pace = Pace(self.plan.speed)
+        conductor = Conductor(self.desk.step, self.matching)
+        player = Player(self.desk, conductor, pace)
+        self._submit = player.submit
+        told = facts(tape, Decoder(), self.profile.run().markets)
+        window = await self._open(crew, DeskBoard(self.desk, self.profile, player.submit, self.stop, pace))
+        await self._trade(crew, window, player.run(told, self.stop, lambda: tape.position))
+        tape.close()
+
+    async def _live(self, crew: Crew) -> None:
+        settings, chance, clock = self.profile.run(), SystemRandom(), Clock()
+        books = MarketFeed(self.profile.market_ws(), settings.market_ws_url, settings.clob_url, Decoder(), clock, chance)
+        gamma = GammaFeed(self.profile.gamma(), self.profile.targeting(), settings.markets, settings.gamma_url, clock, chance)
+        venue = PaperVenue(self.matching, clock)
+        feeds = {"market": venue.tap(books), "gamma": venue.tap(gamma)}
+        live = Live(self.desk, feeds, venue, clock, self._watcher(books), crew)
+        self._submit = live.submit
+        if self._latched:
+            live.submit(Killed(NOT_YET, "latch", self._latched))
+        try:
+            window = await self._open(crew, DeskBoard(self.desk, self.profile, live.submit, self.stop, None))
+            await self._trade(crew, window, live.run(self.stop, self.hurry))
+        finally:
+            await crew.end()
+            await live.close()
+
+    def _watcher(self, books: MarketFeed) -> Callable[[Command], None]:
+        markets = self.desk.engine.state.markets
+
+        def watch(command: Command) -> None:
+            if isinstance(command, Watch):
+                books.watch(markets[command.market].market)
+            elif isinstance(command, Unwatch):
+                books.unwatch(command.market)
+
+        return watch
+
+    async def _open(self, crew: Crew, board: DeskBoard) -> "Window":
+        """Serve the api, and look for the kill file. SocketTaken or OSError where the api cannot be served."""
+        api = Api(board, self.socket)
+        serving = asyncio.get_running_loop().create_task(api.serve(), name="the api")
+        while not api.listening:
+            if serving.done():
+                serving.result()
+                raise CannotStart("the api ended before it began")
+            await asyncio.sleep(0.005)
+        crew.adopt(serving)
+        crew.start("the kill file's watch", self._look_for_kill_file())
+        return Window(api, serving)
+
+    async def _trade(self, crew: Crew, window: "Window", loop: Any) -> None:
+        await asyncio.wait({crew.start("the desk's loop", loop)})
+        window.api.stop()
+        await asyncio.wait({window.serving}, timeout=WINDOW_S)
+
+    async def _look_for_kill_file(self) -> None:
+        path = self.folder / KILL_FILE
+        while True:
+            if path.exists():
+                self._submit(Killed(NOT_YET, "file", "the KILL file was made"))
+                path.unlink(missing_ok=True)
+            await asyncio.sleep(KILL_FILE_EVERY_S)
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._signalled, number)
+        loop.add_signal_handler(signal.SIGUSR1, lambda: self._submit(Killed(NOT_YET, "signal", "SIGUSR1")))
+        loop.set_exception_handler(self._stray)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        self._signals += 1
+        self.log.info("%s: the run ends", number.name)
+        if self._signals > 1:
+            self.hurry.set()
+        self.stop.set()
+
+    def _stray(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody caught. A task's exception is a defect like any other; a broken connection of a face is only written down."""
+        error = context.get("exception")
+        if isinstance(error, BaseException) and ("task" in context or "future" in context):
+            self._failed("a task nobody waited for", error)
+        else:
+            self.log.error("%s", context.get("message"), exc_info=error)
+
+    def _failed(self, where: str, error: BaseException) -> None:
+        """A task raised: admission closes, everything is cancelled, and the run ends as broken."""
+        self.desk.fail(where, error)
+        self._submit(Killed(NOT_YET, "desk", self.desk.busy))
+        self.stop.set()
+
+    def _close(self) -> None:
+        """The records' end. The state of an engine that failed is not summed up: no number of it can be believed."""
+        self.desk.close()
+        if not self.desk.dead:
+            self.summary = summarise(self.desk.engine.state)
+            try:
+                replace_summary(self.folder, self.summary)
+            except OSError as error:
+                self.desk.fail("writing the summary", error)
+        left = sum(order.rest > 0 for order in self.desk.engine.state.live.values())
+        if left:
+            self.log.error("orders not proven gone", extra={"fields": {"orders": left}})
+        stopped = self.desk.engine.state.kill.stopped
+        self.code = 3 if left or stopped or self.desk.busy else 0
+        money = {"fills": self.summary.fills, "profit_usd": self.summary.profit / 1e6} if self.summary is not None else {}
+        self.log.info("run ended", extra={"fields": {"run": self.name, "code": self.code, "killed": stopped, **money}})
+
+
+class Window(Struct, frozen=True):
+    """The api while it is served."""
+
+    api: Api
+    serving: asyncio.Task[None]
+
+
+def _latched(latch: Path | None) -> str:
+    """Why an earlier run was killed and not reset; empty where none was. A latch that cannot be read is a latch all the same."""
+    if latch is None or not latch.is_file():
+        return ""
+    try:
+        why = str(msgspec.json.decode(latch.read_bytes(), type=dict[str, Any]).get("why", "unknown"))
+    except (OSError, msgspec.DecodeError):
+        why = "unknown"
+    return f"an earlier run was killed and not reset: {why}"
