@@ -56,11 +56,17 @@ class Book:
     def reset(self, bids: Iterable[Level], asks: Iterable[Level], ts: Nanos, tick: Price = _SAME) -> bool:
         """Replace the whole book, levels in any order, and the tick where given.
 
-        False, and nothing changed but the count, where it is older than what is applied.
+        False, and nothing changed but the count, where it is older than what is applied. The first whole book is never too old: changes
+        that overtook it stay upon it.
         """
         if ts < self.ts:
-            self.stale_frames += 1
-            return False
+            if self._bid_stamps[0] != _NEVER:
+                self.stale_frames += 1
+                return False
+            if tick:
+                self.retick(tick)
+            self.repair(bids, asks, ts)
+            return True
         bid_levels, ask_levels = list(bids), list(asks)
         if any(not 0 < p < ONE or s < 0 for p, s in bid_levels) or any(not 0 < p < ONE or s < 0 for p, s in ask_levels):
             raise ValueError("book: a price outside (0, 1) or a negative size")
@@ -80,6 +86,31 @@ class Book:
         self.ask = self._best_ask(Price(0))
         self.ts = ts
         return True
+
+    def repair(self, bids: Iterable[Level], asks: Iterable[Level], ts: Nanos) -> int:
+        """Let a whole book that came too late for `reset` correct the levels that nobody has written since: how many it corrected.
+
+        With every change received it corrects nothing in the end; without it a lost change would stay until a book overtakes the changes.
+        """
+        whole = ((list(bids), self._bids, self._bid_stamps), (list(asks), self._asks, self._ask_stamps))
+        for price, size in [*whole[0][0], *whole[1][0]]:
+            if price % self._grid or size < 0 or not 0 < price < ONE:
+                self._refuse_or_refine(price, size)
+                return self.repair(whole[0][0], whole[1][0], ts)
+        corrected = 0
+        for levels, sizes, stamps in whole:
+            said = [0] * len(sizes)
+            for price, size in levels:
+                said[price // self._grid] = size
+            for i, stamp in enumerate(stamps):
+                if stamp <= ts:
+                    stamps[i] = ts + 1
+                    if sizes[i] != said[i]:
+                        sizes[i] = said[i]
+                        corrected += 1
+        self.bid = self._best_bid(ONE)
+        self.ask = self._best_ask(Price(0))
+        return corrected
 
     def change(self, side: Side, price: Price, size: Size, ts: Nanos) -> bool:
         """Set one level's total size, 0 removes it; True where the touch (a best price or its size) changed.

@@ -7,7 +7,7 @@ A frame is refused whole when any part of it is wrong: refused frames are counte
 import json
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +25,7 @@ _STAMP_DIGITS_MAX = 15
 _REASONS_MAX = 50
 _NAME = re.compile(r"[A-Za-z0-9_ ]{1,40}")
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
+_Number = TypeVar("_Number", bound=int)
 _REFUSALS = (msgspec.MsgspecError, ValueError, KeyError, RecursionError)
 """Everything that a bad frame can raise: broken UTF-8 and lone surrogates are ValueErrors, deep nesting is a RecursionError."""
 
@@ -69,6 +70,15 @@ class _Frame(Struct, gc=False):
     winning_asset_id: str = ""
 
 
+class _Pair(Struct, gc=False):
+    """Almost every frame: one level, said for both tokens. Read with these few fields it costs a quarter less than as a `_Frame`."""
+
+    market: str
+    price_changes: tuple[_Entry, _Entry]
+    timestamp: str
+    event_type: Literal["price_change"]
+
+
 class _Kind(Struct, gc=False):
     """The least of a frame, to tell a broken one of ours from one of a kind that we do not read."""
 
@@ -84,14 +94,14 @@ class _Row(NamedTuple):
     ask: Price | None
 
 
-class _Texts(dict[str, int]):
+class _Texts(dict[str, _Number], Generic[_Number]):
     """Numbers by their spelling, parsed once; emptied when full, so that memory is bounded."""
 
-    def __init__(self, parse: Callable[[str], int]) -> None:
+    def __init__(self, parse: Callable[[str], _Number]) -> None:
         super().__init__()
         self._parse = parse
 
-    def __missing__(self, text: str) -> int:
+    def __missing__(self, text: str) -> _Number:
         value = self._parse(text)
         if len(self) >= _CACHED_MAX:
             self.clear()
@@ -99,14 +109,14 @@ class _Texts(dict[str, int]):
         return value
 
 
-def _level_price(text: str) -> int:
+def _level_price(text: str) -> Price:
     price = price_of(text)
     if not 0 < price < ONE:
         raise ValueError(f"price {text!r}: a level is inside (0, 1)")
     return price
 
 
-def _level_size(text: str) -> int:
+def _level_size(text: str) -> Size:
     size = size_of(text)
     if size > _SIZE_MAX:
         raise ValueError(f"size {text!r}: out of range")
@@ -159,6 +169,7 @@ class Decoder:
         self._markets: set[str] = set()
         self._pairs: dict[str, tuple[str, str]] = {}
         """YES token to (market, NO token)."""
+        self._read_pair = msgspec.json.Decoder(_Pair).decode
         self._read = msgspec.json.Decoder(_Frame | list[_Frame])
         self._read_one = msgspec.json.Decoder(_Frame)
         self._kind = msgspec.json.Decoder(_Kind | list[_Kind])
@@ -176,8 +187,7 @@ class Decoder:
     def know(self, market: Market) -> None:
         """Read this market's frames from now on."""
         self._markets.add(market.id)
-        self._tokens[market.yes] = (market, True)
-        self._tokens[market.no] = (market, False)
+        self._tokens |= {market.yes: (market, True), market.no: (market, False)}
         self._pairs[market.yes] = (market.id, market.no)
 
     def decode(self, raw: str | bytes, at: Nanos) -> list[Event]:
@@ -185,14 +195,10 @@ class Decoder:
         try:
             if len(raw) > FRAME_BYTES_MAX:
                 raise ValueError("a giant frame")
+            if (plain := self._plain_pair(raw, at)) is not None:
+                return [plain]
             frame = self._read.decode(raw)
-            if isinstance(frame, _Frame):
-                if frame.price_changes is not None and frame.event_type == "price_change":
-                    plain = self._plain_pair(frame, raw, at)
-                    if plain is not None:
-                        return [plain]
-                return self._all([frame], raw, at)
-            return self._all(frame, raw, at)
+            return self._all([frame] if isinstance(frame, _Frame) else frame, raw, at)
         except _REFUSALS:
             self._refuse(raw)
             return []
@@ -209,31 +215,29 @@ class Decoder:
             self.malformed += 1
             raise ValueError(f"book refused: {refusal}") from refusal
 
-    def _plain_pair(self, frame: _Frame, raw: str | bytes, at: Nanos) -> BookChanged | None:
-        """Almost every frame: one level, said for both tokens, nothing unusual. None: take the long way, which decides."""
-        entries = frame.price_changes
-        if entries is None or len(entries) != 2:
+    def _plain_pair(self, raw: str | bytes, at: Nanos) -> BookChanged | None:
+        """One level, said for both tokens, nothing unusual. None: take the long way, which decides."""
+        try:
+            frame = self._read_pair(raw)
+        except _REFUSALS:
             return None
-        yes, no = entries
+        yes, no = frame.price_changes
         pair = self._pairs.get(yes.asset_id)
         if pair is None:
-            no, yes = entries
+            no, yes = yes, no
             pair = self._pairs.get(yes.asset_id)
         if pair is None or frame.market != pair[0] or no.asset_id != pair[1] or yes.size != no.size:
             return None
         price = self._prices[yes.price]
         if price + self._prices[no.price] != 10_000 or yes.side == no.side or no.side not in _SIDES:
             return None
-        if not (yes.hash and no.hash and yes.best_bid and yes.best_ask and no.best_bid and no.best_ask):
+        colons = raw.count(":") if isinstance(raw, str) else raw.count(b":")
+        said = yes.hash and no.hash and yes.best_bid and yes.best_ask and no.best_bid and no.best_ask
+        if not said or colons != 18:  # 4 keys and twice 7: see _plain_colons
             return None
-        stamp = frame.timestamp
-        if not (stamp.isdigit() and stamp.isascii() and len(stamp) <= _STAMP_DIGITS_MAX):
-            return None
-        if (raw.count(":") if isinstance(raw, str) else raw.count(b":")) != 18:  # 4 keys and twice 7: see _plain_colons
-            return None
-        changes = ((_SIDES[yes.side], Price(price), Size(self._sizes[yes.size])),)
-        bid, ask = Price(self._touches[yes.best_bid]), Price(self._touches[yes.best_ask])
-        return BookChanged(at, pair[0], Nanos(int(stamp) * 1_000_000), changes, yes.hash, no.hash, bid, ask)
+        changes = ((_SIDES[yes.side], price, self._sizes[yes.size]),)
+        bid, ask = self._touches[yes.best_bid], self._touches[yes.best_ask]
+        return BookChanged(at, pair[0], _stamp(frame.timestamp), changes, yes.hash, no.hash, bid, ask)
 
     def _all(self, frames: list[_Frame], raw: str | bytes, at: Nanos) -> list[Event]:
         """The facts of every object of a frame. Each is its own message: one that is refused does not take the others along."""
@@ -329,11 +333,11 @@ class Decoder:
         return entries
 
     def _row(self, entry: _Entry, is_yes: bool) -> _Row:
-        side, price, size = _SIDES[entry.side], self._prices[entry.price], Size(self._sizes[entry.size])
-        bid = Price(self._touches[entry.best_bid]) if entry.best_bid else None
-        ask = Price(self._touches[entry.best_ask]) if entry.best_ask else None
+        side, price, size = _SIDES[entry.side], self._prices[entry.price], self._sizes[entry.size]
+        bid = self._touches[entry.best_bid] if entry.best_bid else None
+        ask = self._touches[entry.best_ask] if entry.best_ask else None
         if is_yes:
-            return _Row((side, Price(price), size), entry.hash, bid, ask)
+            return _Row((side, price, size), entry.hash, bid, ask)
         yes_bid, yes_ask = None if ask is None else mirror(ask), None if bid is None else mirror(bid)
         return _Row((side.other, mirror(price), size), entry.hash, yes_bid, yes_ask)
 
@@ -356,7 +360,7 @@ class Decoder:
     def _levels(self, levels: list[_Level], descending: bool) -> tuple[Level, ...]:
         """Best last, whatever order they came in; a price that is there twice is a ValueError."""
         prices, sizes = self._prices, self._sizes
-        read = [(Price(prices[level.price]), Size(sizes[level.size])) for level in levels]
+        read = [(prices[level.price], sizes[level.size]) for level in levels]
         read.sort(reverse=descending)
         if len({price for price, _ in read}) != len(read):
             raise ValueError("a level twice in one book")
@@ -364,7 +368,7 @@ class Decoder:
 
     def _trade(self, frame: _Frame, at: Nanos) -> list[Event]:
         market, is_yes = self._market(frame, frame.asset_id)
-        side, price, size = _SIDES[frame.side], Price(self._prices[frame.price]), Size(self._sizes[frame.size])
+        side, price, size = _SIDES[frame.side], self._prices[frame.price], self._sizes[frame.size]
         if size == 0:
             raise ValueError("a trade of nothing")
         if not is_yes:

@@ -35,7 +35,6 @@ class Conductor:
         self.matching = matching
         self.now = Nanos(0)
         self._next_tick = NEVER
-        """The first fact starts the ticks."""
         self._step = step
         self._other = other
         self._injected: deque[Instruction] = deque(maxlen=INSTRUCTIONS_MAX)
@@ -58,13 +57,17 @@ class Conductor:
 
     def run(self, facts: Iterable[Event]) -> None:
         """Play without waiting: the fast path of benchmarks and simulations."""
-        observe, due, tell = self.matching.observe, self.matching.due, self.tell
+        observe, due, step, ask = self.matching.observe, self.matching.due, self._step, self._ask
         for fact in facts:
             at = fact.at
             while (ours := due()) < at or self._next_tick < at:
                 self.pump(min(ours, self._next_tick))
             observe(fact)
-            tell(fact)
+            if self._next_tick == NEVER:
+                self._start(at)
+            self.now = at
+            if commands := step(fact):  # almost no fact asks for anything
+                ask(commands, at)
 
     def idle(self, until: Nanos) -> Iterator[Nanos]:
         """Let time pass without facts: answers and ticks up to `until`."""
@@ -79,8 +82,9 @@ class Conductor:
         """Instructions, then the venue's answers due by now, then the tick if it is due."""
         while self._injected:
             self.tell(structs.replace(self._injected.popleft(), at=max(self.now, due)))
-        for answer in self.matching.advance(due):
-            self.tell(answer)
+        if self.matching.due() <= due:
+            for answer in self.matching.advance(due):
+                self.tell(answer)
         if self._next_tick <= due:
             tick = self._next_tick
             self._next_tick = Nanos(tick + TICK_NS)
@@ -89,10 +93,17 @@ class Conductor:
     def tell(self, event: Event) -> None:
         """One fact through the desk, and its commands to the venue."""
         if self._next_tick == NEVER:
-            self._next_tick = Nanos(event.at - event.at % TICK_NS + TICK_NS)
+            self._start(event.at)
         self.now = event.at
-        for command in self._step(event):
+        self._ask(self._step(event), event.at)
+
+    def _start(self, at: Nanos) -> None:
+        """The first fact of all starts the ticks."""
+        self._next_tick = Nanos(at - at % TICK_NS + TICK_NS)
+
+    def _ask(self, commands: list[Command], at: Nanos) -> None:
+        for command in commands:
             if isinstance(command, _FOR_THE_VENUE):
-                self.matching.send(command, event.at)
+                self.matching.send(command, at)
             elif self._other is not None:
                 self._other(command)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from pmm_tui.core.events import BookChanged, BookReset, Event, Level, MarketListed, Traded
 from pmm_tui.core.market import Market, Side
 from pmm_tui.core.signals.checksum import book_hash
@@ -120,8 +122,17 @@ def tape(seed: int, changes: int, trades: int, chunk: int = 10_000) -> Iterator[
         yield piece
 
 
-def frames(seed: int, count: int) -> tuple[Market, str, list[str]]:
-    """A market, a `book` frame and so many `price_change` frames, exactly as the venue writes them, with true hashes for both tokens."""
+class Frames(Struct, frozen=True):
+    """Frames of one market, exactly as the venue writes them, with true hashes."""
+
+    market: Market
+    book: str
+    changes: list[str]
+    """`price_change` frames: each one level, said for both tokens."""
+
+
+def frames(seed: int, count: int) -> Frames:
+    """A whole book and so many changes after it."""
     walk = Walk(seed, market())
     terms, last = walk.market, "0.500"
     opening = _book_frame(walk, last)
@@ -141,7 +152,7 @@ def frames(seed: int, count: int) -> tuple[Market, str, list[str]]:
         texts.append(
             f'{{"market":"{terms.id}","price_changes":[{",".join(entries)}],"timestamp":"{event.ts // MILLI}","event_type":"price_change"}}'
         )
-    return terms, opening, texts
+    return Frames(terms, opening, texts)
 
 
 def _book_frame(walk: Walk, last: str) -> str:

@@ -152,6 +152,7 @@ class Live:
             await self._turn()
         await self._instruct()
         await self._tell(Paused(NOT_YET, GOODBYE))
+        await self._tell(Ticked(NOT_YET))  # what was paused is decided with the tick: the cancels leave now
         with suppress(TimeoutError):
             async with asyncio.timeout(leave_s(self._desk)):
                 while not gone(self._desk) and not hurry.is_set():

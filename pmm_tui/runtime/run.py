@@ -166,8 +166,8 @@ class Run:
         finally:
             await crew.end()
             gc.unfreeze()
-            self._close()
-        return self.code
+            await asyncio.wait({crew.start("the records' end", self._close())})
+        return self._end()
 
     async def _play(self, crew: Crew, tape: TapeReader) -> None:
         pace = Pace(self.plan.speed)
@@ -261,7 +261,7 @@ class Run:
         self._submit(Killed(NOT_YET, "desk", self.desk.busy))
         self.stop.set()
 
-    def _close(self) -> None:
+    async def _close(self) -> None:
         """The records' end. The state of an engine that failed is not summed up: no number of it can be believed."""
         self.desk.close()
         if not self.desk.dead:
@@ -270,13 +270,18 @@ class Run:
                 replace_summary(self.folder, self.summary)
             except OSError as error:
                 self.desk.fail("writing the summary", error)
-        left = sum(order.rest > 0 for order in self.desk.engine.state.live.values())
+
+    def _end(self) -> int:
+        """What there is to say of the end, and the exit code."""
+        state, self.code = self.desk.engine.state, 0
+        left = sum(order.rest > 0 for order in state.live.values())
         if left:
             self.log.error("orders not proven gone", extra={"fields": {"orders": left}})
-        stopped = self.desk.engine.state.kill.stopped
-        self.code = 3 if left or stopped or self.desk.busy else 0
+        if left or state.kill.stopped or self.desk.busy:
+            self.code = 3
         money = {"fills": self.summary.fills, "profit_usd": self.summary.profit / 1e6} if self.summary is not None else {}
-        self.log.info("run ended", extra={"fields": {"run": self.name, "code": self.code, "killed": stopped, **money}})
+        self.log.info("run ended", extra={"fields": {"run": self.name, "code": self.code, "killed": state.kill.stopped, **money}})
+        return self.code
 
 
 class Window(Struct, frozen=True):

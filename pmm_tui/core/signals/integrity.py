@@ -37,7 +37,13 @@ class IntegrityKnobs(Struct, frozen=True):
     """How the book is judged."""
 
     hash_lag_ms: Annotated[
-        int, Meta(ge=0, le=10_000, description="how long late frames are waited for before a book hash is judged, milliseconds")
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="how long late frames are waited for before a book hash is judged, milliseconds",
+            extra={"restart": True},
+        ),
     ] = 50
 
 
@@ -215,7 +221,7 @@ class Integrity:
             batch = waiting[0]
             if blind:
                 self._write(batch)
-                self.unverifiable += _hashes(batch[-1])
+                self.unverifiable += _hashes(batch[-1]) * len(batch)
             else:
                 proven = next((b for b in waiting[:_ORDERS_MAX] if self._proves(b)), None)
                 batch = self._unproven(batch, waiting[1:]) if proven is None else proven
@@ -238,9 +244,8 @@ class Integrity:
 
     def _proves(self, batch: _Batch) -> bool:
         """Apply a batch and keep it if its hash says that this was the next one; a batch without hashes needs no proof."""
-        event = batch[-1]
         written = self._write(batch)
-        if not _hashes(event) or self._matches(event, batch):
+        if not _hashes(batch[-1]) or self._matches(batch, hinted=True):
             return True
         for ladder, price, before, _ in reversed(written):
             ladder.write(price, before)
@@ -250,10 +255,8 @@ class Integrity:
     def _unproven(self, batch: _Batch, others: list[_Batch]) -> _Batch:
         """Apply a batch that its hash does not confirm here, and look whether one batch out of its place explains it."""
         self._write(batch)
-        event = batch[-1]
-        if self.streak >= _STREAK_TRIED_MAX or not any(self._matches_with(event, moved) for moved in self._displaced(others)):
-            for _ in range(_hashes(event)):
-                self._count(False)
+        if self.streak >= _STREAK_TRIED_MAX or not any(self._matches_with(batch, moved) for moved in self._displaced(others)):
+            self._count(False, _hashes(batch[-1]) * len(batch))
         return batch
 
     def _displaced(self, others: list[_Batch]) -> Iterator[Written]:
@@ -265,23 +268,24 @@ class Integrity:
             levels = [(self._bids if side is Side.BUY else self._asks, price, size) for e in batch for side, price, size in e.changes]
             yield [(ladder, price, ladder.size(price), size) for ladder, price, size in levels]
 
-    def _matches_with(self, event: BookChanged, moved: Written) -> bool:
+    def _matches_with(self, batch: _Batch, moved: Written) -> bool:
         for ladder, price, _, size in moved:
             ladder.write(price, size)
-        matched = self._matches(event, [])
+        matched = self._matches(batch, hinted=False)
         for ladder, price, size, _ in reversed(moved):
             ladder.write(price, size)
         return matched
 
-    def _matches(self, event: BookChanged, hints: _Batch) -> bool:
-        """Whether the copy as it stands has the event's hash, and if so count both tokens' hashes. One is enough to know the book."""
+    def _matches(self, batch: _Batch, hinted: bool) -> bool:
+        """Whether the copy as it stands has the batch's hash, and if so count both tokens' hashes. One is enough to know the book."""
+        event = batch[-1]
         said = [(token, text) for token, text in ((self._market.yes, event.hash_yes), (self._market.no, event.hash_no)) if text]
-        lasts = [checksum.last_text(p) for e in hints for _, price, _ in e.changes for p in (price, mirror(price))]
+        lasts = [checksum.last_text(p) for e in batch for _, price, _ in e.changes for p in (price, mirror(price))] if hinted else []
         if not self._is(event.ts, *said[0], lasts):
             return False
-        self._count(True)
+        self._count(True, len(batch))
         for token, text in said[1:]:
-            self._count(self._is(event.ts, token, text, []))
+            self._count(self._is(event.ts, token, text, []), len(batch))
         return True
 
     def _is(self, ts: Nanos, token: str, said: str, lasts: list[str]) -> bool:
@@ -334,15 +338,15 @@ class Integrity:
         self._behind.clear()
         self._based = True
 
-    def _count(self, matched: bool) -> None:
+    def _count(self, matched: bool, hashes: int = 1) -> None:
         if matched:
-            self.verified += 1
+            self.verified += hashes
             self.streak = 0
         elif self._last is None:
-            self.unverifiable += 1
+            self.unverifiable += hashes
         else:
-            self.mismatched += 1
-            self.streak += 1
+            self.mismatched += hashes
+            self.streak += hashes
 
     def _tick_is(self, tick: Price) -> None:
         if self._ticks[:1] != (tick,):

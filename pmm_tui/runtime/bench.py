@@ -1,0 +1,214 @@
+"""`pmm-tui bench`: medians and ranges over repeats, with what the machine is, as a table or as JSON."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from statistics import median
+
+import msgspec
+from msgspec import Struct
+
+import pmm_tui
+from pmm_tui.runtime.bench_tape import frames
+from pmm_tui.runtime.bench_work import (
+    SEED,
+    NotMeasured,
+    Paces,
+    Replayed,
+    decision_paces,
+    decode_rate,
+    delta_peak_mib,
+    replay_delta,
+    replay_demo,
+    start_desk,
+)
+
+MARKETS = (1, 20, 200)
+INTERVALS = ((2.0, "quoting every 2 s"), (0.0, "quoting at every event"))
+
+
+class Effort(Struct, frozen=True):
+    """How much is done."""
+
+    frames: int = 20_000
+    steps: int = 20_000
+    changes: int = 1_000_000
+    trades: int = 30_000
+    repeats: int = 5
+    replays: int = 3
+
+
+FULL = Effort()
+QUICK = Effort(frames=2_000, steps=4_000, changes=100_000, trades=3_000)
+
+
+class Machine(Struct, frozen=True):
+    """What was measured on."""
+
+    cpus: int
+    processor: str
+    system: str
+    python: str
+    version: str
+    """Of pmm-tui."""
+    load_before: float
+    """Processes that wanted to run, averaged over the minute before."""
+    load_after: float = 0.0
+
+
+class Figure(Struct, frozen=True):
+    """One measured thing over its repeats."""
+
+    name: str
+    unit: str
+    median: float
+    low: float
+    high: float
+    repeats: int
+    aim: float | None = None
+    reached: bool | None = None
+    """Whether the median is on the right side of the aim; None where there is no aim."""
+
+
+class Report(Struct, frozen=True):
+    """All of them."""
+
+    machine: Machine
+    effort: Effort
+    figures: list[Figure]
+
+
+def figure(name: str, unit: str, values: list[float], at_least: float | None = None, at_most: float | None = None) -> Figure:
+    """Median and range of the repeats, held against an aim where there is one."""
+    middle = median(values)
+    reached = None
+    if at_least is not None:
+        reached = middle >= at_least
+    elif at_most is not None:
+        reached = middle <= at_most
+    return Figure(name, unit, middle, min(values), max(values), len(values), at_least if at_least is not None else at_most, reached)
+
+
+def run_bench(as_json: bool, quick: bool) -> int:
+    """Measure and print. Exit code 0; ValueError where something that was to be timed did not do its work."""
+    report = measure(QUICK if quick else FULL, lambda what: sys.stderr.write(f"{what} ...\n"))
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+    else:
+        sys.stdout.write(table(report) + "\n")
+    return 0
+
+
+def measure(effort: Effort, say: Callable[[str], object]) -> Report:
+    """Do all the work; `say` is told what comes next."""
+    before = machine()
+    figures: list[Figure] = []
+    for what, work in (
+        ("decoding", decoding),
+        ("decisions", decisions),
+        ("the demo's tape", demo),
+        ("the generated tape", delta),
+        ("a desk in a process of its own", desk),
+    ):
+        say(what)
+        figures += work(effort)
+    return Report(msgspec.structs.replace(before, load_after=os.getloadavg()[0]), effort, figures)
+
+
+def machine() -> Machine:
+    """This one, now."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}"
+    return Machine(cpus, platform.processor() or platform.machine(), system, python, pmm_tui.__version__, os.getloadavg()[0])
+
+
+def decoding(effort: Effort) -> list[Figure]:
+    """Frames to book, without and with the hash check. A frame says one level for both tokens: two entries on the wire, one change."""
+    told = frames(SEED, effort.frames)
+    figures = []
+    for hashed, name, aim in ((False, "decode + book", 400_000.0), (True, "decode + book + hash check", None)):
+        rates = [decode_rate(told, hashed) for _ in range(effort.repeats)]
+        figures.append(figure(f"{name}: frames", "frames/s", rates))
+        figures.append(figure(f"{name}: level changes on the wire", "changes/s", [2 * rate for rate in rates], at_least=aim))
+        figures.append(figure(f"{name}: level changes, both tokens as one", "changes/s", rates))
+    return figures
+
+
+def decisions(effort: Effort) -> list[Figure]:
+    """A change of the touch through the engine to a decision, and the 100 ms tick."""
+    figures = []
+    for markets in MARKETS:
+        paces = [decision_paces(markets, effort.steps) for _ in range(effort.repeats)]
+        named = f"{markets} market{'s' if markets > 1 else ''}"
+        aim = 150.0 if markets == 20 else None
+        figures.append(figure(f"decision, {named}: p50", "us", [Paces.at(pace.decisions, 0.50) for pace in paces]))
+        figures.append(figure(f"decision, {named}: p99", "us", [Paces.at(pace.decisions, 0.99) for pace in paces], at_most=aim))
+        figures.append(figure(f"tick, {named}: p50", "us", [Paces.at(pace.ticks, 0.50) for pace in paces]))
+        figures.append(figure(f"tick, {named}: p50 for each market", "us", [Paces.at(pace.ticks, 0.50) / markets for pace in paces]))
+    return figures
+
+
+def demo(effort: Effort) -> list[Figure]:
+    """The shipped tape through the demo's desk."""
+    rates = [replay_demo() for _ in range(effort.replays)]
+    return [
+        figure("replay of the demo's tape: frames, decoded", "events/s", [told for told, _ in rates]),
+        figure("replay of the demo's tape: steps, ticks and answers counted", "steps/s", [steps for _, steps in rates]),
+    ]
+
+
+def delta(effort: Effort) -> list[Figure]:
+    """The generated tape, four ways in turn, so that a machine that gets busier does so for all of them."""
+    ways = [(interval, journal) for interval, _ in INTERVALS for journal in (False, True)]
+    done: dict[tuple[float, bool], list[Replayed]] = {way: [] for way in ways}
+    for _ in range(effort.replays):
+        for interval, journal in ways:
+            done[interval, journal].append(replay_delta(effort.changes, effort.trades, interval, journal))
+    figures = []
+    for interval, named in INTERVALS:
+        for journal in (False, True):
+            runs = done[interval, journal]
+            aim = 200_000.0 if interval and not journal else None
+            name = f"replay of the generated tape, {named}, journal {'on' if journal else 'off'}"
+            figures.append(figure(name, "events/s", [run.rate for run in runs], at_least=aim))
+        flat = [run.last_quarter / run.first_quarter for run in done[interval, False]]
+        figures.append(figure(f"the same, journal off: last quarter over first, {named}", "ratio", flat))
+        figures.append(figure(f"the same: fills, {named}", "fills", [float(run.fills) for run in done[interval, False]]))
+    return figures
+
+
+def desk(effort: Effort) -> list[Figure]:
+    """The real program: from its start to the first order, and what memory it takes."""
+    seen = [start_desk(to_the_end=number == 0) for number in range(effort.replays)]
+    figures = [figure("start to the first quote, demo's desk", "s", [one.first_quote_s for one in seen])]
+    if seen[0].peak_mib:  # 0 where the system does not tell it of another process
+        figures.append(figure("peak memory, demo's desk", "MiB", [seen[0].peak_mib], at_most=150.0))
+    figures.append(
+        figure("peak memory, replay of the generated tape", "MiB", [delta_peak_mib(effort.changes, effort.trades)], at_most=150.0)
+    )
+    return figures
+
+
+def table(report: Report) -> str:
+    """For people."""
+    facts = report.machine
+    lines = [
+        f"pmm-tui {facts.version} on {facts.cpus} x {facts.processor}, {facts.system}, {facts.python}, "
+        f"load {facts.load_before:.1f} before, {facts.load_after:.1f} after",
+        "",
+        f"{'':<75}{'median':>12}{'low':>12}{'high':>12}  {'unit':<9}  aim",
+    ]
+    for one in report.figures:
+        aim = "" if one.aim is None else f"{shown(one.aim)} {'reached' if one.reached else 'MISSED'}"
+        lines.append(f"{one.name:<75}{shown(one.median):>12}{shown(one.low):>12}{shown(one.high):>12}  {one.unit:<9}  {aim}".rstrip())
+    return "\n".join(lines)
+
+
+def shown(value: float) -> str:
+    """Three digits or whole numbers with their thousands."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+__all__ = ["Effort", "Figure", "NotMeasured", "Report", "measure", "run_bench", "table"]

@@ -1,0 +1,223 @@
+"""The real program, desk and console, in real terminals: keys are pressed, windows resized and killed, and the screen is read."""
+
+import fcntl
+import os
+import pty
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyte
+import pytest
+
+from tests.runtime.scene import PATIENCE_S, ROOT, Home
+
+START = ("-m", "pmm_tui", "--profile", "demo", "--speed", "100")
+HAS_TMUX = shutil.which("tmux") is not None
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A home whose path is short enough for a Unix socket; desks that a test leaves running end with it."""
+    with tempfile.TemporaryDirectory(prefix="pmm", ignore_cleanup_errors=True) as folder:
+        yield (here := Home(Path(folder)))
+        for pid in desks(here):
+            os.kill(pid, signal.SIGKILL)
+
+
+def desks(home: Home) -> list[int]:
+    """The process ids of the desks whose records are in this home."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+        except OSError:
+            continue  # it ended while we looked
+        if b"desk" in words and any(str(home.folder).encode() in word for word in words):
+            found.append(int(entry.name))
+    return found
+
+
+def a_terminals_own() -> dict[str, str]:
+    """The environment without what would override the terminal: a size from outside, a profile's values."""
+    return {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES") and not name.startswith("PMM_")}
+
+
+class Screen:
+    """What a person sees, whatever the terminal: text to wait for, keys to press."""
+
+    def text(self) -> str:
+        """The screen now."""
+        raise AssertionError("a terminal says how")
+
+    def wait(self, what: str | Callable[[str], bool]) -> str:
+        """The first screen that shows it."""
+        shows: Callable[[str], bool] = (lambda text: what in text) if isinstance(what, str) else what
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            text = self.text()
+            if shows(text):
+                return text
+            assert time.monotonic() < deadline, f"it never showed {what!r}:\n{text}"
+            time.sleep(0.05)
+
+
+class Tmux(Screen):
+    """A window of a tmux server of its own."""
+
+    def __init__(self, home: Home, width: int, height: int, *words: str) -> None:
+        self._server = f"pmm-{uuid.uuid4().hex[:8]}"
+        env = [f"-e{name}={value}" for name, value in home.env.items()]
+        command = " ".join(f"'{word}'" for word in (sys.executable, *START, "--logs", str(home.logs), *words))
+        self.do("new-session", "-d", "-s", "t", "-x", str(width), "-y", str(height), "-c", str(ROOT), *env, f"{command}; echo LEFT $?; cat")
+
+    def do(self, *words: str) -> str:
+        """One tmux command."""
+        command = ["tmux", "-L", self._server, "-f", "/dev/null", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=a_terminals_own()).stdout
+
+    def text(self) -> str:
+        """The screen now."""
+        return self.do("capture-pane", "-p", "-t", "t")
+
+    def press(self, *keys: str) -> None:
+        """Press keys, named as tmux names them."""
+        self.do("send-keys", "-t", "t", *keys)
+
+    def size(self, width: int, height: int) -> None:
+        """Resize the window."""
+        self.do("resize-window", "-t", "t", "-x", str(width), "-y", str(height))
+
+    def close(self) -> None:
+        """Kill the server, and with it whatever runs in the window (SIGHUP)."""
+        self.do("kill-server")
+
+
+@pytest.fixture
+def tmux(home: Home) -> Iterator[Callable[..., Tmux]]:
+    """Open the program in tmux."""
+    if not HAS_TMUX:
+        pytest.skip("tmux is not installed")
+    opened: list[Tmux] = []
+
+    def start(*words: str, width: int = 160, height: int = 48) -> Tmux:
+        opened.append(Tmux(home, width, height, *words))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+def test_in_tmux_the_demo_quotes_pauses_resizes_kills_and_leaves_nothing_behind(home: Home, tmux: Callable[..., Tmux]) -> None:
+    screen = tmux()
+    text = screen.wait(lambda text: "QUOTING 1 of" in text and "Safe?" in text)
+    assert "PAPER" in text and "Making money?" in text and "simulated fills" in text
+    assert len(desks(home)) == 1
+    screen.press("Space")
+    screen.wait("PAUSED")
+    screen.press("Space")
+    if "let go" in screen.wait(lambda text: "QUOTING" in text or "let go" in text):
+        screen.wait(lambda text: "let go" not in text)  # what comes this soon is a held key
+        screen.press("Space")
+    screen.wait("QUOTING")
+    screen.press("?")
+    assert "stop quoting, cancel all, verify, latch" in screen.wait("any key closes")
+    screen.press("Escape")
+    screen.size(80, 24)
+    narrow = screen.wait(lambda text: "Safe?" not in text and "[PAPER]" in text)
+    assert max(map(len, narrow.splitlines())) <= 80
+    for width, height in ((60, 12), (200, 50), (80, 24), (31, 7), (160, 48)) * 3:
+        screen.size(width, height)
+    screen.wait("Safe?")
+    screen.press("K")
+    killed = screen.wait("KILL SWITCH TRIPPED")
+    assert "KILLED" in killed
+    screen.wait("holds no open order")
+    screen.press("q")
+    screen.wait("LEFT 0")
+    deadline = time.monotonic() + PATIENCE_S
+    while desks(home):
+        assert time.monotonic() < deadline, "the desk that the console started is still there"
+        time.sleep(0.05)
+    (run,) = home.logs.iterdir()
+    proof = home.call("replay", run)
+    assert proof.returncode == 0 and "proven" in proof.stdout, proof
+
+
+def test_a_window_that_is_killed_leaves_the_desk_unharmed(home: Home, tmux: Callable[..., Tmux]) -> None:
+    screen = tmux("--keep")
+    screen.wait("QUOTING 1 of")
+    (pid,) = desks(home)
+    screen.close()
+    socket = next((home.folder / "run").rglob("*.sock"))
+    again = home.call("attach", socket)
+    assert again.returncode == 2 and "terminal" in again.stderr, "without a terminal it says so"
+    assert desks(home) == [pid]
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + PATIENCE_S
+    while desks(home):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (run,) = home.logs.iterdir()
+    assert "proven" in home.call("replay", run).stdout
+
+
+class Pty(Screen):
+    """A pseudo-terminal with an emulator that keeps its screen."""
+
+    def __init__(self, home: Home, width: int, height: int) -> None:
+        self._screen = pyte.Screen(width, height)
+        self._stream = pyte.ByteStream(self._screen)
+        self.ours, theirs = pty.openpty()
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.child = subprocess.Popen(
+            [sys.executable, *START, "--logs", str(home.logs)],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=ROOT,
+            start_new_session=True,
+            env=a_terminals_own() | home.env | {"TERM": "xterm-256color"},
+        )
+        os.close(theirs)
+
+    def text(self) -> str:
+        """The screen now: everything that was written so far, drawn."""
+        while select.select([self.ours], [], [], 0.02)[0]:
+            try:
+                self._stream.feed(os.read(self.ours, 65_536))
+            except OSError:
+                break  # the other side is closed
+        return "\n".join(self._screen.display)
+
+    def press(self, key: str) -> None:
+        """Press a key."""
+        os.write(self.ours, key.encode())
+
+
+def test_on_a_pty_the_demo_shows_the_kill_proven_and_gives_the_terminal_back(home: Home) -> None:
+    screen = Pty(home, 160, 48)
+    try:
+        screen.wait("QUOTING 1 of")
+        screen.press("K")
+        screen.wait("holds no open order")
+        screen.press("q")
+        deadline = time.monotonic() + PATIENCE_S
+        while screen.child.poll() is None:
+            assert time.monotonic() < deadline
+            screen.text()
+        assert screen.child.returncode == 0
+    finally:
+        screen.child.kill()
+        screen.child.wait()
+        os.close(screen.ours)
