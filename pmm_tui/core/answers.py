@@ -16,12 +16,15 @@ from pmm_tui.core.risk import kill
 from pmm_tui.core.state import MarketState, State
 from pmm_tui.core.units import Nanos, cash_text, price_text, size_text
 
+MISSES_APART_NS = 1_000_000_000
+
 
 def order_moved(state: State, event: OrderAccepted | OrderUncertain) -> MarketState | None:
     """An answer about one order that ends nothing."""
     order, market = find(state, event.order)
     if order is None or market is None:
         return None
+    _known_again(market, order)
     move(order, event)
     if isinstance(event, OrderUncertain):
         state.note("warn", f"order {order.id} uncertain: {event.reason}")
@@ -89,6 +92,8 @@ def fill_settled(state: State, event: FillSettled) -> MarketState | None:
     if fill is None:
         return None
     market = state.markets.get(fill.market)
+    if market is not None and market.payout is not None:
+        state.portfolio.resolve(market.market.id, market.market.yes, market.market.no, market.payout)
     if not event.ok:
         state.note("alarm", f"trade {fill.trade} failed on chain: {fill.side.value} {size_text(fill.size)} undone")
         state.out.append(Alert("alarm", f"failed:{fill.trade}", f"trade {fill.trade} failed on chain and was undone"))
@@ -111,6 +116,7 @@ def account_seen(state: State, event: AccountSeen) -> MarketState | None:
             continue
         if seen.status == "open":
             if order.status is Status.UNCERTAIN:
+                _known_again(market, order)
                 move(order, OrderAccepted(event.at, order.id))
         elif seen.status == "done":
             move(order, OrderCancelled(event.at, order.id, seen.matched, order.why or "the account says it is done"))
@@ -138,7 +144,10 @@ def compare(state: State, event: AccountSeen) -> None:
             state.touch_all()
         state.account_misses = 0
         return
+    if state.account_misses and state.now - state.account_missed_at < MISSES_APART_NS:
+        return  # the same answer twice, or two that were under way together: one miss
     state.account_misses += 1
+    state.account_missed_at = state.now
     state.note("warn", f"account differs: cash by {cash_text(short)}, {len(wrong)} positions (time {state.account_misses} in a row)")
     if state.account_misses == 2:
         state.touch_all()
@@ -153,10 +162,25 @@ def find(state: State, order: int) -> tuple[Order | None, MarketState | None]:
     return (found, state.markets[found.market]) if found is not None else (None, None)
 
 
+def _known_again(market: MarketState, order: Order) -> None:
+    """News of an uncertain order: decide anew at once, for what rests after all may be unwanted by now, as in a paused market (seed 754)."""
+    if order.status is Status.UNCERTAIN:
+        market.changed = market.urgent = True
+
+
+def asked(state: State) -> tuple[int, ...]:
+    """The orders to ask the account about: every live one, and those whose fills are not settled yet.
+
+    Never fewer: an account is compared with ours, which it can only match once we were told every fill in it (seeds 63, 98).
+    """
+    unsettled = {fill.order for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
+    return tuple(sorted(unsettled | state.live.keys()))
+
+
 def ask(state: State, order: Order) -> None:
-    """Ask the venue's account about one order now."""
+    """Ask the venue's account about one order now, and so about all."""
     order.asked_at = state.now
-    state.out.append(Sync((order.id,)))
+    state.out.append(Sync(asked(state)))
 
 
 def ended(state: State, market: MarketState, order: Order) -> None:
@@ -173,7 +197,7 @@ def trip(state: State, why: str) -> None:
     """Kill: close admission, cancel all, ask for the proof."""
     kill.trip(state.kill, why, state.now)
     state.note("alarm", f"KILLED: {why}")
-    state.out += [CancelAll(), Sync(tuple(state.live)), Alert("alarm", "kill", f"killed: {why}")]
+    state.out += [CancelAll(), Sync(asked(state)), Alert("alarm", "kill", f"killed: {why}")]
     state.kill.asked_at = state.now
     state.kill.asks = 1
     for market in state.markets.values():

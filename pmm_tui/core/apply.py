@@ -44,8 +44,14 @@ def book_changed(state: State, event: BookChanged) -> MarketState | None:
     for side, price, size in event.changes:
         if book.change(side, price, size, event.ts):
             market.changed = True
-    if event.hash_yes or event.hash_no:
+    if event.hash_yes or event.hash_no or market.hashed:
+        market.hashed = True
         market.integrity.frame(event)
+    if event.best_bid is not None and event.ts >= book.ts:
+        if book.bid == event.best_bid and book.ask == event.best_ask:
+            market.astray_since = Nanos(0)
+        elif not market.astray_since:
+            market.astray_since = event.at
     if not market.seen_at:
         market.first_at = event.at
     market.seen_at = event.at
@@ -61,7 +67,9 @@ def book_reset(state: State, event: BookReset) -> MarketState | None:
         market.integrity.reset()
     if market.book.reset(event.bids, event.asks, event.ts, event.tick):
         market.changed = True
-    if event.hash:
+        market.astray_since = Nanos(0)
+    if event.hash or market.hashed:
+        market.hashed = True
         market.integrity.frame(event)
     if not market.seen_at:
         market.first_at = event.at

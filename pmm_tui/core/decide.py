@@ -138,6 +138,8 @@ def no_room(state: State, market: MarketState, quote: Quote) -> str:
     portfolio, room, terms = state.portfolio, market.room, market.market
     held_yes, held_no = portfolio.holding(terms.yes), portfolio.holding(terms.no)
     price = int(quote.price)
+    if len(state.live) >= state.knobs.risk.max_open_orders:
+        return "waiting for open orders to end"
     if quote.side is Side.BUY:
         needs = pays(price, quote.size)
         if portfolio.cash - state.reserved < needs:

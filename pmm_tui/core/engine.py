@@ -12,7 +12,7 @@ import hashlib
 
 import msgspec
 
-from pmm_tui.core.answers import trip
+from pmm_tui.core.answers import asked, trip
 from pmm_tui.core.apply import APPLY
 from pmm_tui.core.commands import Alert, Cancel, CancelAll, Command, Sync, Watch
 from pmm_tui.core.decide import decide
@@ -115,12 +115,13 @@ def watch_market(state: State, market: MarketState) -> None:
         bid, ask = book.bid, book.ask
         if ask <= bid:
             market.crossed_since = market.crossed_since or now
-        elif book.two_sided:
-            market.vol.update((bid + ask) / 20_000, now)
-            market.sigma, market.sigma_source = market.vol.effective()
+        else:
             market.crossed_since = Nanos(0)
+            if book.two_sided:
+                market.vol.update((bid + ask) / 20_000, now)
+                market.sigma, market.sigma_source = market.vol.effective()
         market.integrity.judge(now)
-        if market.crossed_since or market.integrity.streak:
+        if market.crossed_since or market.astray_since or market.integrity.streak:
             resync(state, market)
     closes = market.market.closes
     if closes and not market.ending and closes - now <= state.knobs.risk.stop_before_close_s * 1e9:
@@ -137,20 +138,27 @@ def watch_market(state: State, market: MarketState) -> None:
 
 
 def resync(state: State, market: MarketState) -> None:
-    """Ask for a book anew that stays crossed, or whose hash is wrong again and again."""
+    """Ask for a book anew that stays crossed, whose touch is not the venue's, or whose hash is wrong again and again."""
     risk, now = state.knobs.risk, state.now
-    crossed = market.crossed_since and now - market.crossed_since >= risk.crossed_after_ms * 1_000_000
-    if (crossed or market.integrity.streak >= risk.hash_streak_max) and now - market.resync_at >= RESYNC_EVERY_NS:
+    if market.crossed_since and now - market.crossed_since >= risk.crossed_after_ms * 1_000_000:
+        why = "crossed book"
+    elif market.astray_since and now - market.astray_since >= risk.astray_after_ms * 1_000_000:
+        why = "the touch is not the venue's"
+    elif market.integrity.streak >= risk.hash_streak_max:
+        why = "book hash wrong"
+    else:
+        return
+    if now - market.resync_at >= RESYNC_EVERY_NS:
         market.resync_at = now
         market.resyncs += 1
-        state.note("warn", f"{market.name} {'crossed book' if crossed else 'book hash wrong'}: fetched anew")
+        state.note("warn", f"{market.name} {why}: fetched anew")
         state.out.append(Watch(market.market.id))
 
 
 def chase(state: State) -> None:
     """Once a second: orders the venue is silent about, the account's comparison, a kill that is not verified yet."""
     timeout = state.knobs.desk.order_timeout_s * 1e9
-    unsure = []
+    unsure = False
     for order in state.live.values():
         waited = state.now - max(order.changed_at, order.asked_at, order.sent_at)
         if order.status is Status.OPEN or waited < timeout:
@@ -163,25 +171,19 @@ def chase(state: State) -> None:
         elif order.status is Status.CANCELLING:
             state.out.append(Cancel(order.id))
         order.asked_at = state.now
-        unsure.append(order.id)
+        unsure = True
     switch = state.kill
     if switch.phase == "killing" and state.now - switch.asked_at >= state.knobs.kill.kill_retry_ms * 1_000_000:
         switch.asked_at = state.now
         switch.asks += 1
-        state.out += [CancelAll(), Sync(tuple(state.live))]
+        state.out += [CancelAll(), Sync(asked(state))]
     elif state.now >= state.next_sync_at:
         state.next_sync_at = Nanos(state.now + int(state.knobs.desk.sync_interval_s * SECOND_NS))
         state.out.append(Sync(asked(state)))
     elif unsure:
-        state.out.append(Sync(tuple(unsure)))
+        state.out.append(Sync(asked(state)))
     if switch.stopped and not switch.cancelled_at and not state.live:
         switch.cancelled_at = state.now
-
-
-def asked(state: State) -> tuple[int, ...]:
-    """The orders to ask the account about: every live one, and those whose fills are not settled yet."""
-    unsettled = {fill.order for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
-    return tuple(sorted(unsettled | state.live.keys()))
 
 
 def forget(state: State) -> None:
@@ -190,8 +192,10 @@ def forget(state: State) -> None:
     for number in [number for number, order in state.finished.items() if order.changed_at < before]:
         del state.finished[number]
     state.portfolio.forget(before, state.live)
+    owed = {fill.market for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
     for name, market in list(state.markets.items()):
-        if market.payout is not None and market.seen_at < before and not market.live and len(state.markets) > 50:
+        over = market.payout is not None and not market.live and name not in owed
+        if over and market.seen_at < before and len(state.markets) > 50:
             state.recount(market)
             del state.markets[name]
 
@@ -250,6 +254,7 @@ def digest(state: State) -> str:
         sorted(state.rejects.items()),
         state.orders_sent,
         state.account_misses,
+        state.account_missed_at,
         [(name, link.up) for name, link in sorted(state.links.items())],
         [(note.at, note.text) for note in state.notes],
     ]

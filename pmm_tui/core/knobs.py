@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from pmm_tui.core.quoting.shape import ShapeKnobs
 from pmm_tui.core.risk.kill import KillKnobs
 from pmm_tui.core.risk.review import RiskKnobs
+from pmm_tui.core.signals.integrity import IntegrityKnobs
 from pmm_tui.core.signals.volatility import VolKnobs
 from pmm_tui.core.strategies.maker import MakerKnobs
 
@@ -45,6 +46,7 @@ class Knobs(Struct, frozen=True):
     """All of them."""
 
     desk: DeskKnobs = DeskKnobs()
+    integrity: IntegrityKnobs = IntegrityKnobs()
     vol: VolKnobs = VolKnobs()
     maker: MakerKnobs = MakerKnobs()
     shape: ShapeKnobs = ShapeKnobs()

@@ -140,7 +140,11 @@ class Portfolio:
         return fill
 
     def resolve(self, market: str, yes: str, no: str, payout_yes: Price) -> Cash:
-        """Pay out a market: each YES share gets payout_yes, each NO share the rest of a dollar. The profit realised by it."""
+        """Pay out a market: each YES share gets payout_yes, each NO share the rest of a dollar. The profit realised by it.
+
+        To be called again after every later fill or settlement of that market: a fill can still fail that was on its way when the result
+        came, and then takes back what it was paid (seed 348).
+        """
         profit = 0
         for token, payout in ((yes, payout_yes), (no, Price(ONE - payout_yes))):
             held = self.holdings.pop(token, None)
@@ -150,10 +154,6 @@ class Portfolio:
                 profit += worth - held.cost
         self.realised = Cash(self.realised + profit)
         self.realised_in[market] = Cash(self.realised_in.get(market, 0) + profit)
-        for key in [key for key, fill in self.fills.items() if fill.market == market]:
-            fill = self.fills[key]
-            if fill.status == "MATCHED":
-                fill.status = "CONFIRMED"
         return Cash(profit)
 
     def forget(self, before: Nanos, live: Container[int]) -> None:
@@ -176,5 +176,13 @@ class Portfolio:
         fill.status = "CONFIRMED" if ok else "FAILED"
         if not ok:
             held.shares = Size(held.shares + (fill.size if fill.side is Side.SELL else -fill.size))
-            held.cost = Cash(held.cost - fill.cost)
             self._add(fill, -1)
+            self._recost(held, Cash(held.cost - fill.cost), fill.market)
+
+    def _recost(self, held: Holding, cost: Cash, market: str) -> None:
+        """What is left of a holding's cost once a fill is undone. Sales since then took their share of the average with the failed fill in
+        it, so the rest may be below nothing or above a dollar a share: what it cannot be was realised (seed 697)."""
+        held.cost = max(Cash(0), min(cost, Cash(held.shares))) if held.shares >= 0 else cost
+        moved = held.cost - cost
+        self.realised = Cash(self.realised + moved)
+        self.realised_in[market] = Cash(self.realised_in.get(market, 0) + moved)

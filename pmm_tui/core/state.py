@@ -40,6 +40,7 @@ class MarketState:
     """Everything known about one market."""
 
     __slots__ = (
+        "astray_since",
         "backoff",
         "book",
         "changed",
@@ -51,6 +52,7 @@ class MarketState:
         "exit_tries",
         "exiting",
         "first_at",
+        "hashed",
         "hold",
         "integrity",
         "last",
@@ -76,7 +78,9 @@ class MarketState:
     def __init__(self, market: Market, knobs: Knobs) -> None:
         self.market = market
         self.book = Book(market.tick)
-        self.integrity = Integrity(market)
+        self.integrity = Integrity(market, knobs.integrity)
+        self.hashed = False
+        """The feed carries hashes: from the first one on, every frame is judged."""
         self.vol = Volatility(knobs.vol)
         self.sigma, self.sigma_source = self.vol.effective()
         self.first_at = Nanos(0)
@@ -107,6 +111,8 @@ class MarketState:
         self.urgent = False
         """Decide at once, whatever the quote interval."""
         self.crossed_since = Nanos(0)
+        self.astray_since = Nanos(0)
+        """Since when the venue's own touch, told with each change, is not that of our book: a change was lost."""
         self.resync_at = Nanos(0)
         self.resyncs = 0
         self.last = Price(0)
@@ -143,6 +149,7 @@ class State:
     """The desk's whole knowledge."""
 
     __slots__ = (
+        "account_missed_at",
         "account_misses",
         "began",
         "blind",
@@ -200,6 +207,7 @@ class State:
         """Commands that applying facts gave rise to; the engine takes them."""
         self.next_sync_at = Nanos(0)
         self.account_misses = 0
+        self.account_missed_at = Nanos(0)
         self.foreign = 0
         self.reserved = Cash(0)
         """Cash that live buys may still take, over all markets."""
@@ -293,6 +301,8 @@ class State:
             return "one-sided book" if bid > 0 or ask < ONE else "empty book"
         if ask <= bid:
             return "crossed book"
+        if market.astray_since and self.now - market.astray_since >= risk.astray_after_ms * 1_000_000:
+            return "the venue's touch is not that of our book"
         if market.integrity.streak >= risk.hash_streak_max:
             return f"book hash wrong {risk.hash_streak_max} times in a row or more"
         if self.account_misses >= 2:

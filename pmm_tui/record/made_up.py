@@ -59,7 +59,7 @@ class MadeUp:
         """Changes that the venue has made, and whose frame is still to come."""
         self._trend = chance.gauss(0.0, 0.15)
         self._mid = chance.uniform(0.15, 0.85) if chance.random() < 0.8 else chance.choice((0.05, 0.95))
-        self._hashed = chance.random() < 0.1
+        self._hashed = chance.random() < 0.05
         self._ending = 0
 
     def listed(self, at: Nanos) -> MarketListed:
@@ -84,7 +84,7 @@ class MadeUp:
             late, self._late = self._late, []
             return [self._change(at, late)], self._next(at)
         kinds = ("walk", "size", "trade", "sweep", "jump", "one side", "cross", "whole", "silence", "retick", "terms")
-        kind = chance.choices(kinds, (40, 20, 15, 4, 3, 2, 3, 4, 2, 1, 0.5))[0]
+        kind = chance.choices(kinds, (40, 20, 15, 6, 3, 1.5, 2, 4, 1, 1, 0.5))[0]
         if kind == "walk":
             self._mid += self.tick / ONE * (chance.choice((-1, 1)) + self._trend)
         elif kind == "jump":
@@ -96,7 +96,7 @@ class MadeUp:
         elif kind == "whole":
             events = [self.whole(at)]
         elif kind == "silence":
-            return [], Nanos(at + chance.randrange(200, 8_000) * MILLI)
+            return [], Nanos(at + chance.randrange(200, 6_000) * MILLI)
         elif kind == "retick":
             events = self._retick(at, chance.choice((100, 50, 25, 10)))
         elif kind == "terms":

@@ -1,3 +1,5 @@
+"""The book: levels, touch, order of writers and grids, on books drawn as small pictures."""
+
 import pytest
 
 from pmm_tui.core.book import Book
@@ -154,6 +156,16 @@ def test_a_book_older_than_what_is_applied_changes_nothing() -> None:
     assert (picture_of(book), book.tick, book.ts, book.stale_frames) == (before, 100, 2_000, 1)
     assert book.reset([], [], Nanos(2_000)), "as old as the newest change is not older"
     assert picture_of(book) == ["---"]
+
+
+def test_the_first_whole_book_is_never_too_old() -> None:
+    book = Book(CENT)
+    book.change(BUY, Price(5200), Size(7), Nanos(3_000))
+    book.change(SELL, Price(5300), Size(0), Nanos(1_500))
+    assert book.reset(*levels_of(PLAIN), Nanos(2_000), Price(10)), "changes overtook it"
+    assert picture_of(book) == lines(PLAIN.replace("---", "---\nbid 0.52 0.000007"))
+    assert (book.bid, book.tick, book.ts, book.stale_frames) == (5200, 10, 3_000, 0)
+    assert not book.reset([], [], Nanos(2_500)), "the second one may be"
 
 
 def test_a_late_book_repairs_what_nobody_has_written_since() -> None:

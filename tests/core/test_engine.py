@@ -6,6 +6,7 @@ import pytest
 from pmm_tui.core.commands import CancelAll, Place, Sync, Watch
 from pmm_tui.core.events import (
     AccountSeen,
+    BookChanged,
     FillSettled,
     LinkDown,
     LinkUp,
@@ -375,3 +376,29 @@ def test_only_a_verified_kill_is_reset() -> None:
     bench.tell(KillReset(at(1_300), "t", "fine"))
     assert bench.engine.snapshot().phase == "running"
     assert len(places(bench.tick(1_500))) == 2
+
+
+def told(ms: int, cents: int, shares: int, bid: int, ask: int) -> BookChanged:
+    """A bid's change with the touch that the venue has after it, in cents."""
+    level = (Side.BUY, Price(cents * 100), Size(shares * SHARE))
+    return BookChanged(at(ms), MARKET.id, at(ms), (level,), best_bid=Price(bid * 100), best_ask=Price(ask * 100))
+
+
+def test_a_lost_change_shows_in_the_venues_own_touch_and_the_book_is_fetched_anew() -> None:
+    bench, sent = quoting(astray_after_ms=1_000)
+    bench.tell(told(1_000, 46, 10, 48, 51))
+    assert not cancels(bench.tick(1_900))
+    commands = bench.tick(2_300)
+    assert Watch(MARKET.id) in commands
+    assert sorted(cancels(commands)) == [order.order for order in sent]
+    assert bench.engine.snapshot().markets[0].why == "the venue's touch is not that of our book"
+    bench.tell(book(2_400, "47x500 48x300 | 53x500 51x10"), told(2_500, 46, 20, 48, 51))
+    for order in sent:
+        bench.tell(OrderCancelled(at(2_600), order.order, Size(0)))
+    assert bench.engine.snapshot().markets[0].state == "quoting"
+
+
+def test_frames_out_of_order_are_no_lost_change() -> None:
+    bench, _ = quoting(astray_after_ms=500)
+    bench.tell(told(1_000, 46, 10, 48, 51), told(1_020, 46, 12, 48, 52))
+    assert not cancels(bench.tick(3_000))

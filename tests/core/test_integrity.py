@@ -1,3 +1,5 @@
+"""The judge of the book: orders, batches, late frames and unsaid trade prices, on one small book with true hashes."""
+
 import json
 from pathlib import Path
 

@@ -1,83 +1,14 @@
+"""The market channel on the wire: every kind of frame, and what it becomes."""
+
 import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pmm_tui.core.events import BookChanged, BookReset, Event, MarketResolved, TickSizeChanged, Traded
-from pmm_tui.core.market import Market, Side
+from pmm_tui.core.events import BookChanged, BookReset, MarketResolved, TickSizeChanged, Traded
 from pmm_tui.core.units import ONE, SHARE, Nanos, Price, Size, size_of
-from pmm_tui.feeds.wire import FRAME_BYTES_MAX, Decoder
-
-MARKET = Market(id="0xm", slug="m", question="?", yes="111", no="222", tick=Price(100), min_size=Size(5 * SHARE))
-OTHER = Market(id="0xo", slug="o", question="?", yes="333", no="444", tick=Price(10), min_size=Size(5 * SHARE))
-AT = Nanos(1_776_808_414_720_000_000)
-TS = 1_776_808_414_710_000_000
-BUY, SELL = Side.BUY, Side.SELL
-
-YES = {"asset_id": "111", "price": "0.86", "size": "362.17", "side": "BUY", "hash": "hy", "best_bid": "0.86", "best_ask": "0.87"}
-NO = {"asset_id": "222", "price": "0.14", "size": "362.17", "side": "SELL", "hash": "hn", "best_bid": "0.13", "best_ask": "0.14"}
-BOOK: dict[str, Any] = {
-    "market": "0xm",
-    "asset_id": "111",
-    "timestamp": "1776808414710",
-    "hash": "h",
-    "bids": [{"price": "0.01", "size": "12902.69"}, {"price": "0.5", "size": "10"}],
-    "asks": [{"price": "0.99", "size": "3"}, {"price": "0.52", "size": "7.5"}],
-    "tick_size": "0.01",
-    "event_type": "book",
-    "last_trade_price": "0.130",
-}
-TRADE = {
-    "market": "0xm",
-    "asset_id": "111",
-    "price": "0.87",
-    "size": "13.7931",
-    "fee_rate_bps": "1000",
-    "side": "BUY",
-    "timestamp": "1776808414710",
-    "event_type": "last_trade_price",
-    "transaction_hash": "0x6893",
-}
-TICK = {
-    "market": "0xm",
-    "asset_id": "111",
-    "old_tick_size": "0.01",
-    "new_tick_size": "0.001",
-    "timestamp": "1776808414710",
-    "event_type": "tick_size_change",
-}
-
-
-def frame(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"market": "0xm", "price_changes": list(entries), "timestamp": "1776808414710", "event_type": "price_change", **more}
-
-
-def text(message: object) -> str:
-    return json.dumps(message, separators=(",", ":"))
-
-
-def decoder() -> Decoder:
-    made = Decoder()
-    made.know(MARKET)
-    made.know(OTHER)
-    return made
-
-
-def facts(message: object) -> list[Event]:
-    made = decoder()
-    found = made.decode(message if isinstance(message, str | bytes) else text(message), AT)
-    assert (made.malformed, made.ignored) == (0, {})
-    return found
-
-
-def refused(message: object) -> bool:
-    """Counted as malformed, no fact, nothing raised."""
-    made = decoder()
-    found = made.decode(message if isinstance(message, str | bytes) else text(message), AT)
-    return found == [] and made.malformed == 1 and not made.ignored
-
+from pmm_tui.feeds.wire import FRAME_BYTES_MAX
+from tests.feeds.frames import AT, BOOK, BUY, NO, SELL, TICK, TRADE, TS, YES, decoder, facts, frame, refused, text
 
 CHANGED = BookChanged(AT, "0xm", Nanos(TS), ((BUY, Price(8_600), size_of("362.17")),), "hy", "hn", Price(8_600), Price(8_700))
 
@@ -254,113 +185,6 @@ def test_the_reasons_to_ignore_are_bounded() -> None:
     assert sum(made.ignored.values()) == 200
 
 
-BAD_NUMBERS = [
-    "NaN",
-    "nan",
-    "Infinity",
-    "-inf",
-    "1e400",
-    "1e-2",
-    "٣",
-    "0.٣",
-    "",
-    " 0.5",
-    "0.5 ",
-    "+0.5",
-    "-0.5",
-    "0x1",
-    "0.5.5",
-    "1_0",
-    "½",
-]
-
-
-@pytest.mark.parametrize("number", [*BAD_NUMBERS, "0", "1", "1.5", "0.12345", "9" * 5_000])
-def test_f12_a_price_is_an_ascii_decimal_inside_0_and_1(number: str) -> None:
-    assert refused(frame({**YES, "price": number}, {**NO, "price": number}))
-    assert refused(frame({**YES, "price": number}))
-    assert refused({**BOOK, "bids": [{"price": number, "size": "1"}]})
-
-
-@pytest.mark.parametrize("number", [*BAD_NUMBERS, "1000000000000.1", "0.1234567", "9" * 5_000])
-def test_f12_a_size_is_an_ascii_decimal_in_range(number: str) -> None:
-    assert refused(frame({**YES, "size": number}, {**NO, "size": number}))
-    assert refused({**BOOK, "asks": [{"price": "0.5", "size": number}]})
-
-
-@pytest.mark.parametrize("number", ["٣" * 13, "-1", "1.5", "1_000", "", "9" * 16, "²"])
-def test_f12_a_timestamp_is_digits(number: str) -> None:
-    assert refused(frame(YES, NO, timestamp=number))
-
-
-@pytest.mark.parametrize("value", [0.86, None, True, [], {}, 1e400, float("nan")])
-def test_f12_a_number_is_a_string(value: object) -> None:
-    for field in ("price", "size", "best_bid"):
-        assert refused(frame({**YES, field: value}, NO))
-
-
-def doubled(message: object, key: str) -> str:
-    """The message with the first `key` written twice in its object."""
-    plain = text(message)
-    start = plain.index(f'"{key}":')
-    return f'{plain[:start]}"{key}":"0.5",{plain[start:]}'
-
-
-@pytest.mark.parametrize("key", ["price", "size", "side", "asset_id", "hash", "best_bid", "market", "timestamp", "event_type"])
-def test_f12_a_key_twice_in_one_object_is_refused(key: str) -> None:
-    assert refused(doubled(frame(YES, NO), key))
-    assert refused(doubled(frame(YES, NO), key).encode())
-    assert refused(doubled([frame(YES, NO)], key))
-    if key not in ("side", "best_bid"):
-        assert refused(doubled(BOOK, key))
-        with pytest.raises(ValueError, match="twice"):
-            decoder().rest_book(doubled({**BOOK, "neg_risk": False}, key), AT)
-
-
-def test_f12_a_key_twice_does_not_hide_behind_one_that_is_missing() -> None:
-    lacking = {k: v for k, v in YES.items() if k != "hash"}
-    assert refused(doubled(frame(lacking, NO), "price"))
-    assert refused(doubled({k: v for k, v in BOOK.items() if k != "hash"}, "price"))
-    assert refused(doubled(TRADE, "price"))
-
-
-def test_f12_a_colon_in_a_string_is_no_key() -> None:
-    found = facts(frame({**YES, "hash": "a:b"}, NO))[0]
-    assert isinstance(found, BookChanged)
-    assert found.hash_yes == "a:b"
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        "",
-        "null",
-        "true",
-        '"PONG"',
-        "NaN",
-        "{",
-        text(frame(YES, NO))[:-20],
-        text(frame(YES, NO)) + "x",
-        "[" * 100_000,
-        '{"x":' * 100_000,
-        '{"market":' + "[" * 100_000,
-        '{"event_type":"book","x":' + "[" * 100_000,
-        "9" * 5_000,
-        '{"event_type":"price_change","price_changes":' + "9" * 5_000 + "}",
-        b"\xff\xfe",
-        b'{"market":"\xff"}',
-        '{"market":"\ud800"}',
-        " " * (FRAME_BYTES_MAX + 1),
-        text({**BOOK, "bids": [{"price": "0.5", "size": "1"}] * 150_000}),
-        "[[]]",
-        '[336,{"a":[]}]',
-    ],
-    ids=lambda raw: repr(raw[:24]),
-)
-def test_f13_broken_deep_and_giant_frames_are_contained(raw: str | bytes) -> None:
-    assert refused(raw)
-
-
 def test_one_bad_object_does_not_take_the_others_along() -> None:
     made = decoder()
     found = made.decode(text([BOOK, {**BOOK, "tick_size": "7"}, TRADE, {"event_type": "new_market"}]), AT)
@@ -395,45 +219,3 @@ def test_memory_is_bounded_however_many_sizes_come() -> None:
         size = f"{i}.25"
         assert made.decode(text(frame({**YES, "size": size}, {**NO, "size": size})), AT)
     assert len(made._sizes) <= 16_384
-
-
-wild = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.floats()
-    | st.integers()
-    | st.text(max_size=8)
-    | st.sampled_from(["0xm", "111", "222", "0.5", "BUY", "1"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from([*BOOK, *TRADE, "price_changes", "changes", "winning_asset_id"]) | st.text(max_size=5), inner, max_size=6
-        )
-    ),
-    max_leaves=20,
-)
-
-
-@given(wild, st.sampled_from(["price_change", "book", "last_trade_price", "tick_size_change", "market_resolved", "x"]))
-def test_nothing_ever_raises_on_made_up_messages(message: object, kind: str) -> None:
-    made = decoder()
-    for shaped in (message, {**message, "event_type": kind} if isinstance(message, dict) else [message]):
-        assert isinstance(made.decode(json.dumps(shaped), AT), list)
-
-
-@given(st.binary(max_size=60) | st.text(max_size=60))
-def test_nothing_ever_raises_on_noise(raw: str | bytes) -> None:
-    made = decoder()
-    found = made.decode(raw, AT)
-    assert found == []
-    assert made.malformed + sum(made.ignored.values()) <= 1
-
-
-@given(st.sampled_from([frame(YES, NO), BOOK, TRADE, TICK]), st.data())
-def test_a_damaged_frame_is_refused_or_ignored_or_still_a_fact_but_never_raises(message: object, data: st.DataObject) -> None:
-    plain = text(message)
-    at = data.draw(st.integers(0, len(plain) - 1))
-    damaged = plain[:at] + data.draw(st.text(max_size=3)) + plain[at + data.draw(st.integers(0, 5)) :]
-    for fact in decoder().decode(damaged, AT):
-        if isinstance(fact, BookChanged):
-            assert all(0 < price < ONE and size >= 0 for _, price, size in fact.changes)

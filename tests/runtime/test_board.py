@@ -105,14 +105,14 @@ async def test_reload_shows_then_applies_what_is_safe(home: Home, slow: str) -> 
     async with running(home, slow) as (run, task), face(run.socket) as client:
         await seen(client, quoting)
         assert await client.command("reload", {"apply": True}) == (True, "the profile has not changed")
-        home.profile(SLOW.replace("quote_interval_s: 1", "quote_interval_s: 3") + "initial_balance: 900\nlevels: 2\n")
-        changes = ["initial_balance: 500.0 -> 900.0 (needs a restart)", "levels: 1 -> 2", "quote_interval_s: 1.0 -> 3.0"]
+        home.profile(SLOW.replace("quote_interval_s: 1", "quote_interval_s: 3") + "initial_balance: 900\nlevels: 3\n")
+        changes = ["initial_balance: 500.0 -> 900.0 (needs a restart)", "levels: 2 -> 3", "quote_interval_s: 1.0 -> 3.0"]
         ok, text = await client.command("reload", {})
         assert ok and sorted(text.splitlines()) == changes
-        assert run.desk.engine.state.knobs.maker.levels == 1, "asking changes nothing"
+        assert run.desk.engine.state.knobs.maker.levels == 2, "asking changes nothing"
         ok, text = await client.command("reload", {"apply": True})
         assert ok and text.splitlines()[0] == "2 of 3 changes applied"
-        await until(lambda: run.desk.engine.state.knobs.maker.levels == 2)
+        await until(lambda: run.desk.engine.state.knobs.maker.levels == 3)
         assert run.desk.engine.state.knobs.desk.quote_interval_s == 3
         assert run.desk.engine.state.portfolio.initial == 500_000_000
         assert await client.command("reload", {}) == (True, changes[0]), "what was not applied is still to be seen"
@@ -122,7 +122,7 @@ async def test_reload_shows_then_applies_what_is_safe(home: Home, slow: str) -> 
         run.stop.set()
         async with asyncio.timeout(30):
             assert await task == 0
-    assert [one["changes"] for one in instructions(run.folder, "Retuned")] == [{"levels": 2, "quote_interval_s": 3.0}]
+    assert [one["changes"] for one in instructions(run.folder, "Retuned")] == [{"levels": 3, "quote_interval_s": 3.0}]
 
 
 async def test_speed_of_a_tape(home: Home, slow: str) -> None:

@@ -20,6 +20,9 @@ class RiskKnobs(Struct, frozen=True):
     crossed_after_ms: Annotated[
         int, Meta(ge=0, le=60_000, description="resync a book that stays crossed for this long, milliseconds; quotes are pulled at once")
     ] = 500
+    astray_after_ms: Annotated[
+        int, Meta(ge=0, le=60_000, description="resync a book whose touch differs from the one the venue tells for this long, milliseconds")
+    ] = 1_000
     hash_streak_max: Annotated[int, Meta(ge=1, le=1000, description="this many wrong book hashes in a row stop quoting and resync")] = 8
     warm_up_s: Annotated[float, Meta(ge=0, le=3600, description="watch a market for this long before the first quote, seconds")] = 2.0
     max_market_pct: Annotated[

@@ -139,8 +139,9 @@ class Matching:
                 if change(side, price, size, ts):
                     moved = True
                 if price in watch:
-                    for order in pit.changed(side, price):
-                        self._model.changed(order, book.size_at(side, price))
+                    shown = book.size_at(side, price)
+                    for order in pit.changed(side, price, shown):
+                        self._model.changed(order, shown)
             if self._by_touch:
                 if book.ask <= pit.our_bid or book.bid >= pit.our_ask:
                     self._touched(pit)

@@ -102,11 +102,11 @@ class Pit:
         mark[1] += size
         mark[0] = max(mark[0], mark[1])
 
-    def changed(self, side: Side, price: Price) -> list[Resting]:
+    def changed(self, side: Side, price: Price, shown: Size) -> list[Resting]:
         """A watched level took a new size: its marks shrink with it. Returns our orders on it."""
         marks = self._marks[side]
         if price in marks:
-            self._shrink(marks, price, self.book.size_at(side, price))
+            self._shrink(marks, price, shown)
         ours = self.bids if side is _BUY else self.asks
         return [order for order in ours if order.level == price]
 
