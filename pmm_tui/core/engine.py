@@ -5,7 +5,8 @@ never reads a clock and never guesses: time is `event.at`, and an answer that di
 
 Deciding costs far more than applying, so a market is decided only when something that its quotes depend on has changed (`changed`) and its
 quote interval has passed, or at once when risk demands it (`urgent`): a fill, a refusal, a lost feed, a pause, a kill. Ticked, every
-100 ms, carries everything that only time brings about: stale data, the market's end, silent orders, the account's comparison, the kill switch.
+100 ms, carries everything that only time brings about: stale data, the market's end, silent orders, the account's comparison, the kill
+switch.
 """
 
 import hashlib

@@ -48,7 +48,20 @@ class Fill(Struct):
 class Portfolio:
     """The account as our own records have it."""
 
-    __slots__ = ("adverse", "captured", "cash", "fees", "fill_count", "fills", "holdings", "initial", "maker_count", "realised", "realised_in", "settled")
+    __slots__ = (
+        "adverse",
+        "captured",
+        "cash",
+        "fees",
+        "fill_count",
+        "fills",
+        "holdings",
+        "initial",
+        "maker_count",
+        "realised",
+        "realised_in",
+        "settled",
+    )
 
     def __init__(self, initial: Cash) -> None:
         self.initial = initial

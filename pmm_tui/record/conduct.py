@@ -1,9 +1,9 @@
 """Virtual time: a tape's facts, the simulated venue's answers and the 100 ms ticks, merged into one ordered stream through the engine.
 
 Theory of operation. The next fact is always the earliest of three: the tape's next, the venue's next answer, the next tick. At equal
-times the order is fixed: the tape, then answers, then the tick. Nothing here knows the wall clock, so the same tape, knobs and seed give the
-same journal at any speed; whoever plays it in real time sleeps between the steps. An operator's instruction is injected and takes the
-present virtual time.
+times the order is fixed: the tape, then answers, then the tick. Nothing here knows the wall clock, so the same tape, knobs and seed give
+the same journal at any speed; whoever plays it in real time sleeps between the steps. An operator's instruction is injected and takes
+the present virtual time.
 """
 
 from collections import deque

@@ -22,8 +22,8 @@ class MarketSummary(Struct, frozen=True):
 class Summary(Struct, frozen=True):
     """A run in numbers. Cash in micro-dollars, times in nanoseconds.
 
-    profit = captured + drift - fees - adverse: what the spread was to earn against the mid that each quote was decided at, what the inventory then gained or
-    lost as the mid moved (to the payout, where the market was resolved), and what was paid.
+    profit = captured + drift - fees - adverse: what the spread was to earn against the mid that each quote was decided at, what the
+    inventory then gained or lost as the mid moved (to the payout, where the market was resolved), and what was paid.
     """
 
     began: Nanos
