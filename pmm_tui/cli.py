@@ -159,12 +159,18 @@ def replay(
 
 
 @app.command()
-def profiles(as_json: AsJson = False) -> None:
+def profiles(
+    as_json: AsJson = False,
+    explain: Annotated[bool, typer.Option("--reference", help="Print every parameter with its default, bounds and meaning.")] = False,
+) -> None:
     """List the profiles and check each."""
 
     def work() -> int:
-        from pmm_tui.runtime.listing import show_profiles
+        from pmm_tui.runtime.listing import reference, show_profiles
 
+        if explain:
+            typer.echo(reference())
+            return 0
         return show_profiles(as_json)
 
     _exit(work)

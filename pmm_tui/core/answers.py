@@ -77,6 +77,7 @@ def order_filled(state: State, event: OrderFilled) -> MarketState | None:
         return None
     move(order, event)
     fill = state.portfolio.book(order, event, market.quoted_mid_of(order.token))
+    state.recent.append(fill)
     state.fills_in[order.market] = state.fills_in.get(order.market, 0) + 1
     state.note("info", f"fill {fill.side.value} {size_text(fill.size)} {market.outcome_of(fill.token)} @ {price_text(fill.price)}")
     if market.payout is not None:

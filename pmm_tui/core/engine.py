@@ -25,7 +25,7 @@ from pmm_tui.core.picture import picture
 from pmm_tui.core.risk import kill
 from pmm_tui.core.snapshot import Snapshot
 from pmm_tui.core.state import MarketState, State
-from pmm_tui.core.units import Cash, Nanos
+from pmm_tui.core.units import ONE, Cash, Nanos
 
 SECOND_NS = 1_000_000_000
 RESYNC_EVERY_NS = 5 * SECOND_NS
@@ -118,7 +118,7 @@ def watch_market(state: State, market: MarketState) -> None:
             market.crossed_since = market.crossed_since or now
         else:
             market.crossed_since = Nanos(0)
-            if book.two_sided:
+            if bid > 0 and ask < ONE:
                 market.vol.update((bid + ask) / 20_000, now)
                 market.sigma, market.sigma_source = market.vol.effective()
         market.integrity.judge(now)

@@ -29,7 +29,6 @@ NAN = float("nan")
 
 def picture(state: State) -> Snapshot:
     """What a face may see now."""
-    fills = sorted(state.portfolio.fills.values(), key=lambda fill: (fill.at, fill.order), reverse=True)[:ROWS]
     phase, why = phase_of(state)
     curve = (*state.curve, (state.now, state.equity_now)) if state.curve else ()
     return Snapshot(
@@ -54,7 +53,7 @@ def picture(state: State) -> Snapshot:
             )
             for order in state.live.values()
         ),
-        fills=tuple(fill_row(state, fill) for fill in fills),
+        fills=tuple(fill_row(state, fill) for fill in reversed(state.recent)),
         feeds=tuple(FeedRow(name, link.up, link.since, link.why) for name, link in sorted(state.links.items())),
         risk=risk_rows(state),
         kill=kill_rows(state),

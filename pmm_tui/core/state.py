@@ -10,7 +10,7 @@ from pmm_tui.core.knobs import Knobs
 from pmm_tui.core.market import Market, Side
 from pmm_tui.core.orders.life import Order
 from pmm_tui.core.orders.room import Room, room_of
-from pmm_tui.core.portfolio import Holding, Portfolio
+from pmm_tui.core.portfolio import Fill, Holding, Portfolio
 from pmm_tui.core.quoting.quote import Quote
 from pmm_tui.core.risk.kill import Kill
 from pmm_tui.core.risk.review import stale
@@ -175,6 +175,7 @@ class State:
         "paused",
         "portfolio",
         "quoting_ns",
+        "recent",
         "rejects",
         "reserved",
         "seq",
@@ -201,6 +202,8 @@ class State:
         self.links: dict[str, Link] = {}
         self.paused = False
         self.notes: deque[Note] = deque(maxlen=200)
+        self.recent: deque[Fill] = deque(maxlen=50)
+        """The newest fills, for the screen: kept when the portfolio has let go of them."""
         self.rejects: dict[str, int] = {}
         self.orders_sent = 0
         self.out: list[Command] = []
@@ -247,11 +250,10 @@ class State:
             return Cash(0)
         if not market.seen_at:
             return None
-        book = market.book
-        if book.two_sided:
-            twice = book.bid + book.ask
-            return Cash((shares_yes * twice + shares_no * (2 * ONE - twice)) // (2 * ONE))
-        return Cash((shares_yes * book.bid + shares_no * (ONE - book.ask)) // ONE)
+        bid, ask = market.book.bid, market.book.ask
+        if bid > 0 and ask < ONE:
+            return Cash((shares_yes * (bid + ask) + shares_no * (2 * ONE - bid - ask)) // (2 * ONE))
+        return Cash((shares_yes * bid + shares_no * (ONE - ask)) // ONE)
 
     def equity(self) -> Cash | None:
         """Cash and every holding at the mark, None where one of them has no mark."""

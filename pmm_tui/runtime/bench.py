@@ -173,9 +173,10 @@ def delta(effort: Effort) -> list[Figure]:
             aim = 200_000.0 if interval and not journal else None
             name = f"replay of the generated tape, {named}, journal {'on' if journal else 'off'}"
             figures.append(figure(name, "events/s", [run.rate for run in runs], at_least=aim))
-        flat = [run.last_quarter / run.first_quarter for run in done[interval, False]]
-        figures.append(figure(f"the same, journal off: last quarter over first, {named}", "ratio", flat))
-        figures.append(figure(f"the same: fills, {named}", "fills", [float(run.fills) for run in done[interval, False]]))
+            figures.append(figure(f"{name}: by processor time", "events/s", [run.cpu_rate for run in runs]))
+        plain = done[interval, False]
+        figures.append(figure(f"the same, {named}: last quarter's rate over the first's", "ratio", [run.flatness for run in plain]))
+        figures.append(figure(f"the same, {named}: fills", "fills", [float(run.fills) for run in plain]))
     return figures
 
 
@@ -198,11 +199,11 @@ def table(report: Report) -> str:
         f"pmm-tui {facts.version} on {facts.cpus} x {facts.processor}, {facts.system}, {facts.python}, "
         f"load {facts.load_before:.1f} before, {facts.load_after:.1f} after",
         "",
-        f"{'':<75}{'median':>12}{'low':>12}{'high':>12}  {'unit':<9}  aim",
+        f"{'':<87}{'median':>12}{'low':>12}{'high':>12}  {'unit':<9}  aim",
     ]
     for one in report.figures:
         aim = "" if one.aim is None else f"{shown(one.aim)} {'reached' if one.reached else 'MISSED'}"
-        lines.append(f"{one.name:<75}{shown(one.median):>12}{shown(one.low):>12}{shown(one.high):>12}  {one.unit:<9}  {aim}".rstrip())
+        lines.append(f"{one.name:<87}{shown(one.median):>12}{shown(one.low):>12}{shown(one.high):>12}  {one.unit:<9}  {aim}".rstrip())
     return "\n".join(lines)
 
 

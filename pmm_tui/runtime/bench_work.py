@@ -140,47 +140,40 @@ def _answer(engine: Engine, commands: Iterable[Command], at: Nanos) -> None:
 class Replayed(Struct, frozen=True):
     """One replay of the generated tape. Rates are events of the tape a second; ticks and answers come on top and are not counted."""
 
-    events: int
-    seconds: float
-    first_quarter: float
-    last_quarter: float
+    rate: float
+    """By the clock on the wall."""
+    cpu_rate: float
+    """By the processor time of this thread: what the wall would say on a machine that does nothing else."""
+    flatness: float
+    """The rate over the last quarter of the tape over that of the first, by processor time."""
     fills: int
-
-    @property
-    def rate(self) -> float:
-        """Over the whole tape."""
-        return self.events / self.seconds
 
 
 def replay_delta(changes: int, trades: int, quote_interval_s: float, journal: bool) -> Replayed:
     """The generated tape through engine and paper venue with the queue model. The making of the facts, piece by piece, is not timed."""
     engine = Engine(Knobs(desk=DeskKnobs(initial_balance=BALANCE_USD, quote_interval_s=quote_interval_s)))
     matching = Matching(PaperKnobs(fill_model="queue"), SEED, to_cash(BALANCE_USD))
-    pieces: list[tuple[int, float]] = []
+    pieces: list[tuple[int, float, float]] = []
     with tempfile.TemporaryDirectory(prefix="pmm-tui-bench-") as folder:
         log = Journal(Path(folder) / "run", {"bench": SEED}) if journal else None
         conductor = Conductor(engine.step if log is None else _written(engine, log), matching)
         gc.collect()
         for piece in tape(SEED, changes, trades, chunk=max(100, min(10_000, changes // 20))):
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.thread_time()
             conductor.run(piece)
-            pieces.append((len(piece), time.perf_counter() - began))
+            pieces.append((len(piece), time.perf_counter() - began, time.thread_time() - worked))
         if log is not None:
             log.close(engine.digest())
     if engine.state.kill.stopped or not engine.state.orders_sent:
         raise NotMeasured(f"the desk did not quote to the end: {engine.state.kill.why or 'no order'}")
     quarter = len(pieces) // 4
-    return Replayed(
-        events=sum(count for count, _ in pieces),
-        seconds=sum(seconds for _, seconds in pieces),
-        first_quarter=_rate(pieces[1 : quarter + 1]),  # the opening comes before it: one book, one decision
-        last_quarter=_rate(pieces[-quarter:]),
-        fills=engine.state.portfolio.fill_count,
-    )
+    rate = sum(count for count, _, _ in pieces) / sum(seconds for _, seconds, _ in pieces)
+    flatness = _cpu_rate(pieces[-quarter:]) / _cpu_rate(pieces[1 : quarter + 1])  # the first piece is the opening: one book
+    return Replayed(rate, _cpu_rate(pieces), flatness, engine.state.portfolio.fill_count)
 
 
-def _rate(pieces: list[tuple[int, float]]) -> float:
-    return sum(count for count, _ in pieces) / sum(seconds for _, seconds in pieces)
+def _cpu_rate(pieces: list[tuple[int, float, float]]) -> float:
+    return sum(count for count, _, _ in pieces) / sum(worked for _, _, worked in pieces)
 
 
 def _written(engine: Engine, log: Journal) -> Callable[[Event], list[Command]]:

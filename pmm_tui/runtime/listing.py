@@ -1,9 +1,10 @@
-"""`pmm-tui profiles`: every profile that can be named, and what is wrong with it."""
+"""`pmm-tui profiles`: every profile that can be named, what is wrong with it, and what a profile may say."""
 
 import sys
 
 import msgspec
 
+from pmm_tui.runtime.knobs_model import KNOBS, Knob
 from pmm_tui.runtime.profile import list_profiles
 
 
@@ -19,3 +20,15 @@ def show_profiles(as_json: bool) -> int:
             for complaint in one.complaints:
                 sys.stdout.write(f"{'':<{width}}  {complaint}\n")
     return 1 if any(one.complaints for one in listed) else 0
+
+
+def reference() -> str:
+    """Every parameter as a Markdown table: made from the declarations, so it cannot differ from what is checked."""
+    rows = [_row(knob) for knob in KNOBS.values()]
+    return "\n".join(["| parameter | default | allowed | means |", "|---|---|---|---|", *rows])
+
+
+def _row(knob: Knob) -> str:
+    default = "" if knob.default in (None, "") else ", ".join(map(str, knob.default)) if isinstance(knob.default, tuple) else f"{knob.default}"
+    about = knob.about.replace("|", "\\|")
+    return f"| `{knob.name}`{'' if knob.restart else ' ↻'} | {default} | {knob.allowed} | {about} |"

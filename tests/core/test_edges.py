@@ -240,3 +240,14 @@ def test_the_same_fill_told_under_another_trade_is_another_fill() -> None:
     for trade in ("a", "b"):
         bench.tell(OrderFilled(at(300), sent[0].order, trade, sent[0].price, Size(2 * SHARE)))
     assert bench.engine.state.portfolio.shares("yes") == 4 * SHARE
+
+
+def test_the_screen_keeps_the_newest_fills_longer_than_the_portfolio() -> None:
+    bench, sent = quoting(stale_after_s=3_600.0)
+    bench.fill(sent[0], 5, 300)
+    bench.tell(FillSettled(at(310), "t1", sent[0].order, True), Paused(at(320), "t"))
+    for order in sent:
+        bench.tell(OrderCancelled(at(400), order.order, Size(5 * SHARE if order is sent[0] else 0)))
+    bench.tick(1_300_000)
+    assert not bench.engine.state.portfolio.fills
+    assert [(row.order, row.status) for row in bench.engine.snapshot().fills] == [(sent[0].order, "CONFIRMED")]

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from pmm_tui.api.client import Client
+from pmm_tui.core.commands import Command
+from pmm_tui.core.engine import Engine
+from pmm_tui.core.events import Event
+from pmm_tui.core.instructions import Paused
 from pmm_tui.core.snapshot import Snapshot
 from pmm_tui.runtime.board import DeskBoard
 from pmm_tui.runtime.loop import NOT_YET
@@ -223,3 +227,24 @@ async def test_F72_a_picture_that_breaks_ends_the_run_without_a_traceback(home: 
     failed = [line["event"] for line in logged(run.folder) if line["level"] == "critical"]
     assert failed == ["the desk's loop failed", "the records' end failed"]
     assert proven(run.folder).holds
+
+
+async def test_a_defect_of_the_engine_ends_the_run_as_broken(home: Home, slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Engine.step
+
+    def broken(engine: Engine, event: Event) -> list[Command]:
+        if isinstance(event, Paused):
+            raise ZeroDivisionError("a defect")
+        return step(engine, event)
+
+    async with running(home, slow) as (run, task), face(run.socket) as client:
+        await seen(client, quoting)
+        monkeypatch.setattr(Engine, "step", broken)
+        assert (await client.command("pause", {}))[0]
+        async with asyncio.timeout(30):
+            assert await task == 3
+        monkeypatch.undo()
+    failed = next(line for line in logged(run.folder) if line["level"] == "critical")
+    assert (failed["event"], failed["why"]) == ("the desk's loop failed", "ZeroDivisionError: a defect")
+    assert journaled(run.folder)[-1]["event"]["type"] == "Paused", "the fact that broke it is the last of the journal"
+    assert not (run.folder / "summary.json").exists(), "no number of a broken state is told"

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,11 @@ class Polymarket:
     def __init__(self, *markets: LoopMarket) -> None:
         self.market = markets[0]
         self.server = Loopback(*markets)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.held = socket.socket()
+        """Keeps the port ours while the server is down: bound, and never listening."""
+        self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self.held.bind(("127.0.0.1", 0))
+        self.port = int(self.held.getsockname()[1])
 
     @property
     def env(self) -> dict[str, str]:
@@ -61,7 +63,8 @@ class Polymarket:
     async def up(self) -> AsyncIterator[Loopback]:
         """Up."""
         talk, answer = self.server._talk, self.server._answer
-        server = await serve(talk, "127.0.0.1", self.port, process_request=answer, ping_interval=None, close_timeout=0.2)
+        how: dict[str, Any] = {"ping_interval": None, "close_timeout": 0.2, "reuse_port": True}
+        server = await serve(talk, "127.0.0.1", self.port, process_request=answer, **how)
         self.server._server = server
         try:
             yield self.server
@@ -81,9 +84,11 @@ class Polymarket:
 
 
 @pytest.fixture
-def venue() -> Polymarket:
+def venue() -> Iterator[Polymarket]:
     """A Polymarket with one market, not up yet."""
-    return Polymarket(LoopMarket(1))
+    venue = Polymarket(LoopMarket(1))
+    yield venue
+    venue.held.close()
 
 
 @pytest.fixture

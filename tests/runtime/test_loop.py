@@ -345,8 +345,12 @@ async def test_F84_a_kill_passes_a_flood(tmp_path: Path) -> None:
     def kill() -> None:
         taken.append(scene.desk.engine.state.seq)
         scene.live.submit(Killed(NOT_YET, "operator"))
+        scene.crew.start("the end", stop_once_killed())
 
-    asyncio.get_running_loop().call_later(0.3, scene.stop.set)
+    async def stop_once_killed() -> None:
+        await until(lambda: scene.desk.engine.state.kill.phase == "killed")
+        scene.stop.set()
+
     await scene.run(kill)
     killed = next(entry.seq for entry in read(tmp_path / "run") if isinstance(entry.event, Killed))
     assert killed - taken[0] <= 2, "taken before anything that was queued already"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+from collections.abc import Iterator
 import signal
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from tests.runtime.test_live import PROFILE, Polymarket
 
 
 @pytest.fixture
-def venue() -> Polymarket:
+def venue() -> Iterator[Polymarket]:
     """A Polymarket with two markets."""
-    return Polymarket(LoopMarket(1), LoopMarket(2))
+    venue = Polymarket(LoopMarket(1), LoopMarket(2))
+    yield venue
+    venue.held.close()
 
 
 def frames(path: Path) -> list[TapeFrame]:
