@@ -1,6 +1,6 @@
 """What the venue answers: one function for each fact about orders, fills and the account. Like `apply`, these write the state."""
 
-from pmm_tui.core.commands import Alert, CancelAll, Sync
+from pmm_tui.core.commands import Alert, Cancel, CancelAll, Sync
 from pmm_tui.core.events import (
     AccountSeen,
     FillSettled,
@@ -31,6 +31,9 @@ def order_moved(state: State, event: OrderAccepted | OrderUncertain) -> MarketSt
         ask(state, order)
     else:
         market.backoff.pop((order.token, order.side), None)
+        if order.status is Status.CANCELLING:  # the cancel overtook the order and found nothing: ask again
+            order.asked_at = state.now
+            state.out.append(Cancel(order.id))
     return market
 
 
@@ -164,7 +167,7 @@ def find(state: State, order: int) -> tuple[Order | None, MarketState | None]:
 
 
 def _known_again(market: MarketState, order: Order) -> None:
-    """News of an uncertain order: decide anew at once, for what rests after all may be unwanted by now, as in a paused market (seed 754)."""
+    """News of an uncertain order: decide anew at once, for what rests after all may be unwanted by now, as in a paused market."""
     if order.status is Status.UNCERTAIN:
         market.changed = market.urgent = True
 

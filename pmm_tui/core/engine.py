@@ -18,6 +18,7 @@ from pmm_tui.core.apply import APPLY
 from pmm_tui.core.commands import Alert, Cancel, CancelAll, Command, Sync, Watch
 from pmm_tui.core.decide import decide
 from pmm_tui.core.events import Event, Ticked
+from pmm_tui.core.instructions import Instruction
 from pmm_tui.core.knobs import Knobs
 from pmm_tui.core.market import Side
 from pmm_tui.core.orders.life import Status
@@ -25,7 +26,7 @@ from pmm_tui.core.picture import picture
 from pmm_tui.core.risk import kill
 from pmm_tui.core.snapshot import Snapshot
 from pmm_tui.core.state import MarketState, State
-from pmm_tui.core.units import ONE, Cash, Nanos
+from pmm_tui.core.units import Cash, Nanos
 
 SECOND_NS = 1_000_000_000
 RESYNC_EVERY_NS = 5 * SECOND_NS
@@ -59,11 +60,19 @@ class Engine:
         if state.out:
             commands, state.out = state.out, []
         elif market is None or not (market.urgent or (market.changed and event.at >= market.next_at)):
-            return []
+            return self._at_once() if isinstance(event, Instruction) else []
         else:
             commands = []
         if market is not None and (market.urgent or (market.changed and event.at >= market.next_at)):
             commands += decide(state, market)
+        return commands
+
+    def _at_once(self) -> list[Command]:
+        """After the operator's word: what it touched is decided now, not at the next tick."""
+        commands: list[Command] = []
+        for market in self.state.markets.values():
+            if market.urgent:
+                commands += decide(self.state, market)
         return commands
 
     def snapshot(self) -> Snapshot:
@@ -118,7 +127,7 @@ def watch_market(state: State, market: MarketState) -> None:
             market.crossed_since = market.crossed_since or now
         else:
             market.crossed_since = Nanos(0)
-            if bid > 0 and ask < ONE:
+            if book.two_sided:
                 market.vol.update((bid + ask) / 20_000, now)
                 market.sigma, market.sigma_source = market.vol.effective()
         market.integrity.judge(now)

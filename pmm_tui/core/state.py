@@ -250,10 +250,11 @@ class State:
             return Cash(0)
         if not market.seen_at:
             return None
-        bid, ask = market.book.bid, market.book.ask
-        if bid > 0 and ask < ONE:
-            return Cash((shares_yes * (bid + ask) + shares_no * (2 * ONE - bid - ask)) // (2 * ONE))
-        return Cash((shares_yes * bid + shares_no * (ONE - ask)) // ONE)
+        book = market.book
+        if book.two_sided:
+            twice = book.bid + book.ask
+            return Cash((shares_yes * twice + shares_no * (2 * ONE - twice)) // (2 * ONE))
+        return Cash((shares_yes * book.bid + shares_no * (ONE - book.ask)) // ONE)
 
     def equity(self) -> Cash | None:
         """Cash and every holding at the mark, None where one of them has no mark."""

@@ -46,12 +46,15 @@ class Conductor:
     def play(self, facts: Iterable[Event]) -> Iterator[Nanos]:
         """Play facts, which come in order of `at`, to their end. Yields the time of the next fact before it is told, to be waited for."""
         for fact in facts:
-            while (due := self._due()) < fact.at:
+            while True:
+                due = min(self._due(), fact.at)
                 yield due
-                self.pump(due)
-            yield fact.at
-            if self._injected:
-                self.pump(self.now)
+                if due < fact.at:
+                    self.pump(due)
+                elif self._injected:
+                    self.pump(self.now)  # what it asks for may be answered before the fact
+                else:
+                    break
             self.matching.observe(fact)
             self.tell(fact)
 

@@ -145,7 +145,7 @@ def _paper(chance: Random, taped: bool) -> PaperKnobs:
         cancel_latency_ms=pick((0.0, 20.0, 50.0, 400.0, 1_500.0)),
         answer_latency_ms=pick((0.0, 30.0, 200.0, 800.0)),
         settlement_latency_ms=pick((0.0, 100.0, 1_000.0, 4_000.0)),
-        settlement_failure_probability=pick((0.0, 0.0, 0.1, 0.5)),
+        settlement_failure_probability=pick((0.0, 0.0, 0.2, 0.6)),
         venue_position_shares_max=pick((0.0, 0.0, 0.0, 20.0)),
     )
 
@@ -158,6 +158,7 @@ def _trouble(chance: Random) -> TroubleKnobs:
         trouble_reject=rate(),
         trouble_timeout_booked=rate(),
         trouble_timeout_lost=rate(),
+        trouble_command_lost=rate(),
         trouble_timeout_ms=chance.choice((0.0, 300.0, 2_000.0)),
         trouble_drop=rate(),
         trouble_duplicate=rate(),

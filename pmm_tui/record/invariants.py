@@ -10,16 +10,17 @@ from msgspec import Struct
 
 from pmm_tui.core.commands import CancelAll, Command, Place
 from pmm_tui.core.engine import Engine
-from pmm_tui.core.events import AccountSeen, Event, FillSettled, MarketListed, MarketResolved, OrderFilled
+from pmm_tui.core.events import AccountSeen, Event, FillSettled, MarketListed, MarketResolved, OrderFilled, Ticked
 from pmm_tui.core.instructions import Flattened, Instruction, Killed
 from pmm_tui.core.market import Kind, Side
 from pmm_tui.core.orders.life import Order, Status
 from pmm_tui.core.orders.room import room_of
+from pmm_tui.core.risk.kill import drawdown
 from pmm_tui.core.state import MarketState
 from pmm_tui.core.units import LOT, ONE, Cash, Price, gets, pays
 from pmm_tui.venues.paper.matching import Matching
 
-SNAPSHOT_EVERY = 16
+SNAPSHOT_EVERY = 8
 """A snapshot is a function of the state and costs more than a step: it is taken at every so many steps, and at every step that matters."""
 _MATTERS = (Instruction, MarketListed, MarketResolved, AccountSeen)
 
@@ -129,6 +130,8 @@ class Invariants:
         self._totals()
         self._truth()
         self._kill(event, commands)
+        if isinstance(event, Ticked):
+            self._pulled(event)
         if self.steps % SNAPSHOT_EVERY == 0 or isinstance(event, _MATTERS):
             self._snapshot()
 
@@ -332,6 +335,22 @@ class Invariants:
             resting = [one for one in matching.resting() if one.market not in self._flattened]
             _hold(not resting, "a verified kill: nothing rests at the venue", f"{resting}")
         self._phase = switch.phase
+
+    def _pulled(self, event: Ticked) -> None:
+        """After each tick no quote rests, as far as the desk can help it, where a guard, the market's end or the kill switch forbids quotes,
+        and the kill switch has looked at the drawdown."""
+        state = self._state
+        pct = drawdown(state.kill, state.equity_now, state.knobs.kill)[1]
+        if pct >= state.knobs.kill.kill_switch_max_drawdown_pct and not state.kill.stopped:
+            raise Broken("a drawdown at its limit kills at the next tick", f"{pct} %")
+        for market in state.markets.values():
+            closes = market.market.closes
+            ends = closes and closes - event.at <= state.knobs.risk.stop_before_close_s * 1e9
+            why = state.hold_reason(market) or ("the market ends" if ends else "") or ("killed" if state.kill.stopped else "")
+            if why:
+                for order in market.live.values():
+                    if order.status in (Status.OPEN, Status.SENT) and order.kind is Kind.POST_ONLY:
+                        raise Broken("quotes are pulled at once where they may not rest", f"{why}: {order}")
 
     def _snapshot(self) -> None:
         """What a face sees can be drawn, and its numbers are numbers."""

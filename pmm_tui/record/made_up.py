@@ -60,6 +60,8 @@ class MadeUp:
         self._trend = chance.gauss(0.0, 0.15)
         self._mid = chance.uniform(0.15, 0.85) if chance.random() < 0.8 else chance.choice((0.05, 0.95))
         self._hashed = chance.random() < 0.05
+        self._restless = chance.random() < 0.3
+        """Frames and listings still come once it is over."""
         self._ending = 0
 
     def listed(self, at: Nanos) -> MarketListed:
@@ -78,7 +80,7 @@ class MadeUp:
     def act(self, at: Nanos) -> Act:
         """The next thing that happens."""
         chance = self._chance
-        if self.over:
+        if self.over and not self._restless:
             return [], Nanos(at + 3_600 * SECOND)
         if self._late:
             late, self._late = self._late, []

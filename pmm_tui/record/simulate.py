@@ -9,9 +9,10 @@ agree to the micro-dollar. Last, what was written down is replayed through a fre
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from random import Random
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from pmm_tui.core.commands import Command, Place, Watch
 from pmm_tui.core.engine import Engine
@@ -22,7 +23,6 @@ from pmm_tui.core.events import (
     FillSettled,
     LinkDown,
     LinkUp,
-    MarketListed,
     OrderFilled,
     OrderUncertain,
     Ticked,
@@ -55,7 +55,7 @@ class Outcome(Struct):
 
     seed: int
     steps: int = 0
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = field(default_factory=dict)
     """What was exercised: orders, fills, kills and so on."""
     broken: str = ""
     """The invariant that did not hold and what was found; empty where all is well."""
@@ -100,7 +100,7 @@ class Stage:
         else:
             self._set_markets()
         for at, instruction in scenario.instructions:
-            self._road.put(at, lambda now, told=instruction: self._said(told))  # type: ignore[misc]  # mypy does not infer lambdas with defaults
+            self._road.put(at, partial(self._said, instruction))
         for down, up in scenario.outages:
             self._road.put(down, self._lost)
             self._road.put(up, self.back)
@@ -119,7 +119,7 @@ class Stage:
     def watch(self, command: Command) -> None:
         """The desk subscribes to a book, or asks for it anew."""
         if isinstance(command, Watch):
-            self._road.put(Nanos(self.now + self._scenario.resync), lambda now: self._whole(command.market, now))
+            self._road.put(Nanos(self.now + self._scenario.resync), partial(self._whole, command.market))
 
     def back(self, now: Nanos) -> list[Event]:
         """The market feed works again, and sends every book."""
@@ -130,7 +130,7 @@ class Stage:
         self.deaf = True
         return [LinkDown(now, "market", "simulated outage")]
 
-    def _said(self, instruction: Instruction) -> list[Event]:
+    def _said(self, instruction: Instruction, now: Nanos) -> list[Event]:
         self._speak(instruction)
         return []
 
@@ -142,7 +142,7 @@ class Stage:
 
     def _set_tape(self) -> None:
         for fact in draw_slice(self._chance, START):
-            self._road.put(fact.at, lambda now, told=fact: [structs.replace(told, at=now)])  # type: ignore[misc]  # as above
+            self._road.put(fact.at, partial(_played, fact))
 
     def _set_markets(self) -> None:
         chance, scenario = self._chance, self._scenario
@@ -151,26 +151,30 @@ class Stage:
             terms = draw_market(chance, number, at)
             lag = Nanos(int(scenario.paper.feed_latency_ms * MILLI))
             market = MadeUp(chance, terms, scenario.pace_ms, lag)
-            self._road.put(at, lambda now, market=market: self._begin(market, now))  # type: ignore[misc]  # as above
+            self._road.put(at, partial(self._begin, market))
             if chance.random() < 0.6:
                 end = Nanos(at + chance.randrange(int(scenario.length * 0.4), scenario.length))
-                self._road.put(end, lambda now, market=market: self._end(market, now))  # type: ignore[misc]  # as above
+                self._road.put(end, partial(self._end, market))
 
     def _begin(self, market: MadeUp, now: Nanos) -> list[Event]:
         self._markets[market.market.id] = market
         listed = market.listed(now)
-        self._road.put(Nanos(now + 50 * MILLI), lambda at: self._act(market, at))
+        self._road.put(Nanos(now + 50 * MILLI), partial(self._act, market))
         return [listed]
 
     def _act(self, market: MadeUp, now: Nanos) -> list[Event]:
         events, following = market.act(now)
-        self._road.put(following, lambda at: self._act(market, at))
+        self._road.put(following, partial(self._act, market))
         return events
 
     def _end(self, market: MadeUp, now: Nanos) -> list[Event]:
         events, following = market.end(now)
-        self._road.put(following, lambda at: self._end(market, at))
+        self._road.put(following, partial(self._end, market))
         return events
+
+
+def _played(fact: Event, now: Nanos) -> list[Event]:
+    return [structs.replace(fact, at=now)]
 
 
 class Simulated:
@@ -274,7 +278,3 @@ class Simulated:
                 if now - calm_since > patience:
                     break
 
-
-def has_listing(event: Event) -> bool:
-    """Whether a fact lists a market."""
-    return isinstance(event, MarketListed)

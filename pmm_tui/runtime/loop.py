@@ -20,7 +20,8 @@ from pmm_tui.runtime.desk import Desk
 from pmm_tui.runtime.pace import Breath, Pace
 from pmm_tui.venues.base import Venue
 
-QUEUE_MAX = 20_000
+QUEUE_MAX = 1_000
+"""Short on purpose: a slow desk is to see fewer, newer books, which the feeds see to, and not old ones in a long line."""
 INSTRUCTIONS_MAX = 100
 TICK_S = 0.1
 LEAVE_S_MAX = 30.0

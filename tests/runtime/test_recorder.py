@@ -3,8 +3,8 @@
 import asyncio
 import json
 import resource
-from collections.abc import Iterator
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest

@@ -40,6 +40,7 @@ class TroubleKnobs(Struct, frozen=True):
     trouble_reject: Annotated[float, _chance("an order is refused for no reason of its own")] = 0.0
     trouble_timeout_booked: Annotated[float, _chance("an order is booked, but its answer never comes: uncertain")] = 0.0
     trouble_timeout_lost: Annotated[float, _chance("an order never arrives, and nobody says so: uncertain")] = 0.0
+    trouble_command_lost: Annotated[float, _chance("a cancel, or a question about the account, never arrives, and nobody says so")] = 0.0
     trouble_timeout_ms: Annotated[float, _time("after this long without an answer an order is reported uncertain, milliseconds")] = 2_000.0
     trouble_drop: Annotated[float, _chance("an answer is lost; a settlement is only late, since the chain can be asked again")] = 0.0
     trouble_duplicate: Annotated[float, _chance("an answer comes twice")] = 0.0
@@ -67,7 +68,7 @@ class Troubled(Matching):
         self._late: Road[Reply] = Road()
 
     def send(self, command: Command, at: Nanos) -> None:
-        """As the exchange's, unless the order is refused on the way, lost on the way, or booked in silence."""
+        """As the exchange's, unless the command is lost on the way, or the order refused on the way or booked in silence."""
         knobs = self.trouble
         if isinstance(command, Place):
             if self._strikes(knobs.trouble_reject):
@@ -81,6 +82,8 @@ class Troubled(Matching):
                 self._silent.add(command.order)
             if lost:
                 return
+        elif self._strikes(knobs.trouble_command_lost):
+            return
         super().send(command, at)
 
     def due(self) -> Nanos:
