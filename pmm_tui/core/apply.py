@@ -133,6 +133,8 @@ def market_resolved(state: State, event: MarketResolved) -> MarketState | None:
     outcome = market.market.outcomes[0 if event.payout_yes else 1] if event.payout_yes in (0, ONE) else "split"
     state.note("info", f"{market.name} resolved {outcome}, {cash_text(profit)} realised on what was held")
     state.recount(market)
+    equity = state.equity()
+    state.equity_now = state.equity_now if equity is None else equity
     state.out.append(Unwatch(event.market))
     return market
 

@@ -218,7 +218,7 @@ class State:
         self.clusters: dict[str, Cash] = {}
         """Committed by cluster."""
         self.equity_now = initial
-        """The equity when it was last worked out: each tick and each fill."""
+        """The equity when it was last worked out: each tick and each result."""
         self.blind = ""
         """Why the equity cannot be computed; empty while it can."""
         self.curve: list[tuple[Nanos, Cash]] = []

@@ -29,6 +29,6 @@ def reference() -> str:
 
 
 def _row(knob: Knob) -> str:
-    default = "" if knob.default in (None, "") else ", ".join(map(str, knob.default)) if isinstance(knob.default, tuple) else f"{knob.default}"
+    default = ", ".join(map(str, knob.default)) if isinstance(knob.default, tuple) else "" if knob.default is None else str(knob.default)
     about = knob.about.replace("|", "\\|")
     return f"| `{knob.name}`{'' if knob.restart else ' ↻'} | {default} | {knob.allowed} | {about} |"
