@@ -337,7 +337,7 @@ class Invariants:
         self._phase = switch.phase
 
     def _pulled(self, event: Ticked) -> None:
-        """After each tick no quote rests, as far as the desk can help it, where a guard, the market's end or the kill switch forbids quotes,
+        """After each tick no quote rests, as far as the desk can help it, where a guard, the market's end or the kill switch forbids,
         and the kill switch has looked at the drawdown."""
         state = self._state
         pct = drawdown(state.kill, state.equity_now, state.knobs.kill)[1]

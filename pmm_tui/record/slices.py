@@ -25,7 +25,7 @@ def shipped() -> Sequence[Event]:
 
 
 def draw_slice(chance: Random, start: Nanos) -> list[Event]:
-    """Some consecutive facts of the tape, moved to `start`; the markets that are alive there are listed first. Every second slice holds a result."""
+    """Some consecutive facts of the tape, moved to `start`, the markets alive there listed first. Every second slice holds a result."""
     tape = shipped()
     results = [i for i, fact in enumerate(tape) if isinstance(fact, MarketResolved)]
     count = chance.randrange(FACTS_MAX // 2, FACTS_MAX)
