@@ -3,8 +3,8 @@
 Theory of operation. `draw` says what a seed means. A Stage tells what happens outside: markets act, the operator speaks, the feed is lost
 and comes back, a book that the desk asks for anew is sent. The Conductor merges that with the venue's answers and the ticks, as it does for
 a tape; between it and the engine stands the noisy line that loses, repeats and swaps frames. Every fact the engine takes is written down
-as a journal would, and every invariant is checked after it. At the end the troubles stop and all comes to rest: then the desk and the venue must
-agree to the micro-dollar. Last, what was written down is replayed through a fresh engine, which must answer byte for byte.
+as a journal would, and every invariant is checked after it. At the end the troubles stop and all comes to rest: then the desk and the
+venue must agree to the micro-dollar. Last, what was written down is replayed through a fresh engine, which must answer byte for byte.
 """
 
 import traceback
