@@ -175,7 +175,7 @@ def _known_again(market: MarketState, order: Order) -> None:
 def asked(state: State) -> tuple[int, ...]:
     """The orders to ask the account about: every live one, and those whose fills are not settled yet.
 
-    Never fewer: an account is compared with ours, which it only matches once we were told every fill in it (seeds 63 and 98 of the
+    Never fewer: an account is compared with ours, which it only matches once we were told every fill in it (seeds 8 and 406 of the
     simulation).
     """
     unsettled = {fill.order for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}

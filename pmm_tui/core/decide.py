@@ -10,7 +10,7 @@ from pmm_tui.core.quoting.shape import SHAPE
 from pmm_tui.core.risk.review import REVIEW, Standing, held
 from pmm_tui.core.state import MarketState, State
 from pmm_tui.core.strategies import maker
-from pmm_tui.core.units import LOT, Cash, Nanos, Price, Size, pays, shares
+from pmm_tui.core.units import LOT, Cash, Nanos, Price, Size, floor_tick, pays, shares
 from pmm_tui.core.view import View
 
 EXIT_TRIES_MAX = 20
@@ -218,7 +218,7 @@ def leave(state: State, market: MarketState) -> list[Command]:
     size = Size(min(abs(net), holding.shares - holding.pending))
     size = Size(size - size % LOT)
     best = book.bid if net > 0 else Price(10_000 - book.ask)
-    worst = Price(max(book.tick, best - (market.exiting or 0) * book.tick))
+    worst = max(book.tick, floor_tick(best - (market.exiting or 0) * book.tick, book.tick))  # a level may be off the grid of a new tick
     if abs(net) < max(terms.min_size, LOT) or market.exit_tries >= EXIT_TRIES_MAX:
         rest = f"{shares(abs(net)):g} shares left" if net else "flat"
         state.note("warn" if abs(net) >= terms.min_size else "info", f"{market.name} flatten ended: {rest}")

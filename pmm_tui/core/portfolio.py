@@ -156,7 +156,7 @@ class Portfolio:
         """Pay out a market: each YES share gets payout_yes, each NO share the rest of a dollar. The profit realised by it.
 
         To be called again after every later fill or settlement of that market: a fill can still fail that was on its way when the result
-        came, and then takes back what it was paid (seed 348).
+        came, and then takes back what it was paid (seed 208).
         """
         profit = 0
         for token, payout in ((yes, payout_yes), (no, Price(ONE - payout_yes))):

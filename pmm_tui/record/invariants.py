@@ -20,7 +20,7 @@ from pmm_tui.core.state import MarketState
 from pmm_tui.core.units import LOT, ONE, Cash, Price, gets, pays
 from pmm_tui.venues.paper.matching import Matching
 
-SNAPSHOT_EVERY = 8
+SNAPSHOT_EVERY = 16
 """A snapshot is a function of the state and costs more than a step: it is taken at every so many steps, and at every step that matters."""
 _MATTERS = (Instruction, MarketListed, MarketResolved, AccountSeen)
 

@@ -188,7 +188,8 @@ class Simulated:
         self.invariants = Invariants(self.engine, self.matching, scenario.position_holds)
         self.conductor = Conductor(self._step, self.matching, self._other)
         self.stage = Stage(scenario, self.conductor.inject)
-        self.last = "nothing yet"
+        self.last: Event | None = None
+        """The fact in hand."""
         self._line = NoisyLine(scenario.trouble, scenario.seed)
         self._written: list[tuple[bytes, bytes]] = []
         """Each event and the commands it led to, as a journal holds them."""
@@ -209,9 +210,9 @@ class Simulated:
         """What was written down, through a fresh engine: the same commands and the same digest, byte for byte."""
         engine = Engine(self.scenario.knobs)
         for number, (event, commands) in enumerate(self._written):
-            answered = encode(engine.step(decode_fact(event)))
+            self.last = decode_fact(event)
+            answered = encode(engine.step(self.last))
             if answered != commands:
-                self.last = event.decode()
                 raise Broken("a replay answers byte for byte", f"step {number}: {answered!r} for {commands!r}")
         if engine.digest() != self.engine.digest():
             raise Broken("a replay ends in the same state", f"{engine.digest()} for {self.engine.digest()}")
@@ -236,7 +237,7 @@ class Simulated:
         return self._hear(event)
 
     def _hear(self, event: Event) -> list[Command]:
-        self.last = str(event)
+        self.last = event
         said = encode(event)
         commands = self.engine.step(event)
         self._written.append((said, encode(commands)))

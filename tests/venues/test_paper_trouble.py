@@ -99,6 +99,14 @@ class TestOrders:
         (seen,) = made.only(6_000, AccountSeen)
         assert seen.orders[0].status == "absent"
 
+    def test_a_lost_cancel_changes_nothing_and_orders_are_not_lost_by_it(self) -> None:
+        made = scene(trouble_command_lost=1.0)
+        made.place(20, BUY, 47, 20)
+        made.send(200, Cancel(1))
+        made.send(200, Sync((1,)))
+        assert [type(e) for e in made.until(60_000)] == [OrderAccepted]
+        assert truth(made.matching)[2] == [1]
+
 
 class TestAnswers:
     def test_all_lost_but_settlements_which_are_late(self) -> None:
