@@ -161,7 +161,7 @@ BROKEN: dict[str, list[tuple[str, str, int]]] = {
     "a test uses the real part": [(TEST, "from unittest.mock import Mock", 1), (TEST, "from unittest import mock", 1)],
     "no file names a package registry's host": [
         ("README.md", "a\nhttps://pypi." + "org/simple", 2),
-        ("x.lock", "https://files.pythonhosted." + "org/x", 1),
+        ("x.lock", "https://files.python" + "hosted.org/x", 1),
     ],
     "the text speaks of the project alone": [
         ("README.md", "see issue " + "#2", 1),
