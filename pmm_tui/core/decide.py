@@ -209,7 +209,10 @@ def leave(state: State, market: MarketState) -> list[Command]:
     resting = [order for order in market.live.values() if order.status in _REPLACEABLE]
     if resting:
         return [cancel(state, order) for order in resting]
-    if market.live or market.over or state.now < market.exit_asked_at + EXIT_PAUSE_NS:
+    if market.over:
+        market.exiting = None  # nothing can be sold any more: what is held waits for the result
+        return []
+    if market.live or state.now < market.exit_asked_at + EXIT_PAUSE_NS:
         return []
     terms, book, portfolio = market.market, market.book, state.portfolio
     net = portfolio.shares(terms.yes) - portfolio.shares(terms.no)

@@ -169,6 +169,16 @@ def test_a_flatten_gives_up_and_says_so() -> None:
     assert any("flatten ended: 10 shares left" in note.text for note in bench.engine.snapshot().notes)
 
 
+def test_a_flatten_ends_where_the_market_closes_first() -> None:
+    bench, sent = quoting()
+    bench.fill(sent[0], 10, 300)
+    bench.tell(Flattened(at(400), "t"), MarketClosed(at(500), MARKET.id))
+    bench.tell(*[OrderCancelled(at(600), number, order.filled) for number, order in bench.engine.state.live.items()])
+    assert not places(bench.tick(800))
+    assert bench.engine.state.markets[MARKET.id].exiting is None
+    assert bench.engine.snapshot().markets[0].state == "closed"
+
+
 def test_a_no_position_is_flattened_by_selling_no() -> None:
     bench, sent = quoting()
     ask = sent[1]
