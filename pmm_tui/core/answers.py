@@ -1,22 +1,24 @@
-"""What the venue answers: one function for each fact about orders, fills and the account. Like `apply`, these write the state."""
+"""What the venue answers: one function for each fact about orders and fills. Like `apply`, these write the state."""
 
-from pmm_tui.core.commands import Alert, Cancel, CancelAll, Sync
+from pmm_tui.core.commands import Alert, Cancel, CancelAll, Sync, Watch
 from pmm_tui.core.events import (
-    AccountSeen,
+    ExternalFilled,
     FillSettled,
     OrderAccepted,
     OrderCancelled,
     OrderFilled,
     OrderRejected,
+    OrderSigned,
     OrderUncertain,
 )
+from pmm_tui.core.market import Kind
 from pmm_tui.core.orders.life import Order, Status, move
 from pmm_tui.core.portfolio import DUST
 from pmm_tui.core.risk import kill
-from pmm_tui.core.state import MarketState, State
-from pmm_tui.core.units import Nanos, cash_text, price_text, size_text
+from pmm_tui.core.state import Backoff, MarketState, State
+from pmm_tui.core.units import Nanos, price_text, size_text
 
-MISSES_APART_NS = 1_000_000_000
+FAILED_WITHIN_NS = 600_000_000_000
 
 
 def order_moved(state: State, event: OrderAccepted | OrderUncertain) -> MarketState | None:
@@ -24,17 +26,32 @@ def order_moved(state: State, event: OrderAccepted | OrderUncertain) -> MarketSt
     order, market = find(state, event.order)
     if order is None or market is None:
         return None
-    _known_again(market, order)
+    known_again(market, order)
     move(order, event)
     if isinstance(event, OrderUncertain):
         state.note("warn", f"order {order.id} uncertain: {event.reason}")
         ask(state, order)
     else:
-        market.backoff.pop((order.token, order.side), None)
+        _accepted(market, order)
         if order.status is Status.CANCELLING:  # the cancel overtook the order and found nothing: ask again
             order.asked_at = state.now
             state.out.append(Cancel(order.id))
     return market
+
+
+def _accepted(market: MarketState, order: Order) -> None:
+    """The refusals of its side are over; what the balance did not cover stays small until the account was seen to match."""
+    before = market.backoff.pop((order.token, order.side), None)
+    if before is not None and before.short:
+        market.backoff[(order.token, order.side)] = Backoff(before.until, 0, before.short)
+
+
+def order_signed(state: State, event: OrderSigned) -> MarketState | None:
+    """Its id at the venue, before it leaves."""
+    order, _ = find(state, event.order)
+    if order is not None:
+        order.venue_id = event.venue_id
+    return None
 
 
 def order_rejected(state: State, event: OrderRejected) -> MarketState | None:
@@ -44,9 +61,15 @@ def order_rejected(state: State, event: OrderRejected) -> MarketState | None:
         return None
     code = event.code or "other"
     state.rejects[code] = state.rejects.get(code, 0) + 1
-    _, times = market.backoff.get((order.token, order.side), (Nanos(0), 0))
-    wait_ms = min(60_000, state.knobs.desk.reject_backoff_ms * 2**times)
-    market.backoff[(order.token, order.side)] = (Nanos(event.at + wait_ms * 1_000_000), min(times + 1, 8))
+    before = market.backoff.get((order.token, order.side), Backoff(Nanos(0), 0, 0))
+    wait_ms = min(60_000, state.knobs.desk.reject_backoff_ms * 2**before.times)
+    until = Nanos(event.at + wait_ms * 1_000_000)
+    short = min(before.short + (code == "balance"), 8)
+    market.backoff[(order.token, order.side)] = Backoff(until, min(before.times + 1, 8), short)
+    if code == "balance":
+        ask(state, order)  # what the account really holds
+    elif code == "tick":
+        state.out.append(Watch(order.market))  # the grid is not the one we know
     state.note("warn", f"order {order.id} {order.side.value} {price_text(order.price)} refused: {event.reason}")
     ended(state, market, order)
     return market
@@ -83,11 +106,40 @@ def order_filled(state: State, event: OrderFilled) -> MarketState | None:
     state.recent.append(fill)
     state.fills_in[order.market] = state.fills_in.get(order.market, 0) + 1
     state.note("info", f"fill {fill.side.value} {size_text(fill.size)} {market.outcome_of(fill.token)} @ {price_text(fill.price)}")
-    if market.payout is not None:
-        state.portfolio.resolve(market.market.id, market.market.yes, market.market.no, market.payout)
+    _settled_up(state, market)
     ended(state, market, order)
+    if order.filled > order.size + DUST:
+        trip(state, f"order {order.id} was filled beyond its size: {size_text(order.filled)} of {size_text(order.size)}")
     market.changed = market.urgent = True
     return market
+
+
+def external_filled(state: State, event: ExternalFilled) -> MarketState | None:
+    """The wallet traded without the desk: money and shares moved all the same."""
+    market = state.markets.get(event.market)
+    told = OrderFilled(event.at, event.order, event.trade, event.price, event.size, event.fee, False)
+    if market is None or state.portfolio.knows(told):
+        return None
+    order = Order(
+        event.order, event.market, event.token, event.side, event.price, event.size, Kind.GTC, "external", 0, event.at, Status.DONE
+    )
+    fill = state.portfolio.book(order, told, None)
+    state.recent.append(fill)
+    state.foreign += 1
+    text = f"EXTERNAL {fill.side.value} {size_text(fill.size)} {market.outcome_of(fill.token)} @ {price_text(fill.price)}: not this desk's"
+    state.note("alarm", text)
+    state.out.append(Alert("alarm", "external", text))
+    _settled_up(state, market)
+    state.recount(market)
+    market.changed = market.urgent = True
+    return market
+
+
+def _settled_up(state: State, market: MarketState) -> None:
+    """A decided market pays whatever its late fills and settlements changed."""
+    if market.payout is not None:
+        terms, by_hand = market.market, state.knobs.desk.redeem_by_hand
+        state.portfolio.resolve(terms.id, terms.yes, terms.no, market.payout, by_hand)
 
 
 def fill_settled(state: State, event: FillSettled) -> MarketState | None:
@@ -96,68 +148,22 @@ def fill_settled(state: State, event: FillSettled) -> MarketState | None:
     if fill is None:
         return None
     market = state.markets.get(fill.market)
-    if market is not None and market.payout is not None:
-        state.portfolio.resolve(market.market.id, market.market.yes, market.market.no, market.payout)
+    if market is not None:
+        _settled_up(state, market)
     if not event.ok:
+        state.failed.append(event.at)
         state.note("alarm", f"trade {fill.trade} failed on chain: {fill.side.value} {size_text(fill.size)} undone")
         state.out.append(Alert("alarm", f"failed:{fill.trade}", f"trade {fill.trade} failed on chain and was undone"))
         if market is not None:
             market.urgent = True
+            market.failed_at = event.at
+        recent = sum(at > event.at - FAILED_WITHIN_NS for at in state.failed)
+        if recent > state.knobs.risk.failed_trades_max and not state.kill.stopped:
+            trip(state, f"{recent} trades failed on chain within ten minutes")
     if market is not None:
         market.changed = True
         state.recount(market)
     return market
-
-
-def account_seen(state: State, event: AccountSeen) -> MarketState | None:
-    """The venue's word on every order it knows, on cash and on shares."""
-    for seen in event.orders:
-        order, market = find(state, seen.order)
-        if order is None or market is None:
-            if seen.status == "open" and seen.order not in state.finished:
-                state.foreign += 1
-                state.note("alarm", f"the venue holds an order that is not ours: {seen.order}")
-            continue
-        if seen.status == "open":
-            if order.status is Status.UNCERTAIN:
-                _known_again(market, order)
-                move(order, OrderAccepted(event.at, order.id))
-        elif seen.status == "done":
-            move(order, OrderCancelled(event.at, order.id, seen.matched, order.why or "the account says it is done"))
-        elif seen.status == "absent" and state.now - order.sent_at >= state.knobs.desk.order_timeout_s * 1e9:
-            # Younger, and the order may still be on its way: the question overtook it.
-            move(order, OrderCancelled(event.at, order.id, order.filled, "the account says it never was"))
-        ended(state, market, order)
-    compare(state, event)
-    if state.kill.phase == "killing" and not any(seen.status == "open" for seen in event.orders) and not state.live:
-        state.kill.verified_at = event.at
-        state.kill.phase = "killed"
-        state.note("alarm", "kill verified: the venue's account holds no open order")
-    return None
-
-
-def compare(state: State, event: AccountSeen) -> None:
-    """Their cash and shares against ours: twice wrong in a row holds all quotes, three times kills."""
-    ours = {token: held.shares for token, held in state.portfolio.holdings.items() if held.shares}
-    theirs = dict(event.positions)
-    wrong = [token for token in sorted(ours.keys() | theirs.keys()) if abs(ours.get(token, 0) - theirs.get(token, 0)) > DUST]
-    short = event.cash - state.portfolio.cash
-    if not wrong and abs(short) <= DUST:
-        if state.account_misses >= 2:
-            state.note("info", "the venue's account matches ours again")
-            state.touch_all()
-        state.account_misses = 0
-        return
-    if state.account_misses and state.now - state.account_missed_at < MISSES_APART_NS:
-        return  # the same answer twice, or two that were under way together: one miss
-    state.account_misses += 1
-    state.account_missed_at = state.now
-    state.note("warn", f"account differs: cash by {cash_text(short)}, {len(wrong)} positions (time {state.account_misses} in a row)")
-    if state.account_misses == 2:
-        state.touch_all()
-        state.out.append(Alert("alarm", "account", "the venue's account does not match ours"))
-    if state.account_misses == 3:
-        trip(state, f"the venue's account does not match ours: cash by {cash_text(short)}, {len(wrong)} positions")
 
 
 def find(state: State, order: int) -> tuple[Order | None, MarketState | None]:
@@ -166,7 +172,7 @@ def find(state: State, order: int) -> tuple[Order | None, MarketState | None]:
     return (found, state.markets[found.market]) if found is not None else (None, None)
 
 
-def _known_again(market: MarketState, order: Order) -> None:
+def known_again(market: MarketState, order: Order) -> None:
     """News of an uncertain order: decide anew at once, for what rests after all may be unwanted by now, as in a paused market."""
     if order.status is Status.UNCERTAIN:
         market.changed = market.urgent = True

@@ -5,13 +5,25 @@ from typing import Any
 
 import msgspec
 
-from pmm_tui.core.answers import account_seen, fill_settled, order_cancelled, order_filled, order_moved, order_rejected, trip
+from pmm_tui.core.account import account_opened, account_seen, pairs_merged, position_found, wallet_seen
+from pmm_tui.core.answers import (
+    external_filled,
+    fill_settled,
+    order_cancelled,
+    order_filled,
+    order_moved,
+    order_rejected,
+    order_signed,
+    trip,
+)
 from pmm_tui.core.commands import Unwatch, Watch
 from pmm_tui.core.events import (
+    AccountOpened,
     AccountSeen,
     BookChanged,
     BookReset,
     Event,
+    ExternalFilled,
     FillSettled,
     LinkDown,
     LinkUp,
@@ -22,11 +34,15 @@ from pmm_tui.core.events import (
     OrderCancelled,
     OrderFilled,
     OrderRejected,
+    OrderSigned,
     OrderUncertain,
+    PairsMerged,
+    PositionFound,
     ReferenceMoved,
     Ticked,
     TickSizeChanged,
     Traded,
+    WalletSeen,
 )
 from pmm_tui.core.instructions import Flattened, Killed, KillReset, Paused, Resumed, Retuned
 from pmm_tui.core.knobs import Knobs
@@ -129,7 +145,7 @@ def market_resolved(state: State, event: MarketResolved) -> MarketState | None:
         return None
     market.payout = event.payout_yes
     market.urgent = True
-    profit = state.portfolio.resolve(event.market, market.market.yes, market.market.no, event.payout_yes)
+    profit = state.portfolio.resolve(event.market, market.market.yes, market.market.no, event.payout_yes, state.knobs.desk.redeem_by_hand)
     outcome = market.market.outcomes[0 if event.payout_yes else 1] if event.payout_yes in (0, ONE) else "split"
     state.note("info", f"{market.name} resolved {outcome}, {cash_text(profit)} realised on what was held")
     state.recount(market)
@@ -186,6 +202,7 @@ def flattened(state: State, event: Flattened) -> MarketState | None:
     for market in chosen(state, event.market):
         market.paused = market.urgent = True
         market.exiting = event.slippage_ticks
+        market.exit_passive = event.passive
         market.exit_tries = 0
         market.exit_asked_at = Nanos(0)
     state.note("warn", f"{event.actor} flattens {event.market or 'the desk'}")
@@ -205,7 +222,8 @@ def kill_reset(state: State, event: KillReset) -> MarketState | None:
         state.note("warn", f"{event.actor} asked to reset the kill switch, which is {state.kill.phase}")
         return None
     kill.reset(state.kill, state.equity())
-    state.account_misses = 0
+    state.account_misses = state.wallet_misses = 0
+    state.failed.clear()
     state.touch_all()
     state.note("warn", f"{event.actor} reset the kill switch: {event.reason}")
     return None
@@ -254,6 +272,12 @@ APPLY: dict[type[Event], Callable[[State, Any], MarketState | None]] = {
     OrderFilled: order_filled,
     FillSettled: fill_settled,
     AccountSeen: account_seen,
+    OrderSigned: order_signed,
+    ExternalFilled: external_filled,
+    AccountOpened: account_opened,
+    PositionFound: position_found,
+    WalletSeen: wallet_seen,
+    PairsMerged: pairs_merged,
     LinkUp: link_up,
     LinkDown: link_down,
     Paused: paused,

@@ -38,6 +38,13 @@ class Sync(Command, frozen=True, tag=True):
     orders: tuple[int, ...] = ()
 
 
+class Merge(Command, frozen=True, tag=True):
+    """Turn this many pairs of YES and NO shares back into dollars."""
+
+    market: str
+    size: Size
+
+
 class Watch(Command, frozen=True, tag=True):
     """Subscribe to a market's book; asked again for a watched market, fetch it anew (resync)."""
 

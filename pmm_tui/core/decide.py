@@ -1,6 +1,6 @@
 """From one market's state to commands: propose, shape, review, reconcile, place what there is room for."""
 
-from pmm_tui.core.commands import Cancel, Command, Place
+from pmm_tui.core.commands import Cancel, Command, Merge, Place
 from pmm_tui.core.market import Kind, Side
 from pmm_tui.core.orders.life import Order, Status
 from pmm_tui.core.orders.reconcile import crosses_own, reconcile
@@ -10,7 +10,7 @@ from pmm_tui.core.quoting.shape import SHAPE
 from pmm_tui.core.risk.review import REVIEW, Standing, held
 from pmm_tui.core.state import MarketState, State
 from pmm_tui.core.strategies import maker
-from pmm_tui.core.units import LOT, Cash, Nanos, Price, Size, floor_tick, pays, shares
+from pmm_tui.core.units import LOT, ONE, Cash, Nanos, Price, Size, floor_lot, floor_tick, pays, shares
 from pmm_tui.core.view import View
 
 EXIT_TRIES_MAX = 20
@@ -81,9 +81,18 @@ _UNPRICED = frozenset({"waiting for data", "empty book", "one-sided book", "cros
 
 
 def wait(quote: Quote, market: MarketState, now: Nanos) -> Quote:
-    """After a post-only refusal a side waits, so that a moving book is not chased in a loop."""
-    until, times = market.backoff.get((quote.token, quote.side), (Nanos(0), 0))
-    return held(quote, f"refused {times} times in a row, waiting") if now < until else quote
+    """After a refusal a side waits, so that a moving book is not chased in a loop; what the balance did not cover comes back smaller."""
+    after = market.backoff.get((quote.token, quote.side))
+    if after is None:
+        return quote
+    if now < after.until:
+        return held(quote, f"refused {after.times} times in a row, waiting")
+    if not after.short:
+        return quote
+    size = floor_lot(Size(quote.size >> after.short))
+    if size < market.market.min_size:
+        return held(quote, "the venue says the balance does not cover it")
+    return Quote(quote.strategy, quote.token, quote.side, quote.price, size, quote.level, quote.kind, quote.held)
 
 
 def micro(seen: View) -> float:
@@ -112,7 +121,7 @@ def view(state: State, market: MarketState, fixed: Room) -> View:
         no=no.shares,
         free_yes=Size(max(0, yes.shares - yes.pending - fixed.selling_yes)),
         free_no=Size(max(0, no.shares - no.pending - fixed.selling_no)),
-        cash=Cash(portfolio.cash - state.reserved + market.room.reserved - fixed.reserved),
+        cash=Cash(portfolio.spendable - state.reserved + market.room.reserved - fixed.reserved),
         equity=state.equity_now,
         initial=portfolio.initial,
     )
@@ -142,7 +151,7 @@ def no_room(state: State, market: MarketState, quote: Quote) -> str:
         return "waiting for open orders to end"
     if quote.side is Side.BUY:
         needs = pays(price, quote.size)
-        if portfolio.cash - state.reserved < needs:
+        if portfolio.spendable - state.reserved < needs:
             return "waiting for cash that resting orders hold"
         if beyond_caps(state, market, needs):
             return "waiting for capital that resting orders hold"
@@ -155,7 +164,7 @@ def no_room(state: State, market: MarketState, quote: Quote) -> str:
     rises = (quote.token == terms.yes) is (quote.side is Side.BUY)
     if (net + room.up if rises else room.down - net) + quote.size > limit:
         return "waiting for orders that may still fill"
-    if crosses_own(quote, list(market.live.values()), terms.yes):
+    if crosses_own(quote, [*market.live.values(), *market.external], terms.yes):
         return "waiting: it would trade with our own order"
     return ""
 
@@ -202,19 +211,27 @@ def cancel(state: State, order: Order) -> Cancel:
 
 
 def leave(state: State, market: MarketState) -> list[Command]:
-    """Close out at the operator's word: cancel what rests, then sell the net position by crossing, a little beyond the touch.
+    """Close out at the operator's word: cancel what rests, merge pairs, then sell the net position.
 
-    Pairs of YES and NO are left: they pay a dollar together whatever happens. A rest below the market's minimum size is left too, and said.
+    It is sold by crossing, a little beyond the touch, or passively, resting at the touch until somebody takes it. Pairs of YES and NO that
+    are not merged pay a dollar together whatever happens. A rest below the market's minimum size is left too, and said.
     """
     resting = [order for order in market.live.values() if order.status in _REPLACEABLE]
-    if resting:
-        return [cancel(state, order) for order in resting]
+    passive = [order for order in resting if order.strategy == "flatten" and order.kind is Kind.POST_ONLY and market.exit_passive]
+    if len(resting) > len(passive):
+        return [cancel(state, order) for order in resting if order not in passive]
+    if passive:
+        return _follow(state, market, passive[0]) if len(passive) == 1 else [cancel(state, order) for order in passive]
     if market.over:
         market.exiting = None  # nothing can be sold any more: what is held waits for the result
         return []
-    if market.live or state.now < market.exit_asked_at + EXIT_PAUSE_NS:
+    if market.live or market.merging or state.now < market.exit_asked_at + EXIT_PAUSE_NS:
         return []
     terms, book, portfolio = market.market, market.book, state.portfolio
+    pairs = mergeable(state, market)
+    if pairs and state.knobs.desk.merge_pairs and market.exit_tries == 0:
+        market.merging, market.exit_tries = True, 1
+        return [Merge(terms.id, pairs)]
     net = portfolio.shares(terms.yes) - portfolio.shares(terms.no)
     token = terms.yes if net > 0 else terms.no
     holding = portfolio.holding(token)
@@ -230,8 +247,32 @@ def leave(state: State, market: MarketState) -> list[Command]:
     if size < terms.min_size or best <= 0 or book.crossed or not market.seen_at:
         return []
     market.exit_asked_at = state.now
+    if market.exit_passive:
+        return [place(state, market, Quote("flatten", token, Side.SELL, _passive(market, token), size, kind=Kind.POST_ONLY))]
     market.exit_tries += 1
     return [place(state, market, Quote("flatten", token, Side.SELL, worst, size, kind=Kind.IOC))]
+
+
+def mergeable(state: State, market: MarketState) -> Size:
+    """Settled pairs of YES and NO, in lots."""
+    yes, no = state.portfolio.holding(market.market.yes), state.portfolio.holding(market.market.no)
+    return floor_lot(Size(max(0, min(yes.shares - yes.pending, no.shares - no.pending))))
+
+
+def _passive(market: MarketState, token: str) -> Price:
+    """Where a sell of this token rests at the touch of the others, in the token's own terms."""
+    bids, asks = ours(market) if market.live else ({}, {})
+    bid, _, ask, _ = market.book.touch_without(bids, asks)
+    best_bid, best_ask = (bid, ask) if token == market.market.yes else (ONE - ask, ONE - bid)
+    return Price(min(ONE - market.book.tick, max(best_ask, best_bid + market.book.tick)))
+
+
+def _follow(state: State, market: MarketState, order: Order) -> list[Command]:
+    """A passive exit goes after the touch, at most once in EXIT_PAUSE_NS."""
+    if not market.book.two_sided or order.price == _passive(market, order.token) or state.now < market.exit_asked_at + EXIT_PAUSE_NS:
+        return []
+    market.exit_asked_at = state.now
+    return [cancel(state, order)]
 
 
 def _ending(state: State, market: MarketState) -> bool:

@@ -32,6 +32,7 @@ SECOND_NS = 1_000_000_000
 RESYNC_EVERY_NS = 5 * SECOND_NS
 REMEMBER_NS = 600 * SECOND_NS
 """DONE orders and ended fills are remembered this long, in case the venue says something late."""
+OVERDUE_NS = 120 * SECOND_NS
 CURVE_POINTS = 240
 TICK_NS = 100_000_000
 _OPEN = Status.OPEN
@@ -182,6 +183,7 @@ def chase(state: State) -> None:
             state.out.append(Cancel(order.id))
         order.asked_at = state.now
         unsure = True
+    overdue(state)
     switch = state.kill
     if switch.phase == "killing" and state.now - switch.asked_at >= state.knobs.kill.kill_retry_ms * 1_000_000:
         switch.asked_at = state.now
@@ -194,6 +196,17 @@ def chase(state: State) -> None:
         state.out.append(Sync(asked(state)))
     if switch.stopped and not switch.cancelled_at and not state.live:
         switch.cancelled_at = state.now
+
+
+def overdue(state: State) -> None:
+    """Tell of matched trades that the chain does not confirm: their exposure stays, but a person should know."""
+    before = state.now - OVERDUE_NS
+    late = sum(fill.status == "MATCHED" and fill.at < before for fill in state.portfolio.fills.values())
+    if late > state.overdue:
+        text = f"{late} trades wait for the chain for over {OVERDUE_NS // SECOND_NS} s"
+        state.note("alarm", text)
+        state.out.append(Alert("warn", "overdue", text))
+    state.overdue = late
 
 
 def forget(state: State) -> None:
@@ -237,6 +250,10 @@ def digest(state: State) -> str:
             market.next_at,
             market.changed,
             market.exiting,
+            market.exit_passive,
+            market.merging,
+            market.failed_at,
+            market.external,
             repr(market.sigma),
             market.quotes,
             market.integrity.verified,
@@ -265,6 +282,12 @@ def digest(state: State) -> str:
         state.orders_sent,
         state.account_misses,
         state.account_missed_at,
+        state.wallet_misses,
+        state.wallet_missed_at,
+        state.gas,
+        list(state.failed),
+        sorted(portfolio.unredeemed.items()),
+        sorted(portfolio.found),
         [(name, link.up) for name, link in sorted(state.links.items())],
         [(note.at, note.text) for note in state.notes],
     ]

@@ -100,6 +100,13 @@ class MarketResolved(Event, frozen=True, tag=True):
     payout_yes: Price
 
 
+class OrderSigned(Event, frozen=True, tag=True):
+    """The order's id at the venue (the EIP-712 hash), known and written down before the order leaves."""
+
+    order: int
+    venue_id: str
+
+
 class OrderAccepted(Event, frozen=True, tag=True):
     """The venue has the order. `order` is the desk's own count."""
 
@@ -163,15 +170,79 @@ class OrderSeen(Struct, frozen=True):
     matched: Size
 
 
+class ExternalOrder(Struct, frozen=True):
+    """An open order of this wallet that this desk did not place."""
+
+    order: int
+    """Negative: counted by the venue, the same number for the same order."""
+    venue_id: str
+    market: str
+    token: str
+    side: Side
+    price: Price
+    rest: Size
+
+
 class AccountSeen(Event, frozen=True, tag=True):
     """The answer to Sync: the whole account at the venue. Fills of the orders asked about were sent again before it."""
 
     cash: Cash
-    """Free and reserved together."""
+    """Free and reserved together: the desk's own part of it, where the wallet holds more than the desk may use."""
     positions: tuple[tuple[str, Size], ...]
     """(token id, shares), zero positions left out."""
     orders: tuple[OrderSeen, ...]
-    """Every open order, and each order that the Sync asked about."""
+    """Every open order of the desk, and each order that the Sync asked about whose state is known."""
+    external: tuple[ExternalOrder, ...] = ()
+    """Every open order of the wallet that is not the desk's."""
+
+
+class AccountOpened(Event, frozen=True, tag=True):
+    """The venue's account as the run begins: what cash the desk starts with. It replaces the cash that the profile names."""
+
+    cash: Cash
+
+
+class PositionFound(Event, frozen=True, tag=True):
+    """Shares that the wallet held before this run. They count as bought at `price`, so the run's profit starts at nothing."""
+
+    market: str
+    token: str
+    size: Size
+    price: Price
+
+
+class ExternalFilled(Event, frozen=True, tag=True):
+    """A trade of this wallet with an order that the desk did not place (by hand, or by another program). Key: (trade, order)."""
+
+    order: int
+    """Negative, as in ExternalOrder."""
+    trade: str
+    market: str
+    token: str
+    side: Side
+    price: Price
+    size: Size
+    fee: Cash = Cash(0)
+
+
+class WalletSeen(Event, frozen=True, tag=True):
+    """What the chain says the wallet holds: the desk's own part of the cash, and the shares of every token it trades."""
+
+    cash: Cash
+    positions: tuple[tuple[str, Size], ...]
+    gas: Cash = Cash(0)
+    """Gas paid so far by this run, micro-dollars."""
+
+
+class PairsMerged(Event, frozen=True, tag=True):
+    """The answer to Merge: this many pairs of YES and NO became dollars; 0 where it could not be done."""
+
+    market: str
+    size: Size
+    gas: Cash = Cash(0)
+    """Paid for it, micro-dollars."""
+    reason: str = ""
+    """Why not, where it could not."""
 
 
 class LinkUp(Event, frozen=True, tag=True):

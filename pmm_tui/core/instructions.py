@@ -22,10 +22,12 @@ class Resumed(Instruction, frozen=True, tag=True):
 
 
 class Flattened(Instruction, frozen=True, tag=True):
-    """Cancel, then close the net position of one market (or all) by crossing, at worst `slippage_ticks` beyond the touch; stays paused."""
+    """Cancel, then close the net position of one market (or all); stays paused. By crossing, at worst `slippage_ticks` beyond the touch,
+    or `passive`ly, resting at the touch for as long as it takes."""
 
     market: str = ""
     slippage_ticks: int = 2
+    passive: bool = False
 
 
 class Killed(Instruction, frozen=True, tag=True):

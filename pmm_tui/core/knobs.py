@@ -40,6 +40,16 @@ class DeskKnobs(Struct, frozen=True):
     own_orders_in_book: Annotated[
         bool, Meta(description="the feed's books contain our own orders (production) or not (paper)", extra={"restart": True})
     ] = False
+    redeem_by_hand: Annotated[
+        bool,
+        Meta(
+            description="what a decided market pays is cash only once it was redeemed (production) or at once (paper)",
+            extra={"restart": True},
+        ),
+    ] = False
+    merge_pairs: Annotated[bool, Meta(description="a flatten first turns pairs back into dollars; on chain that costs gas")] = (
+        False
+    )
 
 
 class Knobs(Struct, frozen=True):

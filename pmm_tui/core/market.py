@@ -63,6 +63,8 @@ class Market(Struct, frozen=True):
     cluster: str = ""
     """What drives the result (BTC, an election): caps count a cluster as one bet."""
     neg_risk: bool = False
+    protocol: int = 2
+    """The version of the EIP-712 domain that its orders are signed under: 2, or 3 for a Protocol V2 market (Gamma `version` "v2")."""
     fees: Fees = Fees()
     rewards: Rewards = Rewards()
 

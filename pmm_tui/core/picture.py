@@ -2,7 +2,7 @@
 
 from pmm_tui.core.decide import ours
 from pmm_tui.core.market import Side
-from pmm_tui.core.orders.life import Status
+from pmm_tui.core.orders.life import Order, Status
 from pmm_tui.core.portfolio import Fill
 from pmm_tui.core.risk.kill import drawdown
 from pmm_tui.core.snapshot import (
@@ -38,20 +38,9 @@ def picture(state: State) -> Snapshot:
         why=why,
         money=money(state),
         markets=tuple(market_row(state, market) for market in state.markets.values()),
-        orders=tuple(
-            OrderRow(
-                order.id,
-                order.market,
-                state.markets[order.market].outcome_of(order.token),
-                order.side,
-                order.price,
-                order.size,
-                order.filled,
-                order.status.value,
-                order.sent_at,
-                order.why,
-            )
-            for order in state.live.values()
+        orders=(
+            *(order_row(state, order, order.status.value) for order in state.live.values()),
+            *(order_row(state, order, "EXTERNAL") for market in state.markets.values() for order in market.external),
         ),
         fills=tuple(fill_row(state, fill) for fill in reversed(state.recent)),
         feeds=tuple(FeedRow(name, link.up, link.since, link.why) for name, link in sorted(state.links.items())),
@@ -62,6 +51,7 @@ def picture(state: State) -> Snapshot:
         fill_count=state.portfolio.fill_count,
         orders_sent=state.orders_sent,
         rejects=dict(sorted(state.rejects.items())),
+        gas=state.gas,
     )
 
 
@@ -190,6 +180,14 @@ def quote_row(market: MarketState, token: str, side: Side, price: int, size: Siz
     return QuoteRow(side.other, Price(ONE - price), size, level, held)
 
 
+def order_row(state: State, order: Order, status: str) -> OrderRow:
+    """One order on the screen."""
+    outcome = state.markets[order.market].outcome_of(order.token)
+    return OrderRow(
+        order.id, order.market, outcome, order.side, order.price, order.size, order.filled, status, order.sent_at, order.why, order.venue_id
+    )
+
+
 def fill_row(state: State, fill: Fill) -> FillRow:
     """One fill on the screen."""
     market = state.markets.get(fill.market)
@@ -221,6 +219,8 @@ def risk_rows(state: State) -> tuple[RiskRow, ...]:
         RiskRow("open orders", f"{len(state.live)}", f"{risk.max_open_orders}", any("open orders" in why for why in held)),
         RiskRow("crossed books", f"{sum(m.book.crossed for m in state.markets.values() if not m.over)}", "0", "crossed book" in holds),
         RiskRow("account check", f"{state.account_misses} missed", "2", state.account_misses >= 2),
+        RiskRow("wallet check", "not asked" if state.wallet is None else f"{state.wallet_misses} missed", "2", state.wallet_misses >= 2),
+        RiskRow("failed trades", f"{len(state.failed)}", f"{risk.failed_trades_max}", any("failed on chain" in hold for hold in holds)),
     )
 
 

@@ -55,12 +55,14 @@ class Portfolio:
         "fees",
         "fill_count",
         "fills",
+        "found",
         "holdings",
         "initial",
         "maker_count",
         "realised",
         "realised_in",
         "settled",
+        "unredeemed",
     )
 
     def __init__(self, initial: Cash) -> None:
@@ -71,6 +73,10 @@ class Portfolio:
         """By (trade, order), until the market is settled."""
         self.settled: dict[tuple[str, int], bool] = {}
         """Settlements that overtook their fill."""
+        self.unredeemed: dict[str, tuple[Size, Cash]] = {}
+        """Tokens of decided markets that may still be in the wallet: shares, and what they pay once redeemed."""
+        self.found: set[str] = set()
+        """Tokens that were held before the run."""
         self.realised = Cash(0)
         self.realised_in: dict[str, Cash] = {}
         """By market: realised before fees."""
@@ -86,6 +92,53 @@ class Portfolio:
         if held is None:
             held = self.holdings[token] = Holding()
         return held
+
+    @property
+    def spendable(self) -> Cash:
+        """Cash without what is won but not redeemed yet."""
+        return Cash(self.cash - sum(worth for _, worth in self.unredeemed.values()))
+
+    def open(self, cash: Cash) -> None:
+        """The account's cash as the run begins; profit counts from here."""
+        self.cash = self.initial = cash
+
+    def find(self, token: str, size: Size, price: Price) -> Cash:
+        """Shares held before the run count as bought at `price`; what they cost. Told twice, they count once."""
+        if token in self.found:
+            return Cash(0)
+        self.found.add(token)
+        held, cost = self.holding(token), pays(price, size)
+        held.shares = Size(held.shares + size)
+        held.cost = Cash(held.cost + cost)
+        self.initial = Cash(self.initial + cost)
+        return cost
+
+    def merge(self, market: str, yes: str, no: str, size: Size) -> None:
+        """Pairs of both tokens became a dollar each; what they earn over their cost is realised."""
+        got = gets(ONE, size)
+        profit = int(got)
+        for token in (yes, no):
+            held = self.holding(token)
+            cost = held.cost if size >= held.shares else Cash(held.cost * size // held.shares)
+            held.shares = Size(held.shares - size)
+            held.cost = Cash(held.cost - cost)
+            profit -= cost
+        self.cash = Cash(self.cash + got)
+        self.realised = Cash(self.realised + profit)
+        self.realised_in[market] = Cash(self.realised_in.get(market, 0) + profit)
+
+    def unsettled(self) -> tuple[Cash, Cash, dict[str, int], dict[str, int]]:
+        """What fills on their way to the chain may still change in somebody's figures: cash to come and to go, shares to come and to go."""
+        comes = goes = 0
+        shares_come: dict[str, int] = {}
+        shares_go: dict[str, int] = {}
+        for fill in self.fills.values():
+            if fill.status != "MATCHED":
+                continue
+            comes, goes = comes + max(0, fill.cash), goes + max(0, -fill.cash)
+            into = shares_come if fill.side is Side.BUY else shares_go
+            into[fill.token] = into.get(fill.token, 0) + fill.size
+        return Cash(comes), Cash(goes), shares_come, shares_go
 
     def shares(self, token: str) -> Size:
         """Shares held, pending ones included."""
@@ -152,8 +205,10 @@ class Portfolio:
         self._end(fill, event.ok)
         return fill
 
-    def resolve(self, market: str, yes: str, no: str, payout_yes: Price) -> Cash:
+    def resolve(self, market: str, yes: str, no: str, payout_yes: Price, by_hand: bool = False) -> Cash:
         """Pay out a market: each YES share gets payout_yes, each NO share the rest of a dollar. The profit realised by it.
+
+        by_hand: the cash can be spent only once the shares were redeemed.
 
         To be called again after every later fill or settlement of that market: a fill can still fail that was on its way when the result
         came, and then takes back what it was paid (seed 208).
@@ -165,6 +220,9 @@ class Portfolio:
                 worth = gets(payout, held.shares)
                 self.cash = Cash(self.cash + worth)
                 profit += worth - held.cost
+                if by_hand and held.shares:
+                    before, owed = self.unredeemed.get(token, (Size(0), Cash(0)))
+                    self.unredeemed[token] = (Size(before + held.shares), Cash(owed + worth))
         self.realised = Cash(self.realised + profit)
         self.realised_in[market] = Cash(self.realised_in.get(market, 0) + profit)
         return Cash(profit)

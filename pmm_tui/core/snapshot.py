@@ -37,6 +37,7 @@ class OrderRow(Struct, frozen=True):
     status: str
     sent_at: Nanos
     why: str
+    venue_id: str = ""
 
 
 class FillRow(Struct, frozen=True):
@@ -196,6 +197,8 @@ class Snapshot(Struct, frozen=True):
     fill_count: int
     orders_sent: int
     rejects: dict[str, int]
+    gas: Cash = Cash(0)
+    """Paid on chain by this run, micro-dollars; the equity is less by it."""
 
 
 class DeskCard(Struct, frozen=True):

@@ -17,7 +17,7 @@ from pmm_tui.core.risk.review import stale
 from pmm_tui.core.signals.integrity import Integrity
 from pmm_tui.core.signals.volatility import Volatility
 from pmm_tui.core.strategies.maker import Pricing
-from pmm_tui.core.units import ONE, Cash, Nanos, Price, to_cash
+from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, to_cash
 
 
 class Link(Struct):
@@ -36,6 +36,14 @@ class Note(Struct, frozen=True):
     text: str
 
 
+class Backoff(Struct, frozen=True):
+    """A side that was refused: until when it waits, how often in a row it was refused, and how often of that for want of balance."""
+
+    until: Nanos
+    times: int
+    short: int
+
+
 class MarketState:
     """Everything known about one market."""
 
@@ -49,8 +57,11 @@ class MarketState:
         "crossed_since",
         "ending",
         "exit_asked_at",
+        "exit_passive",
         "exit_tries",
         "exiting",
+        "external",
+        "failed_at",
         "first_at",
         "hashed",
         "hold",
@@ -58,6 +69,7 @@ class MarketState:
         "last",
         "live",
         "market",
+        "merging",
         "next_at",
         "paused",
         "payout",
@@ -93,10 +105,18 @@ class MarketState:
         """Slippage in ticks of a flatten under way."""
         self.exit_asked_at = Nanos(0)
         self.exit_tries = 0
+        self.exit_passive = False
+        """The flatten under way rests at the touch instead of crossing."""
+        self.merging = False
+        """A Merge is under way: its shares are neither sold nor counted on."""
+        self.failed_at = Nanos(0)
+        """When a trade of ours here was last undone by the chain."""
         self.pricing: Pricing | None = None
         self.quotes: list[Quote] = []
         self.live: dict[int, Order] = {}
         """Orders that are not DONE."""
+        self.external: list[Order] = []
+        """Open orders of the wallet that are not the desk's: never touched, counted as if they were."""
         self.room = Room()
         """What the live orders may still do; kept by `State.recount`."""
         self.committed = Cash(0)
@@ -116,8 +136,8 @@ class MarketState:
         self.resync_at = Nanos(0)
         self.resyncs = 0
         self.last = Price(0)
-        self.backoff: dict[tuple[str, Side], tuple[Nanos, int]] = {}
-        """After post-only rejections: until when a side waits, and how often in a row it was refused."""
+        self.backoff: dict[tuple[str, Side], Backoff] = {}
+        """After refusals: by token and side."""
         self.ending = False
         """The stop before the market's end has begun."""
 
@@ -158,9 +178,11 @@ class State:
         "curve",
         "curve_step_ns",
         "equity_now",
+        "failed",
         "fills_in",
         "finished",
         "foreign",
+        "gas",
         "kill",
         "knobs",
         "links",
@@ -172,6 +194,7 @@ class State:
         "now",
         "orders_sent",
         "out",
+        "overdue",
         "paused",
         "portfolio",
         "quoting_ns",
@@ -179,6 +202,9 @@ class State:
         "rejects",
         "reserved",
         "seq",
+        "wallet",
+        "wallet_missed_at",
+        "wallet_misses",
         "watched_ns",
     )
 
@@ -211,6 +237,16 @@ class State:
         self.next_sync_at = Nanos(0)
         self.account_misses = 0
         self.account_missed_at = Nanos(0)
+        self.wallet: tuple[Cash, tuple[tuple[str, Size], ...]] | None = None
+        """What the chain last said: cash and shares."""
+        self.wallet_misses = 0
+        self.wallet_missed_at = Nanos(0)
+        self.gas = Cash(0)
+        """Paid so far, micro-dollars."""
+        self.failed: deque[Nanos] = deque(maxlen=100)
+        """When trades of ours were undone by the chain."""
+        self.overdue = 0
+        """Trades that the chain has not confirmed for long."""
         self.foreign = 0
         self.reserved = Cash(0)
         """Cash that live buys may still take, over all markets."""
@@ -258,7 +294,7 @@ class State:
 
     def equity(self) -> Cash | None:
         """Cash and every holding at the mark, None where one of them has no mark."""
-        total = int(self.portfolio.cash)
+        total = self.portfolio.cash - self.gas
         for market in self.markets.values():
             worth = self.value(market)
             if worth is None:
@@ -276,7 +312,8 @@ class State:
 
     def recount(self, market: MarketState) -> None:
         """Work out anew what one market's orders and shares promise, after they changed, and carry the difference into the totals."""
-        room = room_of(market.market, market.live.values())
+        orders = [*market.live.values(), *market.external] if market.external else market.live.values()
+        room = room_of(market.market, orders)
         committed = Cash(self.cost(market) + room.reserved)
         cluster = market.market.cluster
         self.reserved = Cash(self.reserved + room.reserved - market.room.reserved)
@@ -310,6 +347,10 @@ class State:
             return f"book hash wrong {risk.hash_streak_max} times in a row or more"
         if self.account_misses >= 2:
             return "the venue's account does not match ours"
+        if self.wallet_misses >= 2:
+            return "the wallet on chain does not match our books"
+        if market.failed_at and self.now - market.failed_at < risk.failed_hold_s * 1e9:
+            return "a trade failed on chain: waiting"
         if self.now - market.first_at < risk.warm_up_s * 1e9:
             return "warming up"
         return ""

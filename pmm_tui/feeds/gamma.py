@@ -66,6 +66,7 @@ class GammaMarket(Struct, rename="camel"):
     rewards_max_spread: float | None = None
     clob_rewards: list[_Reward] | None = None
     events: list[_EventOf] | None = None
+    version: str | None = None
     neg_risk_market_id: str | None = msgspec.field(default=None, name="negRiskMarketID")
     volume24hr: float | None = None
     best_bid: float | None = None
@@ -113,6 +114,7 @@ def market_of(said: Any) -> Market:
         closes=_when("endDate", one.end_date),
         cluster=_cluster(one),
         neg_risk=bool(one.neg_risk),
+        protocol=3 if one.version == "v2" else 2,
         fees=_fees(one),
         rewards=_rewards(one),
     )

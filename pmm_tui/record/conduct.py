@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import structs
 
 from pmm_tui.core.commands import Cancel as CancelOne
-from pmm_tui.core.commands import CancelAll, Command, Place, Sync
+from pmm_tui.core.commands import CancelAll, Command, Merge, Place, Sync
 from pmm_tui.core.events import Event, Ticked
 from pmm_tui.core.instructions import Instruction
 from pmm_tui.core.units import Nanos
@@ -20,7 +20,7 @@ from pmm_tui.venues.paper.matching import NEVER, Matching
 
 TICK_NS = 100_000_000
 INSTRUCTIONS_MAX = 1_000
-_FOR_THE_VENUE = (Place, CancelOne, CancelAll, Sync)
+_FOR_THE_VENUE = (Place, CancelOne, CancelAll, Sync, Merge)
 
 Step = Callable[[Event], list[Command]]
 

@@ -327,8 +327,9 @@ class Invariants:
         if switch.stopped and self._phase not in ("killing", "killed"):
             _hold(any(isinstance(command, CancelAll) for command in commands), "a kill cancels all at once", f"{commands}")
             _hold(not any(isinstance(command, Place) for command in commands), "a kill only cancels", f"{commands}")
-            cause = isinstance(event, Killed) or switch.why.startswith("drawdown")
-            _hold(cause, "a desk whose account is exact kills only for a drawdown or an operator", switch.why)
+            failed = len(self._state.failed) > self._state.knobs.risk.failed_trades_max
+            cause = isinstance(event, Killed) or switch.why.startswith("drawdown") or failed
+            _hold(cause, "a desk whose account is exact kills only for a drawdown, failed trades or an operator", switch.why)
             self._flattened.clear()
         if switch.phase == "killed":
             self.kills_verified += self._phase != "killed"

@@ -15,12 +15,14 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
-from pmm_tui.core.commands import Alert, Cancel, CancelAll, Command, Place, Sync, Unwatch, Watch
+from pmm_tui.core.commands import Alert, Cancel, CancelAll, Command, Merge, Place, Sync, Unwatch, Watch
 from pmm_tui.core.events import (
+    AccountOpened,
     AccountSeen,
     BookChanged,
     BookReset,
     Event,
+    ExternalFilled,
     FillSettled,
     LinkDown,
     LinkUp,
@@ -31,21 +33,26 @@ from pmm_tui.core.events import (
     OrderCancelled,
     OrderFilled,
     OrderRejected,
+    OrderSigned,
     OrderUncertain,
+    PairsMerged,
+    PositionFound,
     ReferenceMoved,
     Ticked,
     TickSizeChanged,
     Traded,
+    WalletSeen,
 )
 from pmm_tui.core.instructions import Flattened, Killed, KillReset, Paused, Resumed, Retuned
 
 Fact = (
     Ticked | BookReset | BookChanged | Traded | TickSizeChanged | ReferenceMoved | MarketListed | MarketClosed | MarketResolved
-    | OrderAccepted | OrderRejected | OrderCancelled | OrderFilled | OrderUncertain | FillSettled | AccountSeen | LinkUp | LinkDown
+    | OrderSigned | OrderAccepted | OrderRejected | OrderCancelled | OrderFilled | OrderUncertain | FillSettled | AccountSeen
+    | AccountOpened | PositionFound | ExternalFilled | WalletSeen | PairsMerged | LinkUp | LinkDown
     | Paused | Resumed | Flattened | Killed | KillReset | Retuned
 )
 """Every event that a journal can hold, told apart by its tag."""
-Request = Place | Cancel | CancelAll | Sync | Watch | Unwatch | Alert
+Request = Place | Cancel | CancelAll | Sync | Merge | Watch | Unwatch | Alert
 """Every command that a journal can hold."""
 
 SCHEMA = 1

@@ -71,6 +71,23 @@ class Desk:
             commands = commands + self._halt(event, failure)
         return [command for command in commands if not isinstance(command, Place)] if self.busy else commands
 
+    def seal(self, facts: list[Event], commands: list[Command]) -> list[Command]:
+        """Step the facts that belong to commands about to leave (the ids of signed orders), and have all of it on the disk.
+
+        The commands that may leave then: without the disk's word, nothing that adds risk.
+        """
+        for fact in facts:
+            self.step(fact)
+        failure: OSError | None = None
+        if self._writing:
+            try:
+                self.journal.sync()
+            except OSError as broken:
+                self._writing, failure = False, broken
+        if failure is not None and not self.busy:
+            commands = commands + self._halt(facts[-1], failure)
+        return [command for command in commands if not isinstance(command, Place)] if self.busy else commands
+
     def fail(self, where: str, error: BaseException) -> None:
         """Something outside the engine is broken: nothing is placed from now on; the log says where, and how."""
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:

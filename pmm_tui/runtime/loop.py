@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from msgspec import structs
 
-from pmm_tui.core.commands import Cancel, CancelAll, Command, Place, Sync
+from pmm_tui.core.commands import Cancel, CancelAll, Command, Merge, Place, Sync
 from pmm_tui.core.events import Event, Ticked
 from pmm_tui.core.instructions import Instruction, Killed, Paused
 from pmm_tui.core.units import SECOND, Nanos
@@ -203,8 +203,13 @@ class Live:
 
     async def _tell(self, event: Event) -> None:
         self._last = max(self._clock(), self._last)
-        for command in self._desk.step(structs.replace(event, at=self._last)):
-            if isinstance(command, Place | Cancel | CancelAll | Sync):
+        commands = self._desk.step(structs.replace(event, at=self._last))
+        if not commands:
+            return
+        if facts := self._venue.prepare(commands):
+            commands = self._desk.seal([structs.replace(fact, at=self._last) for fact in facts], commands)
+        for command in commands:
+            if isinstance(command, Place | Cancel | CancelAll | Sync | Merge):
                 await self._venue.send(command)
             else:
                 self._watch(command)

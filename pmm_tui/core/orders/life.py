@@ -117,7 +117,7 @@ def move(order: Order, event: Event) -> bool:
     if following is None:
         return False
     if isinstance(event, OrderAccepted):
-        order.venue_id = event.venue_id
+        order.venue_id = event.venue_id or order.venue_id
         if event.size:
             order.size = event.size
     elif isinstance(event, OrderCancelled):

@@ -94,6 +94,11 @@ def trip(kill: Kill, why: str, at: Nanos) -> None:
     kill.asks = 0
 
 
+def rebase(kill: Kill, equity: Cash) -> None:
+    """The account opens with this, or held more than was known: losses count from here."""
+    kill.start = kill.peak = equity
+
+
 def reset(kill: Kill, equity: Cash | None) -> None:
     """Reopen: the drawdown counts from the equity of this moment, or the switch would trip again at once."""
     base = equity if equity is not None else kill.start

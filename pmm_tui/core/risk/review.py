@@ -33,6 +33,12 @@ class RiskKnobs(Struct, frozen=True):
     ] = 100.0
     max_total_pct: Annotated[float, Meta(gt=0, le=100, description="capital committed in all at the worst, percent of the equity")] = 100.0
     max_open_orders: Annotated[int, Meta(ge=1, le=10_000, description="live orders in all")] = 200
+    failed_trades_max: Annotated[
+        int, Meta(ge=0, le=1000, description="more trades than this undone by the chain within ten minutes kill")
+    ] = 2
+    failed_hold_s: Annotated[
+        float, Meta(ge=0, le=3600, description="no quotes in a market for this long after a trade of ours failed on chain, seconds")
+    ] = 60.0
     stop_before_close_s: Annotated[float, Meta(ge=0, le=86_400, description="stop quoting this long before a market ends, seconds")] = 30.0
     min_price: Annotated[
         float, Meta(ge=0, lt=0.5, description="no quotes while the mid is below this, or above one minus this, dollars")

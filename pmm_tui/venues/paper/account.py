@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from pmm_tui.core.events import OrderFilled
 from pmm_tui.core.market import Side
-from pmm_tui.core.units import Cash, Size, gets, pays
+from pmm_tui.core.units import ONE, Cash, Size, gets, pays
 from pmm_tui.venues.paper.fills import Resting
 
 
@@ -79,6 +79,19 @@ class Account:
         paid = gets(price, self.positions.pop(token, Size(0)))
         self.cash = Cash(self.cash + paid)
         return paid
+
+    def merge(self, yes: str, no: str, size: Size) -> bool:
+        """Turn pairs of both tokens into dollars; False, and nothing moved, where so many are not there to be sold."""
+        if min(self.sellable(yes), self.sellable(no)) < size:
+            return False
+        for token in (yes, no):
+            left = Size(self.positions[token] - size)
+            if left:
+                self.positions[token] = left
+            else:
+                del self.positions[token]
+        self.cash = Cash(self.cash + gets(ONE, size))
+        return True
 
     def _move(self, fill: Fill, sign: int) -> None:
         self.cash = Cash(self.cash + sign * fill.cash)

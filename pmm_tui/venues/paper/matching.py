@@ -22,7 +22,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pmm_tui.core.commands import Cancel, CancelAll, Command, Place, Sync
+from pmm_tui.core.commands import Cancel, CancelAll, Command, Merge, Place, Sync
 from pmm_tui.core.events import (
     AccountSeen,
     BookChanged,
@@ -36,6 +36,7 @@ from pmm_tui.core.events import (
     OrderCancelled,
     OrderFilled,
     OrderRejected,
+    PairsMerged,
     TickSizeChanged,
     Traded,
 )
@@ -103,6 +104,7 @@ class Matching:
             Cancel: self._cancel_one,
             CancelAll: self._cancel_all,
             Sync: self._sync,
+            Merge: self._merge,
             Settle: self._settle,
             Expire: self._expire,
         }
@@ -154,7 +156,7 @@ class Matching:
 
     def send(self, command: Command, at: Nanos) -> None:
         """A command leaves the desk at `at`. What is not for an exchange (Watch, Unwatch, Alert) is ignored."""
-        if isinstance(command, Place | Sync):
+        if isinstance(command, Place | Sync | Merge):
             self._commands.put(Nanos(at + self._placement), command)
         elif isinstance(command, Cancel | CancelAll):
             self._commands.put(Nanos(at + self._cancel), command)
@@ -226,12 +228,9 @@ class Matching:
         self._reply(OrderRejected(self._told, order, refusal.reason, refusal.code))
 
     def _cancel_one(self, command: Cancel) -> None:
-        order = self._orders.open.get(command.order)
-        if order is not None:
+        if (order := self._orders.open.get(command.order)) is not None:
             self._end(order, "")
-            return
-        matched = self._orders.matched(command.order)
-        if matched is not None:
+        elif (matched := self._orders.matched(command.order)) is not None:
             self._reply(OrderCancelled(self._told, command.order, matched, "already done"))
 
     def _cancel_all(self, command: CancelAll) -> None:
@@ -239,17 +238,14 @@ class Matching:
             self._end(order, "cancel all")
 
     def _expire(self, appointment: Expire) -> None:
-        order = self._orders.open.get(appointment.order)
-        if order is not None:
+        if (order := self._orders.open.get(appointment.order)) is not None:
             self._end(order, f"expired after {self.knobs.queue_order_age_s_max:g} s")
 
     def _sync(self, command: Sync) -> None:
         told = self._told
         story = [event for order in command.orders for event in self._orders.story(order, told)]
-        asked = dict.fromkeys([*self._orders.open, *command.orders])
-        positions = tuple(sorted(self.account.positions.items()))
-        account = AccountSeen(told, self.account.cash, positions, tuple(self._orders.seen(order) for order in asked))
-        self._reply(*story, account)
+        orders = tuple(self._orders.seen(order) for order in dict.fromkeys([*self._orders.open, *command.orders]))
+        self._reply(*story, AccountSeen(told, self.account.cash, tuple(sorted(self.account.positions.items())), orders))
 
     def _settle(self, appointment: Settle) -> None:
         fill = appointment.fill
@@ -293,6 +289,11 @@ class Matching:
         for order in pit.orders():
             if order.price % pit.book.tick:
                 self._end(order, "off the new tick size")
+
+    def _merge(self, command: Merge) -> None:
+        pit = self._pits.get(command.market)
+        done = pit is not None and self.account.merge(pit.market.yes, pit.market.no, command.size)
+        self._reply(PairsMerged(self._told, command.market, command.size if done else Size(0), reason="" if done else "not there to merge"))
 
     def _closed(self, event: MarketClosed) -> None:
         pit = self._pits.get(event.market)

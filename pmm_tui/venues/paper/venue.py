@@ -1,7 +1,7 @@
 """The paper venue's async coat: the pure exchange behind the port of a venue, and a tap that lets it see a feed before the desk does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from pmm_tui.core.commands import Command
 from pmm_tui.core.events import Event
@@ -24,6 +24,10 @@ class PaperVenue:
         self._clock = clock
         self._woken = asyncio.Event()
         self._open = True
+
+    def prepare(self, commands: Sequence[Command]) -> list[Event]:
+        """Nothing: the simulated exchange knows an order by the desk's own count."""
+        return []
 
     async def send(self, command: Command) -> None:
         """Ask; the answer is a fact, and comes through `events`."""
