@@ -71,7 +71,10 @@ def account_seen(state: State, event: AccountSeen) -> MarketState | None:
     state.account_misses, state.account_missed_at = _compared(
         state, "venue's account", event.cash, dict(event.positions), state.account_misses, state.account_missed_at
     )
-    anything = event.external or any(seen.status == "open" for seen in event.orders)
+    ours = any(seen.status == "open" for seen in event.orders)
+    if state.ending and not ours and not state.live:
+        state.ended_at = state.ended_at or event.at
+    anything = event.external or ours
     if state.kill.phase == "killing" and not anything and not state.live:
         state.kill.verified_at = event.at
         state.kill.phase = "killed"

@@ -208,9 +208,15 @@ def trip(state: State, why: str) -> None:
     """Kill: close admission, cancel all, ask for the proof."""
     kill.trip(state.kill, why, state.now)
     state.note("alarm", f"KILLED: {why}")
-    state.out += [CancelAll(), Sync(asked(state)), Alert("alarm", "kill", f"killed: {why}")]
+    withdraw(state)
+    state.out.append(Alert("alarm", "kill", f"killed: {why}"))
     state.kill.asked_at = state.now
     state.kill.asks = 1
+
+
+def withdraw(state: State) -> None:
+    """Cancel everything, and ask the account for the proof; a flatten under way ends."""
+    state.out += [CancelAll(), Sync(asked(state))]
     for market in state.markets.values():
         market.exiting = None
     for order in state.live.values():

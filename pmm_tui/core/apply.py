@@ -15,6 +15,7 @@ from pmm_tui.core.answers import (
     order_rejected,
     order_signed,
     trip,
+    withdraw,
 )
 from pmm_tui.core.commands import Unwatch, Watch
 from pmm_tui.core.events import (
@@ -44,7 +45,7 @@ from pmm_tui.core.events import (
     Traded,
     WalletSeen,
 )
-from pmm_tui.core.instructions import Flattened, Killed, KillReset, Paused, Resumed, Retuned
+from pmm_tui.core.instructions import Ended, Flattened, Killed, KillReset, Paused, Resumed, Retuned
 from pmm_tui.core.knobs import Knobs
 from pmm_tui.core.risk import kill
 from pmm_tui.core.state import Link, MarketState, State
@@ -216,6 +217,15 @@ def killed(state: State, event: Killed) -> MarketState | None:
     return None
 
 
+def ended(state: State, event: Ended) -> MarketState | None:
+    """The end of the run begins."""
+    if not state.ending:
+        state.ending, state.ended_at, state.end_asked_at = True, Nanos(0), state.now
+        state.note("warn", f"{event.actor}: the run ends, everything is cancelled")
+        withdraw(state)
+    return None
+
+
 def kill_reset(state: State, event: KillReset) -> MarketState | None:
     """Reopen: only once the kill is verified."""
     if state.kill.phase != "killed":
@@ -284,6 +294,7 @@ APPLY: dict[type[Event], Callable[[State, Any], MarketState | None]] = {
     Resumed: resumed,
     Flattened: flattened,
     Killed: killed,
+    Ended: ended,
     KillReset: kill_reset,
     Retuned: retuned,
     Ticked: ignored,

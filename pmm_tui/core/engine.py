@@ -189,6 +189,9 @@ def chase(state: State) -> None:
         switch.asked_at = state.now
         switch.asks += 1
         state.out += [CancelAll(), Sync(asked(state))]
+    elif state.ending and not state.ended_at and state.now - state.end_asked_at >= state.knobs.kill.kill_retry_ms * 1_000_000:
+        state.end_asked_at = state.now
+        state.out += [CancelAll(), Sync(asked(state))]
     elif state.now >= state.next_sync_at:
         state.next_sync_at = Nanos(state.now + int(state.knobs.desk.sync_interval_s * SECOND_NS))
         state.out.append(Sync(asked(state)))
@@ -267,6 +270,8 @@ def digest(state: State) -> str:
         state.seq,
         state.next_order,
         state.paused,
+        state.ending,
+        state.ended_at,
         state.knobs,
         markets,
         sorted(state.live.values(), key=lambda order: order.id),

@@ -36,6 +36,10 @@ class Killed(Instruction, frozen=True, tag=True):
     reason: str = "operator"
 
 
+class Ended(Instruction, frozen=True, tag=True):
+    """The run ends: admission closes for good, everything is cancelled, and the account is read until it holds no open order."""
+
+
 class KillReset(Instruction, frozen=True, tag=True):
     """Reopen after a kill: only explicit and confirmed, with the reason why it is safe."""
 

@@ -59,6 +59,8 @@ def phase_of(state: State) -> tuple[str, str]:
     """What the desk as a whole is doing, and why if it is not quoting."""
     if state.kill.stopped:
         return state.kill.phase, state.kill.why
+    if state.ending:
+        return "ending", "no open order" if state.ended_at else "waiting until the account holds no open order"
     if state.paused:
         return "paused", "paused by the operator"
     if not state.markets:

@@ -180,7 +180,7 @@ class Snapshot(Struct, frozen=True):
     """Events applied so far: a later snapshot has a larger one."""
     at: Nanos
     phase: str
-    """starting | running | paused | alert | killing | killed"""
+    """starting | running | paused | alert | ending | killing | killed"""
     why: str
     money: Money
     markets: tuple[MarketRow, ...]

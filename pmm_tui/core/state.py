@@ -177,6 +177,9 @@ class State:
         "committed",
         "curve",
         "curve_step_ns",
+        "end_asked_at",
+        "ended_at",
+        "ending",
         "equity_now",
         "failed",
         "fills_in",
@@ -245,6 +248,11 @@ class State:
         """Paid so far, micro-dollars."""
         self.failed: deque[Nanos] = deque(maxlen=100)
         """When trades of ours were undone by the chain."""
+        self.ending = False
+        """The run ends: nothing is placed any more."""
+        self.ended_at = Nanos(0)
+        """When the account was first read without an open order after that."""
+        self.end_asked_at = Nanos(0)
         self.overdue = 0
         """Trades that the chain has not confirmed for long."""
         self.foreign = 0
@@ -325,6 +333,8 @@ class State:
     def hold_reason(self, market: MarketState) -> str:
         """Why a market may not quote now by its data, its links or the operator's word; empty when it may."""
         risk = self.knobs.risk
+        if self.ending:
+            return "the run ends"
         if self.paused or market.paused:
             return "paused by the operator"
         if market.closed or market.payout is not None:

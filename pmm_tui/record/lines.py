@@ -43,13 +43,13 @@ from pmm_tui.core.events import (
     Traded,
     WalletSeen,
 )
-from pmm_tui.core.instructions import Flattened, Killed, KillReset, Paused, Resumed, Retuned
+from pmm_tui.core.instructions import Ended, Flattened, Killed, KillReset, Paused, Resumed, Retuned
 
 Fact = (
     Ticked | BookReset | BookChanged | Traded | TickSizeChanged | ReferenceMoved | MarketListed | MarketClosed | MarketResolved
     | OrderSigned | OrderAccepted | OrderRejected | OrderCancelled | OrderFilled | OrderUncertain | FillSettled | AccountSeen
     | AccountOpened | PositionFound | ExternalFilled | WalletSeen | PairsMerged | LinkUp | LinkDown
-    | Paused | Resumed | Flattened | Killed | KillReset | Retuned
+    | Paused | Resumed | Flattened | Killed | KillReset | Ended | Retuned
 )
 """Every event that a journal can hold, told apart by its tag."""
 Request = Place | Cancel | CancelAll | Sync | Merge | Watch | Unwatch | Alert

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from pmm_tui.core.commands import Cancel, CancelAll, Command, Merge, Place, Sync
 from pmm_tui.core.events import Event, Ticked
-from pmm_tui.core.instructions import Instruction, Killed, Paused
+from pmm_tui.core.instructions import Ended, Instruction, Killed
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.feeds.base import Feed
 from pmm_tui.record.conduct import Conductor
@@ -27,7 +27,7 @@ TICK_S = 0.1
 LEAVE_S_MAX = 30.0
 NOT_YET = Nanos(0)
 """The time of a fact that the loop has not stamped yet."""
-GOODBYE = "desk: end of the run"
+GOODBYE = "desk"
 
 
 class FeedEnded(RuntimeError):
@@ -62,9 +62,9 @@ def leave_s(desk: Desk) -> float:
 
 
 def gone(desk: Desk) -> bool:
-    """Nothing of ours rests any more, and a kill under way is verified."""
+    """The account was read without an open order of ours, and a kill under way is verified."""
     state = desk.engine.state
-    return not state.live and state.kill.phase != "killing"
+    return state.ended_at != 0 and not state.live and state.kill.phase != "killing"
 
 
 class Player:
@@ -110,7 +110,7 @@ class Player:
         conductor = self._conductor
         if not conductor.now:
             return
-        conductor.inject(Paused(conductor.now, GOODBYE))
+        conductor.inject(Ended(conductor.now, GOODBYE))
         while (instruction := self._inbox.take()) is not None:
             conductor.inject(instruction)
         conductor.pump(conductor.now)
@@ -152,8 +152,7 @@ class Live:
         while not stop.is_set():
             await self._turn()
         await self._instruct()
-        await self._tell(Paused(NOT_YET, GOODBYE))
-        await self._tell(Ticked(NOT_YET))  # what was paused is decided with the tick: the cancels leave now
+        await self._tell(Ended(NOT_YET, GOODBYE))
         with suppress(TimeoutError):
             async with asyncio.timeout(leave_s(self._desk)):
                 while not gone(self._desk) and not hurry.is_set():

@@ -97,6 +97,8 @@ def desk_verdict(scene: Scene) -> Verdict:
         return Verdict("!!", "DESK FAULT", busy, "killed")
     if snapshot.phase == "paused":
         return Verdict("▌▌", "PAUSED", why or "quotes pulled by the operator", "paused")
+    if snapshot.phase == "ending":
+        return Verdict("■", "ENDING", why, "paused")
     verdict = quoting_verdict(scene)
     if snapshot.phase == "alert":
         return Verdict("!", "ALERT", f"{why}, {verdict.word.lower()}", "alert")

@@ -63,6 +63,7 @@ FACTS: list[Event] = [
     instructions.Resumed(AT, "cli"),
     instructions.Flattened(AT, "console:tty", ID, 3, True),
     instructions.Killed(AT, "signal", "SIGUSR1"),
+    instructions.Ended(AT, "desk"),
     instructions.KillReset(AT, "api", "looked at it"),
     instructions.Retuned(AT, "cli", {"gamma_risk_aversion": 0.1 + 0.2, "levels": 3, "complement_routing": False, "mode": "paper"}),
 ]
