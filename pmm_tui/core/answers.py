@@ -12,6 +12,7 @@ from pmm_tui.core.events import (
     OrderUncertain,
 )
 from pmm_tui.core.market import Kind
+from pmm_tui.core.orders import queue
 from pmm_tui.core.orders.life import Order, Status, move
 from pmm_tui.core.portfolio import DUST
 from pmm_tui.core.risk import kill
@@ -27,7 +28,10 @@ def order_moved(state: State, event: OrderAccepted | OrderUncertain) -> MarketSt
     if order is None or market is None:
         return None
     known_again(market, order)
+    fresh = not order.accepted_at
     move(order, event)
+    if fresh and order.accepted_at:
+        queue.joined(order, market.book, market.market.yes, state.knobs.desk.own_orders_in_book)
     if isinstance(event, OrderUncertain):
         state.note("warn", f"order {order.id} uncertain: {event.reason}")
         ask(state, order)

@@ -47,6 +47,7 @@ from pmm_tui.core.events import (
 )
 from pmm_tui.core.instructions import Ended, Flattened, Killed, KillReset, Paused, Resumed, Retuned
 from pmm_tui.core.knobs import Knobs
+from pmm_tui.core.orders import queue
 from pmm_tui.core.risk import kill
 from pmm_tui.core.state import Link, MarketState, State
 from pmm_tui.core.units import ONE, Nanos, cash_text, price_text
@@ -61,6 +62,8 @@ def book_changed(state: State, event: BookChanged) -> MarketState | None:
     for side, price, size in event.changes:
         if book.change(side, price, size, event.ts):
             market.changed = True
+    if market.live:
+        queue.changed(market.live.values(), event.changes, market.market.yes, state.knobs.desk.own_orders_in_book)
     if event.hash_yes or event.hash_no or market.hashed:
         market.hashed = True
         market.integrity.frame(event)
@@ -85,6 +88,8 @@ def book_reset(state: State, event: BookReset) -> MarketState | None:
     if market.book.reset(event.bids, event.asks, event.ts, event.tick):
         market.changed = True
         market.astray_since = Nanos(0)
+        if market.live:
+            queue.replaced(market.live.values(), market.book, market.market.yes, state.knobs.desk.own_orders_in_book)
     if event.hash or market.hashed:
         market.hashed = True
         market.integrity.frame(event)
@@ -100,6 +105,8 @@ def traded(state: State, event: Traded) -> MarketState | None:
     if market is None:
         return None
     market.last = event.price
+    if market.live:
+        queue.traded(market.live.values(), event, market.market.yes)
     market.integrity.frame(event)
     market.seen_at = event.at
     return market

@@ -186,8 +186,9 @@ def order_row(state: State, order: Order, status: str) -> OrderRow:
     """One order on the screen."""
     outcome = state.markets[order.market].outcome_of(order.token)
     return OrderRow(
-        order.id, order.market, outcome, order.side, order.price, order.size, order.filled, status, order.sent_at, order.why, order.venue_id
-    )
+        order.id, order.market, outcome, order.side, order.price, order.size, order.filled, status, order.sent_at, order.why,
+        order.venue_id, order.ahead,
+    )  # fmt: skip
 
 
 def fill_row(state: State, fill: Fill) -> FillRow:
@@ -195,8 +196,9 @@ def fill_row(state: State, fill: Fill) -> FillRow:
     market = state.markets.get(fill.market)
     outcome = market.outcome_of(fill.token) if market is not None else fill.token[:6]
     return FillRow(
-        fill.at, fill.market, fill.order, outcome, fill.side, fill.price, fill.size, fill.fee, fill.captured, fill.maker, fill.status
-    )
+        fill.at, fill.market, fill.order, outcome, fill.side, fill.price, fill.size, fill.fee, fill.captured, fill.maker, fill.status,
+        fill.ahead, fill.answered_ms,
+    )  # fmt: skip
 
 
 def risk_rows(state: State) -> tuple[RiskRow, ...]:

@@ -42,6 +42,10 @@ class Fill(Struct):
     cost: Cash
     """How the holding's cost moved."""
     realised: Cash
+    ahead: Size = Size(-1)
+    """What was still ahead of the order in its queue when it was filled, as far as the book could tell; -1: unknown."""
+    answered_ms: float = -1.0
+    """From sending the order to the venue's acceptance; -1: unknown."""
     status: str = "MATCHED"
 
 
@@ -184,6 +188,8 @@ class Portfolio:
             cash=cash,
             cost=cost,
             realised=realised,
+            ahead=order.ahead,
+            answered_ms=(order.accepted_at - order.sent_at) / 1e6 if order.accepted_at else -1.0,
         )
         self.fills[(event.trade, order.id)] = fill
         self.fill_count += 1

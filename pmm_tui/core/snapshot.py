@@ -38,6 +38,8 @@ class OrderRow(Struct, frozen=True):
     sent_at: Nanos
     why: str
     venue_id: str = ""
+    ahead: Size = Size(-1)
+    """What is at most ahead of it in its queue; -1 while unknown."""
 
 
 class FillRow(Struct, frozen=True):
@@ -54,6 +56,10 @@ class FillRow(Struct, frozen=True):
     edge: Cash
     maker: bool
     status: str
+    ahead: Size = Size(-1)
+    """What was ahead of the order in its queue then; -1: unknown."""
+    answered_ms: float = -1.0
+    """From sending the order to the venue's acceptance; -1: unknown."""
 
 
 class BookHealth(Struct, frozen=True):

@@ -95,6 +95,10 @@ class Order(Struct):
     asked_at: Nanos = Nanos(0)
     """When we last asked the venue to cancel it or to say what became of it."""
     changed_at: Nanos = Nanos(0)
+    accepted_at: Nanos = Nanos(0)
+    """When the venue was first known to have it; 0 before that."""
+    ahead: Size = Size(-1)
+    """What is at most ahead of it in the queue of its level, by the public book; -1 while unknown."""
     venue_id: str = ""
     why: str = ""
     """The last reason the venue gave."""
@@ -131,6 +135,8 @@ def move(order: Order, event: Event) -> bool:
         order.filled >= order.size or (order.status is Status.SETTLING and order.filled >= order.matched)
     ):
         following = Status.DONE
+    if not order.accepted_at and isinstance(event, OrderAccepted | OrderFilled):
+        order.accepted_at = event.at
     order.status = following
     order.changed_at = event.at
     return True
