@@ -8,7 +8,9 @@ import msgspec
 _encode = msgspec.json.Encoder().encode
 
 TRADES = "trades.jsonl"
+TRADES_LIVE = "trades_production.jsonl"
 STATE = "live_state.json"
+STATE_LIVE = "live_state_production.json"
 SUMMARY = "summary.json"
 
 
@@ -62,20 +64,15 @@ def replace(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-def append_trade(folder: Path, trade: object) -> None:
-    """One line for one fill in trades.jsonl. A line that a crash left half-written is ended first, so it spoils no other."""
-    fd = open_private(folder / TRADES, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+def append_line(path: Path, line: object) -> None:
+    """One line more, as JSON. A line that a crash left half-written is ended first, so it spoils no other."""
+    fd = open_private(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
         size = os.fstat(fd).st_size
         torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-        write_all(fd, (b"\n" if torn else b"") + _encode(trade) + b"\n")
+        write_all(fd, (b"\n" if torn else b"") + _encode(line) + b"\n")
     finally:
         os.close(fd)
-
-
-def replace_state(folder: Path, state: object) -> None:
-    """live_state.json: what the desk is now, for whoever looks from outside."""
-    replace(folder / STATE, _encode(state) + b"\n")
 
 
 def replace_summary(folder: Path, summary: object) -> None:

@@ -9,13 +9,14 @@ import msgspec
 
 from pmm_tui.core.commands import Alert, Command, Place
 from pmm_tui.core.engine import Engine
-from pmm_tui.core.events import Event, FillSettled, OrderFilled
+from pmm_tui.core.events import Event, FillSettled, OrderFilled, OrderRejected
 from pmm_tui.core.instructions import Killed
 from pmm_tui.core.snapshot import DeskCard, Frame
 from pmm_tui.core.state import Note
-from pmm_tui.record.files import append_trade, replace, replace_state
+from pmm_tui.record.files import STATE, STATE_LIVE, TRADES, TRADES_LIVE, append_line, replace
 from pmm_tui.record.journal import Journal, JournalFull
 from pmm_tui.runtime.logs import level_of
+from pmm_tui.study.production import live_figures, live_refusal, live_trade
 
 STATE_EVERY_NS = 1_000_000_000
 
@@ -36,6 +37,7 @@ class Desk:
         self.speed = card.speed
         self.tape_position = 0.0
         self._card = card
+        self._live = card.mode == "LIVE"
         self._latch = latch
         self._writing = True
         """The journal has every step so far."""
@@ -112,7 +114,7 @@ class Desk:
         try:
             self.journal.close(self.engine.digest() if self._writing and not self.dead else None)
             if not self.dead:
-                replace_state(self.folder, self.frame())
+                self._tell_state()
         except OSError as error:
             self.fail("closing the records", error)
 
@@ -153,9 +155,19 @@ class Desk:
             self._latch_kill()
         if type(event) is OrderFilled or (type(event) is FillSettled and not event.ok):
             self._tell_trade(event)
+        elif self._live and type(event) is OrderRejected:
+            self._tell_refusal(event)
         if now - self._state_at >= STATE_EVERY_NS:
             self._state_at = now
-            replace_state(self.folder, self.frame())
+            self._tell_state()
+
+    def _tell_state(self) -> None:
+        """live_state.json: what the desk is now, for whoever looks from outside; with real money, also what that costs."""
+        if not self._live:
+            replace(self.folder / STATE, msgspec.json.encode(self.frame()) + b"\n")
+            return
+        told = msgspec.to_builtins(self.frame()) | live_figures(self.engine.state)
+        replace(self.folder / STATE_LIVE, msgspec.json.encode(told) + b"\n")
 
     def _tell_trade(self, event: OrderFilled | FillSettled) -> None:
         """One line a fill, and a second one, FAILED, for a fill that the chain undid. Venues say everything twice; the file does not."""
@@ -168,7 +180,16 @@ class Desk:
             fresh = key not in self._undone
             self._undone.append(key)
         if fill is not None and fresh:
-            append_trade(self.folder, fill)
+            if self._live:
+                append_line(self.folder / TRADES_LIVE, live_trade(self.engine.state, fill))
+            else:
+                append_line(self.folder / TRADES, fill)
+
+    def _tell_refusal(self, event: OrderRejected) -> None:
+        """With real money a refusal is a line among the trades: what was asked, how long the answer took, and why not."""
+        order = self.engine.state.finished.get(event.order)
+        if order is not None:
+            append_line(self.folder / TRADES_LIVE, live_refusal(order, event))
 
     def _tell_notes(self) -> None:
         fresh = []

@@ -12,7 +12,7 @@ import pytest
 from pmm_tui.core.market import Side
 from pmm_tui.core.snapshot import FillRow
 from pmm_tui.core.units import Cash, Nanos, Price, Size
-from pmm_tui.record.files import append_trade, private_folder, replace, replace_state, replace_summary
+from pmm_tui.record.files import STATE, TRADES, append_line, private_folder, replace, replace_summary
 
 ROOT = Path(__file__).resolve().parents[2]
 FILL = FillRow(Nanos(1), "m", 1, "Łp → 🚀", Side.BUY, Price(4900), Size(5_000_000), Cash(0), Cash(-7), True, "MATCHED")
@@ -27,8 +27,8 @@ def test_everything_is_private_under_any_umask(tmp_path: Path, umask: int) -> No
     before = os.umask(umask)
     try:
         folder = private_folder(tmp_path / "a" / "run")
-        append_trade(folder, FILL)
-        replace_state(folder, {"phase": "running"})
+        append_line(folder / TRADES, FILL)
+        replace(folder / STATE, b'{"phase":"running"}\n')
         replace_summary(folder, {"fills": 1})
     finally:
         os.umask(before)
@@ -38,16 +38,16 @@ def test_everything_is_private_under_any_umask(tmp_path: Path, umask: int) -> No
 
 def test_one_line_for_each_trade(tmp_path: Path) -> None:
     for _ in range(3):
-        append_trade(tmp_path, FILL)
+        append_line(tmp_path / TRADES, FILL)
     lines = (tmp_path / "trades.jsonl").read_bytes().splitlines()
     assert [msgspec.json.decode(line, type=FillRow) for line in lines] == [FILL] * 3
 
 
 def test_a_torn_trade_spoils_no_other(tmp_path: Path) -> None:
-    append_trade(tmp_path, FILL)
+    append_line(tmp_path / TRADES, FILL)
     with (tmp_path / "trades.jsonl").open("ab") as file:
         file.write(b'{"at":1,"mar')
-    append_trade(tmp_path, FILL)
+    append_line(tmp_path / TRADES, FILL)
     lines = (tmp_path / "trades.jsonl").read_bytes().splitlines()
     assert lines[1] == b'{"at":1,"mar'
     assert [msgspec.json.decode(line, type=FillRow) for line in (lines[0], lines[2])] == [FILL] * 2
@@ -55,7 +55,7 @@ def test_a_torn_trade_spoils_no_other(tmp_path: Path) -> None:
 
 def test_the_summary_is_for_people_and_the_state_is_one_line(tmp_path: Path) -> None:
     replace_summary(tmp_path, {"fills": 1, "why": "Ł"})
-    replace_state(tmp_path, {"fills": 1})
+    replace(tmp_path / STATE, b'{"fills":1}\n')
     assert (tmp_path / "summary.json").read_text(encoding="utf-8") == '{\n  "fills": 1,\n  "why": "Ł"\n}\n'
     assert (tmp_path / "live_state.json").read_bytes() == b'{"fills":1}\n'
 
@@ -63,18 +63,18 @@ def test_the_summary_is_for_people_and_the_state_is_one_line(tmp_path: Path) -> 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "trades.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic"):
-        append_trade(tmp_path, FILL)
+        append_line(tmp_path / TRADES, FILL)
     assert not (tmp_path / "elsewhere").exists()
 
 
 REPLACER = """
-import os, sys
+import json, os, sys
 from pathlib import Path
-from pmm_tui.record.files import replace_state
+from pmm_tui.record.files import replace
 n = 0
 while True:
     n += 1
-    replace_state(Path(sys.argv[1]), {"n": n, "text": "x" * (n % 7) * 50_000})
+    replace(Path(sys.argv[1]) / "live_state.json", json.dumps({"n": n, "text": "x" * (n % 7) * 50_000}).encode())
     os.write(1, b"%d\\n" % n)
 """
 
