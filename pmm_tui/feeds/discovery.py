@@ -113,6 +113,8 @@ class GammaFeed:
         clock: Callable[[], Nanos],
         chance: Random,
         tape: Callable[[Nanos, str, str], None] | None = None,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         for name in markets:
             if name.endswith("*"):
@@ -126,7 +128,9 @@ class GammaFeed:
         self._clock = clock
         self._tape = tape
         self._patience = Patience(knobs.gamma_backoff_first_s, knobs.gamma_backoff_max_s, chance)
-        self._client = httpx.AsyncClient(timeout=knobs.gamma_timeout_s, headers={"accept": "application/json", "user-agent": "pmm-tui"})
+        self._client = httpx.AsyncClient(
+            timeout=knobs.gamma_timeout_s, headers={"accept": "application/json", "user-agent": "pmm-tui"}, transport=transport
+        )
         self._closing = asyncio.Event()
         self._tracked: dict[str, _Tracked] = {}
         self._done: set[str] = set()

@@ -32,6 +32,7 @@ from pmm_tui.core.market import Market, Side
 from pmm_tui.core.units import ONE, SECOND, Nanos
 from pmm_tui.feeds.fetch import Patience, Unanswered, fetch
 from pmm_tui.feeds.shard import MarketWsKnobs, Shard
+from pmm_tui.feeds.sockets import Connect, websockets_connect
 from pmm_tui.feeds.wire import Decoder
 
 LINK = "market"
@@ -99,7 +100,7 @@ class MarketFeed:
     """The market channel as a feed. `watch` needs a running event loop.
 
     clock: the receive time of every fact. chance: the jitter of the waiting times. tape: gets every data frame ("market") and REST body
-    ("rest") with its receive time before anything reads it.
+    ("rest") with its receive time before anything reads it. connect and transport stand in for sockets of its own.
     """
 
     def __init__(
@@ -111,6 +112,9 @@ class MarketFeed:
         clock: Callable[[], Nanos],
         chance: Random,
         tape: Callable[[Nanos, str, str], None] | None = None,
+        *,
+        connect: Connect = websockets_connect,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.knobs = knobs
         self.dropped = 0
@@ -131,7 +135,10 @@ class MarketFeed:
         self._tasks: set[asyncio.Task[None]] = set()
         self._door = asyncio.Lock()
         self._probing = asyncio.Semaphore(_PROBES_AT_ONCE)
-        self._client = httpx.AsyncClient(timeout=knobs.rest_timeout_s, headers={"accept": "application/json", "user-agent": "pmm-tui"})
+        self._connect = connect
+        self._client = httpx.AsyncClient(
+            timeout=knobs.rest_timeout_s, headers={"accept": "application/json", "user-agent": "pmm-tui"}, transport=transport
+        )
         self._link = ""
         self._broken: BaseException | None = None
         self._audited = False
@@ -190,7 +197,9 @@ class MarketFeed:
             if len(shard.tokens) + 2 <= self.knobs.shard_tokens_max:
                 return shard
         patience = Patience(self.knobs.ws_backoff_first_s, self.knobs.ws_backoff_max_s, self._chance)
-        shard = Shard(self._ws_url, self.knobs, self._clock, patience, self._door, self._decode, self._accept_all, self._moved)
+        shard = Shard(
+            self._ws_url, self.knobs, self._clock, patience, self._door, self._decode, self._accept_all, self._moved, self._connect
+        )
         self._shards.append(shard)
         self._start(shard.run())
         return shard

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from pmm_tui.core.events import Event
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.feeds.fetch import Patience, retry_after_s
+from pmm_tui.feeds.sockets import Connect, Socket
 
 _RESTART = {"restart": True}
 CLOSE_TIMEOUT_S = 1.0
@@ -83,6 +83,7 @@ class Shard:
         decode: Callable[[bytes, Nanos], tuple[list[Event], bool]],
         tell: Callable[[list[Event]], None],
         moved: Callable[["Shard"], Awaitable[None]],
+        connect: Connect,
     ) -> None:
         self.up = False
         self.up_at = Nanos(0)
@@ -99,6 +100,7 @@ class Shard:
         self._decode = decode
         self._tell_all = tell
         self._moved = moved
+        self._connect = connect
         self._changed = asyncio.Event()
         self._rotation = asyncio.Event()
         self._rotation_reason = ""
@@ -138,7 +140,7 @@ class Shard:
         try:
             # One handshake at a time: the venue answers 429 to many sockets opened at once.
             async with self._door:
-                socket = await connect(
+                socket = await self._connect(
                     self._url,
                     ping_interval=None,
                     max_size=knobs.ws_frame_bytes_max,
@@ -163,7 +165,7 @@ class Shard:
             self._patience.reset()
         return reason, 0.0
 
-    async def _converse(self, socket: ClientConnection) -> str:
+    async def _converse(self, socket: Socket) -> str:
         """Read, ping and subscribe side by side until one of them ends; why it did."""
         self._rotation.clear()
         self._malformed.clear()
@@ -180,9 +182,10 @@ class Shard:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
 
-    async def _read(self, socket: ClientConnection) -> str:
+    async def _read(self, socket: Socket) -> str:
         while True:
-            raw = await socket.recv(decode=False)
+            said = await socket.recv(decode=False)
+            raw = said if isinstance(said, bytes) else said.encode()
             at = self._last_frame_at = self._clock()
             if raw == b"PONG":
                 continue
@@ -198,7 +201,7 @@ class Shard:
             if len(self._malformed) == self._malformed.maxlen and at - self._malformed[0] <= _MINUTE_NS:
                 return f"{len(self._malformed)} unreadable frames within a minute"
 
-    async def _ping(self, socket: ClientConnection) -> str:
+    async def _ping(self, socket: Socket) -> str:
         while True:
             await asyncio.sleep(self._knobs.ws_ping_s)
             deaf_ns = self._clock() - self._last_frame_at
@@ -206,7 +209,7 @@ class Shard:
                 return f"no frame and no PONG for {deaf_ns / SECOND:.0f} s"
             await socket.send("PING")
 
-    async def _tell(self, socket: ClientConnection) -> str:
+    async def _tell(self, socket: Socket) -> str:
         """Bring the subscriptions of the socket to what is wanted, again and again."""
         told: dict[str, None] = {}
         while self.tokens:
@@ -225,7 +228,7 @@ class Shard:
             await self._changed.wait()
         return "nothing to watch"
 
-    async def _send(self, socket: ClientConnection, message: dict[str, object]) -> None:
+    async def _send(self, socket: Socket, message: dict[str, object]) -> None:
         await socket.send(msgspec.json.encode(message).decode())
 
     async def _rotated(self) -> str:

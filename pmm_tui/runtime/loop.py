@@ -134,7 +134,7 @@ class Live:
         self._crew = crew
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(maxsize=QUEUE_MAX)
         self._inbox = Inbox()
-        self._breath = Breath()
+        self._breath = Breath(clock)
         self._last = Nanos(0)
         self._left = False
 

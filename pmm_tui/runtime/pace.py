@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from pmm_tui.core.units import MILLI, SECOND, Nanos
 
@@ -16,17 +17,17 @@ BREATHE_NS = 5 * MILLI
 class Breath:
     """Lets other tasks run now and then, and costs next to nothing in between."""
 
-    __slots__ = ("_at",)
+    __slots__ = ("_at", "_clock")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._at = 0
+        self._clock = clock
 
     async def take(self) -> None:
         """Let other tasks run, if that was long ago."""
-        now = time.monotonic_ns()
-        if now - self._at >= BREATHE_NS:
+        if self._clock() - self._at >= BREATHE_NS:
             await asyncio.sleep(0)
-            self._at = time.monotonic_ns()
+            self._at = self._clock()
 
 
 class Pace:

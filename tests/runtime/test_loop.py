@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pmm_tui.core.commands import Cancel, CancelAll, Command, Place
+from pmm_tui.core.commands import CancelAll, Command, Place
 from pmm_tui.core.events import BookReset, Event, MarketListed, OrderCancelled, Ticked
 from pmm_tui.core.instructions import Ended, Killed, Paused, Resumed
 from pmm_tui.core.units import SECOND, Nanos
