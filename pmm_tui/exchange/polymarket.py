@@ -1,0 +1,85 @@
+"""Polymarket without a socket or a clock: requests in, answers and frames out."""
+
+from typing import TYPE_CHECKING
+
+from pmm_tui.core.units import Cash, Nanos
+from pmm_tui.exchange import public, shapes
+from pmm_tui.exchange.auth import Credentials, Keys, Refused
+from pmm_tui.exchange.channels import Channels
+from pmm_tui.exchange.faults import Faults
+from pmm_tui.exchange.private import Private
+from pmm_tui.exchange.terms import Answer, Ask, Frame
+
+if TYPE_CHECKING:
+    from pmm_tui.exchange.matching import Matching
+
+
+NOTHING = Cash(0)
+
+
+class Polymarket:
+    """The venue's protocol over a matching core. `grant`: what a wallet gets with its first key; `trusting`: order signatures hold."""
+
+    def __init__(
+        self, matching: "Matching", keys: Keys, faults: Faults | None = None, *, grant: Cash = NOTHING, trusting: bool = False
+    ) -> None:
+        self.matching = matching
+        self.keys = keys
+        self.faults = faults or Faults()
+        self.channels = Channels(matching, keys, self.faults)
+        self._private = Private(matching, self.faults, trusting)
+        self._grant = grant
+        self._granted: set[str] = set()
+
+    def answer(self, ask: Ask, at: Nanos) -> Answer:
+        """The true answer; what it moved is told on the channels. The caller asks `faults.judge` first."""
+        said = public.answer(self.matching, ask, at) or self._answer_private(ask, at)
+        self.channels.tell(self.matching.take(), at)
+        return said
+
+    def _answer_private(self, ask: Ask, at: Nanos) -> Answer:
+        if (ask.method, ask.path) in (("POST", "/auth/api-key"), ("GET", "/auth/derive-api-key")):
+            return self._key(ask, at)
+        account = self.keys.check_l2(ask, at)
+        if isinstance(account, Refused):
+            return shapes.error(account.error, 401)
+        if (ask.method, ask.path) == ("GET", "/auth/api-keys"):
+            return shapes.answer({"apiKeys": self.keys.of(account.address)})
+        if (ask.method, ask.path) == ("DELETE", "/auth/api-key"):
+            self.keys.revoke(account.api_key)
+            return shapes.answer("OK")
+        return self._private.answer(ask, account, at)
+
+    def _key(self, ask: Ask, at: Nanos) -> Answer:
+        proven = self.keys.check_l1(ask, at)
+        if isinstance(proven, Refused):
+            return shapes.error(proven.error, 401)
+        made: Credentials | None = (self.keys.create if ask.method == "POST" else self.keys.derive)(*proven)
+        if made is None:
+            return shapes.error("Could not create api key" if ask.method == "POST" else "Could not derive api key!")
+        if proven[0] not in self._granted:
+            self._granted.add(proven[0])
+            if self._grant:
+                self.matching.deposit(proven[0], self._grant)
+        return shapes.answer({"apiKey": made.key, "secret": made.secret, "passphrase": made.passphrase})
+
+    def open(self, channel: str) -> int:
+        """A new socket on `market` or `user`; its number."""
+        return self.channels.open(channel)
+
+    def hear(self, session: int, raw: str, at: Nanos) -> None:
+        """A text frame from a client."""
+        self.channels.hear(session, raw, at)
+
+    def frames(self, at: Nanos) -> list[tuple[int, Frame]]:
+        """The frames that leave by now, with the sockets they leave on."""
+        return self.channels.frames(at)
+
+    def due(self) -> Nanos:
+        """When something is due: settlement or a frame."""
+        return min(self.matching.due(), self.channels.due())
+
+    def advance(self, to: Nanos) -> None:
+        """Do what is due by `to`, and tell it."""
+        self.matching.advance(to)
+        self.channels.tell(self.matching.take(), to)
