@@ -262,7 +262,7 @@ def test_a_request_that_the_exchange_carried_out_is_told_at_once() -> None:
     go(talk())
 
 
-def test_the_market_feeds_shard_lives_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_market_feeds_shard_lives_on_it() -> None:
     """The real shard: it subscribes, pings, finds a freeze, and takes a new socket. An hour of it, at once, and twice the same."""
     script = [
         {"at": 600, "what": "drop_connection", "channel": "market", "times": 1},
@@ -284,9 +284,8 @@ def test_the_market_feeds_shard_lives_on_it(monkeypatch: pytest.MonkeyPatch) -> 
 
         async def watch() -> None:
             sockets = sockets_of(ticker, seed=3, jitter_ms=10)
-            monkeypatch.setattr(shard, "connect", sockets.connect)
             patience = Patience(0.25, 30, Random(3))
-            one = shard.Shard(URL, shard.MarketWsKnobs(), clock, patience, asyncio.Lock(), decode, lambda facts: None, moved)
+            one = shard.Shard(URL, shard.MarketWsKnobs(), clock, patience, asyncio.Lock(), decode, list, moved, sockets.connect)
             one.want("111", "222")
             life = asyncio.create_task(one.run())
             await asyncio.sleep(3_600)

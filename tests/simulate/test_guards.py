@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from pmm_tui.core import answers, apply, decide, engine, state
+from pmm_tui.core import account, answers, apply, decide, engine, state
 from pmm_tui.core.commands import Alert, Cancel, CancelAll, Command
 from pmm_tui.core.engine import Engine
 from pmm_tui.core.events import AccountSeen, Event, OrderCancelled
@@ -57,10 +57,11 @@ def never_settle(patch: pytest.MonkeyPatch) -> None:
         return move(order, event)
 
     patch.setattr(answers, "move", final)
+    patch.setattr(account, "move", final)
 
 
 def verify_kills_early(patch: pytest.MonkeyPatch) -> None:
-    seen = answers.account_seen
+    seen = account.account_seen
 
     def hasty(known: State, event: AccountSeen) -> None:
         seen(known, event)
@@ -135,7 +136,8 @@ def uncount_cancelling(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_uncertain(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(answers, "_known_again", lambda *_: None)
+    patch.setattr(account, "known_again", lambda *_: None)
+    patch.setattr(answers, "known_again", lambda *_: None)
 
 
 def answer_by_chance(patch: pytest.MonkeyPatch) -> None:
