@@ -274,6 +274,7 @@ def test_the_market_feeds_shard_lives_on_it() -> None:
         ticker = Ticker(Faults(parse(script), Random(3), START))
         moves: list[tuple[float, bool, str]] = []
         ticks: list[bytes] = []
+        heard: list[Event] = []
 
         async def moved(one: shard.Shard) -> None:
             moves.append((round(after_s(), 3), one.up, one.reason))
@@ -285,7 +286,7 @@ def test_the_market_feeds_shard_lives_on_it() -> None:
         async def watch() -> None:
             sockets = sockets_of(ticker, seed=3, jitter_ms=10)
             patience = Patience(0.25, 30, Random(3))
-            one = shard.Shard(URL, shard.MarketWsKnobs(), clock, patience, asyncio.Lock(), decode, list, moved, sockets.connect)
+            one = shard.Shard(URL, shard.MarketWsKnobs(), clock, patience, asyncio.Lock(), decode, heard.extend, moved, sockets.connect)
             one.want("111", "222")
             life = asyncio.create_task(one.run())
             await asyncio.sleep(3_600)
