@@ -117,9 +117,16 @@ def last_word(node: ast.expr) -> str:
 
 
 def imports(page: Page) -> Iterator[tuple[int, str]]:
-    """Every dotted name that could be a module imported by the page: `from a.b import c` gives a.b.c, relative imports made absolute."""
+    """Every dotted name that could be a module imported by the page: `from a.b import c` gives a.b.c, relative imports made absolute.
+
+    What is imported for the type checker alone is not there when the program runs.
+    """
     parts = page.path.removesuffix(".py").split("/")
+    blocks = [node for node in ast.walk(page.tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    unseen = {id(node) for block in blocks for line in block.body for node in ast.walk(line)}
     for node in ast.walk(page.tree):
+        if id(node) in unseen:
+            continue
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
