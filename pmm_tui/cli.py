@@ -24,6 +24,8 @@ Logs = Annotated[
     Path | None,
     typer.Option(help="Folder of the runs' records; else the profile's, else logs/ in a checkout, else the user's state folder."),
 ]
+Live = Annotated[bool, typer.Option("--live", help="Yes, real money: what a profile of mode live needs to start.")]
+Confirm = Annotated[str, typer.Option(help="The last four characters of the wallet, instead of typing them when asked.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
@@ -64,11 +66,15 @@ def _needs_terminal() -> None:
 @app.callback(invoke_without_command=True)
 def start(
     context: typer.Context,
-    profile: Profile = "",
+    profile: Annotated[
+        list[str] | None, typer.Option("--profile", "-p", help="A profile's name or file (see `pmm-tui profiles`); again for a second desk.")
+    ] = None,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="Run the desk here without a console, structured log lines on stderr.")] = False,
     speed: Speed = "",
     duration: Duration = "",
     logs: Logs = None,
+    live: Live = False,
+    confirm: Confirm = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the desk running when the console is quit.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
@@ -82,45 +88,54 @@ def start(
         _needs_terminal()
 
     def work() -> int:
+        from pmm_tui.runtime.demo import beside
         from pmm_tui.runtime.start import Options, headless, launch
 
-        options = Options(profile=profile, speed=speed, duration=duration, logs=logs)
+        wanted = [Options(one, speed=speed, duration=duration, logs=logs, live=live, confirm=confirm) for one in profile]
         if no_ui:
-            return headless(options)
+            if len(wanted) > 1:
+                raise ValueError("--no-ui runs one desk here; start the second one by itself")
+            return headless(wanted[0])
         from pmm_tui.tui.app import run
 
-        started = launch(options)
-        code = run(started.socket, keep=keep)
-        if not started.ended(0.0 if keep else ENDING_S):
-            typer.echo(f"the desk {started.run} goes on; to see it again: pmm-tui attach {started.socket}")
+        with beside(wanted) as more:
+            desks = [launch(options) for options in [*wanted, *more]]
+            code = run([desk.socket for desk in desks], keep=keep)
+            for desk in desks:
+                if not desk.ended(0.0 if keep else ENDING_S):
+                    typer.echo(f"the desk {desk.run} goes on; to see it again: pmm-tui attach {desk.socket}")
         return code
 
     _exit(work)
 
 
 @app.command(hidden=True)
-def desk(profile: Profile, run: str = "", speed: Speed = "", duration: Duration = "", logs: Logs = None) -> None:
+def desk(
+    profile: Profile, run: str = "", speed: Speed = "", duration: Duration = "", logs: Logs = None, keys_on_stdin: bool = False
+) -> None:
     """One desk in this process, seen only through its api: what a console starts."""
 
     def work() -> int:
         from pmm_tui.runtime.start import Options, headless
 
-        return headless(Options(profile=profile, speed=speed, duration=duration, logs=logs, run=run), to_stderr=False)
+        options = Options(profile=profile, speed=speed, duration=duration, logs=logs, run=run)
+        return headless(options, to_stderr=False, keys_in=sys.stdin.buffer if keys_on_stdin else None)
 
     _exit(work)
 
 
 @app.command()
-def attach(socket: Annotated[Path, typer.Argument(help="A running desk's socket.")]) -> None:
-    """Open a console on a desk that runs already; quitting leaves the desk running."""
+def attach(sockets: Annotated[list[Path], typer.Argument(help="A running desk's socket; again for a second desk.")]) -> None:
+    """Open a console on desks that run already; quitting leaves them running."""
     _needs_terminal()
 
     def work() -> int:
-        if not socket.is_socket():
-            raise ValueError(f"no desk here: {socket} is no socket")
+        for socket in sockets:
+            if not socket.is_socket():
+                raise ValueError(f"no desk here: {socket} is no socket")
         from pmm_tui.tui.app import run
 
-        return run(socket, keep=True)
+        return run(sockets, keep=True)
 
     _exit(work)
 
@@ -177,6 +192,19 @@ def profiles(
 
 
 @app.command()
+def preflight(profile: Profile, as_json: AsJson = False) -> None:
+    """Check what must be so before real money: the venue, the key, the limits, an order placed and cancelled, a kill. Valid for today."""
+
+    def work() -> int:
+        from pmm_tui.runtime.preflight import preflight as check
+        from pmm_tui.runtime.start import password
+
+        return check(profile, password, as_json)
+
+    _exit(work)
+
+
+@app.command()
 def simulate(
     seeds: Annotated[int, typer.Option(help="How many seeds to run.", min=1)] = 100,
     first: Annotated[int, typer.Option(help="The first seed.", min=0)] = 0,
@@ -203,6 +231,27 @@ def bench(
         from pmm_tui.runtime.bench import run_bench
 
         return run_bench(as_json, quick)
+
+    _exit(work)
+
+
+@app.command()
+def key(
+    path: Annotated[Path | None, typer.Argument(help="The keystore to write; else key.json in the user's configuration folder.")] = None,
+    new: Annotated[bool, typer.Option("--new", help="Make a new private key instead of taking yours in.")] = False,
+) -> None:
+    """Put a private key into an encrypted keystore. Key and password are typed without echo, or are the lines of stdin."""
+
+    def work() -> int:
+        from pmm_tui.venues.clob.keys import default_keystore, make_keystore, read_secret
+
+        to = path or default_keystore()
+        private = None if new else read_secret("Private key (64 hex digits): ")
+        password = read_secret("A password for the keystore: ")
+        if sys.stdin.isatty() and read_secret("The password again: ") != password:
+            raise ValueError("the passwords differ; nothing was written")
+        typer.echo(f"{make_keystore(to, private, password)} is in {to}; keep a copy, and the password elsewhere")
+        return 0
 
     _exit(work)
 

@@ -14,6 +14,8 @@ from pmm_tui.core.knobs import Knobs
 from pmm_tui.core.selection import TargetingKnobs
 from pmm_tui.feeds.discovery import GammaKnobs
 from pmm_tui.feeds.shard import MarketWsKnobs
+from pmm_tui.runtime.live_knobs import LiveSettings
+from pmm_tui.venues.clob.knobs import ClobKnobs
 from pmm_tui.venues.paper.fills import PaperKnobs
 
 PREFIX = "PMM_"
@@ -63,6 +65,9 @@ class RunSettings(Struct, frozen=True):
             extra=_RESTART,
         ),
     ] = ""
+    beside: Annotated[
+        str, Meta(max_length=200, description="a profile that the console shows beside this one, on an exchange of its own", extra=_RESTART)
+    ] = ""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="seed of everything drawn by chance", extra=_RESTART)] = 1
     api_socket: Annotated[
         str, Meta(max_length=100, description="Unix socket that serves the desk; empty: <run>.sock in the runtime folder", extra=_RESTART)
@@ -105,6 +110,8 @@ GROUPS: dict[str, type[Struct]] = {
     "targeting": TargetingKnobs,
     "gamma": GammaKnobs,
     "market_ws": MarketWsKnobs,
+    "live": LiveSettings,
+    "clob": ClobKnobs,
 }
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import yaml
@@ -19,6 +20,8 @@ from pmm_tui.core.units import Nanos
 from pmm_tui.feeds.discovery import GammaKnobs, series_slugs
 from pmm_tui.feeds.shard import MarketWsKnobs
 from pmm_tui.runtime.knobs_model import CORE, KNOBS, MODEL, PREFIX, RunSettings, checked, environment_values, scalars
+from pmm_tui.runtime.live_knobs import LiveSettings
+from pmm_tui.venues.clob.knobs import ClobKnobs
 from pmm_tui.venues.paper.fills import PaperKnobs
 
 ENVIRONMENT = "environment"
@@ -32,6 +35,7 @@ _ORDERED = (
 _FILE_BYTES_MAX = 1 << 20
 _SHOWN_MAX = 60
 _SUFFIXES = (".yaml", ".yml")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SECRET_NAME = re.compile(
     r"private_?key|secret|passphrase|mnemonic|password|api_?key|seed_?phrase|wallet_?key|_token$|^token$", re.IGNORECASE
 )
@@ -71,6 +75,18 @@ class Profile(Struct, frozen=True):
     file: str
     values: dict[str, Any]
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it trades at the production venue, or at one that stands in for it on loopback."""
+        return bool(self.values["mode"] == "live")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether every endpoint that it uses is this machine: nothing there is real money."""
+        names = ["gamma_url", "clob_url", "market_ws_url"]
+        names += ["user_ws_url", "geoblock_url", *(["rpc_url"] if self.values["rpc_url"] else [])] if self.is_live else []
+        return all(urlsplit(self.values[name]).hostname in _LOOPBACK for name in names)
+
     def _group(self, name: str) -> dict[str, Any]:
         return {knob.name: self.values[knob.name] for knob in KNOBS.values() if knob.group == name}
 
@@ -79,8 +95,20 @@ class Profile(Struct, frozen=True):
         return RunSettings(**self._group("run"))
 
     def knobs(self) -> Knobs:
-        """The engine's knobs."""
-        return msgspec.structs.replace(Knobs(), **{name: struct(**self._group(name)) for name, struct in CORE.items()})
+        """The engine's knobs. With real money two of them are not a choice: the books hold our orders, and wins are redeemed by hand."""
+        knobs = msgspec.structs.replace(Knobs(), **{name: struct(**self._group(name)) for name, struct in CORE.items()})
+        if not self.is_live:
+            return knobs
+        desk = msgspec.structs.replace(knobs.desk, own_orders_in_book=True, redeem_by_hand=True)
+        return msgspec.structs.replace(knobs, desk=desk)
+
+    def live(self) -> LiveSettings:
+        """What a production desk needs to be told."""
+        return LiveSettings(**self._group("live"))
+
+    def clob(self) -> ClobKnobs:
+        """The production venue's knobs."""
+        return ClobKnobs(**self._group("clob"))
 
     def paper(self) -> PaperKnobs:
         """The simulated venue's knobs."""

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct, to_builtins
@@ -22,6 +21,7 @@ from pmm_tui.core.engine import Engine
 from pmm_tui.core.instructions import Instruction, Killed
 from pmm_tui.core.snapshot import DeskCard
 from pmm_tui.core.units import Nanos, to_cash
+from pmm_tui.feeds.base import Feed
 from pmm_tui.feeds.discovery import GammaFeed
 from pmm_tui.feeds.market_ws import MarketFeed
 from pmm_tui.feeds.wire import Decoder
@@ -44,11 +44,14 @@ from pmm_tui.venues.paper.fills import check_source
 from pmm_tui.venues.paper.matching import Matching
 from pmm_tui.venues.paper.venue import PaperVenue
 
+if TYPE_CHECKING:
+    from pmm_tui.venues.clob.keys import Keys, WalletLock
+    from pmm_tui.venues.clob.venue import ClobVenue
+
 KILL_FILE = "KILL"
 KILL_FILE_EVERY_S = 0.25
 WINDOW_S = 3.0
 """How long the faces may take to be let go."""
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Options(Struct, frozen=True):
@@ -62,6 +65,10 @@ class Options(Struct, frozen=True):
     """A tape to play instead of the profile's source."""
     run: str = ""
     """The run's name, where a console has chosen it for the desk that it starts."""
+    live: bool = False
+    """The flag that real money needs."""
+    confirm: str = ""
+    """The wallet's last characters, typed."""
 
 
 class Plan(Struct, frozen=True):
@@ -76,8 +83,10 @@ class Plan(Struct, frozen=True):
 def plan(profile: Profile, options: Options) -> Plan:
     """Check what was asked for; ValueError or OSError where it cannot be."""
     settings = profile.run()
-    if settings.mode != "paper":
-        raise CannotStart(f"{profile.file}: mode: found {settings.mode}; allowed: paper (this program has no production venue yet)")
+    if options.live and not profile.is_live:
+        raise CannotStart(f"{profile.file}: --live was given, but mode is {settings.mode}: this profile trades no real money")
+    if options.tape is not None and profile.is_live:
+        raise CannotStart(f"{profile.file}: mode is live: a tape is played by a paper profile")
     speed = parse_speed(options.speed or str(settings.speed))
     seconds = duration_s(options.duration)
     if options.tape is None and settings.source == "live":
@@ -92,14 +101,26 @@ def plan(profile: Profile, options: Options) -> Plan:
 class Run:
     """One desk. ValueError or OSError where it cannot be started."""
 
-    def __init__(self, profile: Profile, options: Options, to_stderr: bool) -> None:
+    def __init__(self, profile: Profile, options: Options, to_stderr: bool, keys: "Keys | None" = None) -> None:
+        """`keys`: what a live profile trades with, and nothing for any other; the yeses were asked for before."""
+        if (keys is not None) is not profile.is_live:
+            raise CannotStart(f"{profile.file}: mode is {profile.run().mode}: keys belong to a live desk, and to no other")
         self.plan = plan(profile, options)
         self.profile = profile
         logs = logs_folder(profile, options.logs)
         self.folder = run_folder(logs, options.run) if options.run else new_run(logs, profile)
         self.name = self.folder.name
         self.socket = socket_path(profile, self.name)
-        self.log: logging.Logger = start_logs(self.folder, "PAPER", to_stderr)
+        self.mode = "PAPER" if keys is None else "LIVE"
+        self.log: logging.Logger = start_logs(self.folder, self.mode, to_stderr)
+        self._keys = keys
+        self._lock: WalletLock | None = None
+        self._account = ""
+        if keys is not None:
+            from pmm_tui.runtime.production import secure, short, wallet_of  # a paper desk has no signer, not even the code of one
+
+            self._lock = secure(profile, keys)
+            self._account = short(wallet_of(profile, keys))
         self.stop = asyncio.Event()
         self.hurry = asyncio.Event()
         """A second signal: the end is not to wait for proof."""
@@ -112,7 +133,6 @@ class Run:
         knobs = profile.knobs()
         journal = Journal(self.folder, self._header())
         self.desk = Desk(Engine(knobs), journal, self.folder, self._card(), self.log, latch)
-        self.matching = Matching(profile.paper(), profile.run().seed, to_cash(knobs.desk.initial_balance))
         self._submit: Callable[[Instruction], None] = lambda instruction: None
 
     def _header(self) -> dict[str, object]:
@@ -127,15 +147,15 @@ class Run:
             "seed": settings.seed,
             "started": time.time_ns(),
             "knobs": to_builtins(self.profile.knobs()),
-            "paper": to_builtins(self.profile.paper()),
+            "paper": to_builtins(self.profile.paper()) if self._keys is None else None,
         }
 
     def _card(self) -> DeskCard:
-        live = "loopback" if urlsplit(self.profile.run().market_ws_url).hostname in _LOOPBACK else "live"
+        live = "loopback" if self.profile.is_loopback else "live"
         return DeskCard(
             run=self.name,
             profile=self.profile.name,
-            mode="PAPER",
+            mode=self.mode,
             source=live if self.plan.tape is None else "tape",
             started=Nanos(time.time_ns()),
             speed="" if self.plan.tape is None else speed_text(self.plan.speed),
@@ -143,8 +163,8 @@ class Run:
             engine_p99_us=0.0,
             pid=os.getpid(),
             version=pmm_tui.__version__,
-            fill_model=self.profile.paper().fill_model,
-            account="",
+            fill_model=self.profile.paper().fill_model if self._keys is None else "the venue",
+            account=self._account,
             busy="",
         )
 
@@ -166,12 +186,14 @@ class Run:
         finally:
             await crew.end()
             gc.unfreeze()
+            if self._lock is not None:
+                self._lock.release()
             await asyncio.wait({crew.start("the records' end", self._close())})
         return self._end()
 
     async def _play(self, crew: Crew, tape: TapeReader) -> None:
         pace = Pace(self.plan.speed)
-        conductor = Conductor(self.desk.step, self.matching)
+        conductor = Conductor(self.desk.step, self._matching())
         player = Player(self.desk, conductor, pace)
         self._submit = player.submit
         told = facts(tape, Decoder(), self.profile.run().markets)
@@ -183,8 +205,15 @@ class Run:
         settings, chance, clock = self.profile.run(), SystemRandom(), Clock()
         books = MarketFeed(self.profile.market_ws(), settings.market_ws_url, settings.clob_url, Decoder(), clock, chance)
         gamma = GammaFeed(self.profile.gamma(), self.profile.targeting(), settings.markets, settings.gamma_url, clock, chance)
-        venue = PaperVenue(self.matching, clock)
-        feeds = {"market": venue.tap(books), "gamma": venue.tap(gamma)}
+        venue: PaperVenue | ClobVenue
+        feeds: dict[str, Feed] = {}
+        if self._keys is None:
+            venue = PaperVenue(self._matching(), clock)
+        else:
+            from pmm_tui.runtime.production import open_production
+
+            venue, feeds = await open_production(self.profile, self._keys, clock, chance, self.desk)
+        feeds |= {"market": venue.tap(books), "gamma": venue.tap(gamma)}
         live = Live(self.desk, feeds, venue, clock, self._watcher(books), crew)
         self._submit = live.submit
         if self._latched:
@@ -195,6 +224,9 @@ class Run:
         finally:
             await crew.end()
             await live.close()
+
+    def _matching(self) -> Matching:
+        return Matching(self.profile.paper(), self.profile.run().seed, to_cash(self.profile.knobs().desk.initial_balance))
 
     def _watcher(self, books: MarketFeed) -> Callable[[Command], None]:
         markets = self.desk.engine.state.markets
@@ -241,8 +273,13 @@ class Run:
         loop.set_exception_handler(self._stray)
 
     def _signalled(self, number: signal.Signals) -> None:
+        if number == signal.SIGHUP and self._keys is not None and self.profile.live().on_hangup == "keep":
+            self.log.info("SIGHUP: the terminal is lost, the desk goes on")
+            return
         self._signals += 1
         self.log.info("%s: the run ends", number.name)
+        if self._signals > 2:
+            os._exit(3)  # the third time nothing is waited for, not even the records
         if self._signals > 1:
             self.hurry.set()
         self.stop.set()

@@ -1,11 +1,13 @@
 """Where a run begins: a profile becomes a desk, in this process or in one of its own."""
 
 import asyncio
+import getpass
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -13,25 +15,58 @@ from pmm_tui.api.server import SocketTaken
 from pmm_tui.record.files import open_private
 from pmm_tui.runtime.logs import end_logs
 from pmm_tui.runtime.places import CannotStart, logs_folder, new_run, socket_path
-from pmm_tui.runtime.profile import load
+from pmm_tui.runtime.profile import Profile, load
 from pmm_tui.runtime.run import Options, Run, plan
 from pmm_tui.study.performance import report
+
+if TYPE_CHECKING:
+    from pmm_tui.venues.clob.keys import Keys
 
 __all__ = ["CannotStart", "Options", "Started", "headless", "launch"]
 
 CONNECT_S = 15.0
 """How long a console waits for the desk that it started."""
+LINE_MAX = 10_000
 TOLD_MAX = 2_000
 """So many characters of what a desk said last are shown where it did not start."""
 
 
-def headless(options: Options, to_stderr: bool = True) -> int:
+def agreed(profile: Profile, options: Options, keys_in: IO[bytes] | None = None) -> "Keys | None":
+    """The keys of a live desk, once every yes was said; None for a paper desk. ValueError where a yes is missing, or a key.
+
+    keys_in: whence a desk that a console started has its keys; the console asked.
+    """
+    if not profile.is_live:
+        return None
+    from pmm_tui.runtime.consent import consent, find_keys, unpack  # a paper desk has no signer, not even the code of one
+    from pmm_tui.runtime.production import wallet_of
+
+    if keys_in is not None:
+        return unpack(keys_in.readline(LINE_MAX))
+    keys = find_keys(profile, password, _warn)
+    consent(profile, options.live, options.confirm, wallet_of(profile, keys), input if sys.stdin.isatty() else None)
+    return keys
+
+
+def password() -> str:
+    """Typed without echo; CannotStart where nobody can type."""
+    if not sys.stdin.isatty():
+        raise CannotStart("the keystore needs its password: start it on a terminal, or set POLYMARKET_KEYSTORE_PASSWORD")
+    return getpass.getpass("password of the keystore: ")
+
+
+def _warn(text: str) -> None:
+    sys.stderr.write(f"pmm-tui: {text}\n")
+
+
+def headless(options: Options, to_stderr: bool = True, keys_in: IO[bytes] | None = None) -> int:
     """One desk in this process, until its end. Exit codes: 0 ended in order, 3 ended killed or broken.
 
     ValueError or OSError, whose text says it all, where it cannot be started. `to_stderr`: log there too, and print the report.
     """
     try:
-        run = Run(load(options.profile), options, to_stderr)
+        profile = load(options.profile)
+        run = Run(profile, options, to_stderr, agreed(profile, options, keys_in))
         code = asyncio.run(run.main())
     except SocketTaken as taken:
         raise CannotStart(str(taken)) from taken
@@ -66,15 +101,24 @@ def launch(options: Options) -> Started:
     """
     profile = load(options.profile)
     plan(profile, options)
+    keys = agreed(profile, options)
     folder = new_run(logs_folder(profile, options.logs).absolute(), profile)
     words = [sys.executable, "-m", "pmm_tui", "desk", "--profile", profile.file, "--run", folder.name, "--logs", str(folder.parent)]
     for flag, value in (("--speed", options.speed), ("--duration", options.duration)):
         if value:
             words += [flag, value]
+    if keys is not None:
+        words.append("--keys-on-stdin")
     told = folder / "desk.out"
     out = open_private(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
-        child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)  # noqa: S603 - our own program
+        stdin = subprocess.DEVNULL if keys is None else subprocess.PIPE
+        child = subprocess.Popen(words, stdin=stdin, stdout=out, stderr=out, start_new_session=True)  # noqa: S603 - our own program
+        if keys is not None and child.stdin is not None:
+            from pmm_tui.runtime.consent import pack
+
+            with child.stdin as pipe:
+                pipe.write(pack(keys))
     finally:
         os.close(out)
     socket = socket_path(profile, folder.name)

@@ -18,7 +18,7 @@ from pmm_tui.runtime.knobs_model import GROUPS, KNOBS, RunSettings, gather
 from pmm_tui.runtime.profile import Complaint, Profile, ProfileRefused, diff, find, folders, list_profiles, load, packaged
 from pmm_tui.venues.paper.fills import PaperKnobs
 
-SHIPPED = ["demo", *(f"run-00{n}" for n in range(1, 8))]
+SHIPPED = ["demo", "local-prod", "prod-001", *(f"run-00{n}" for n in range(1, 8))]
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,70 @@
+"""The production desk that a demo shows beside its paper desk: the same market and tape, real orders over the real protocol, no money."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pmm_tui.runtime.places import CannotStart
+from pmm_tui.runtime.profile import find, load
+from pmm_tui.runtime.run import Options
+
+READY_S = 20.0
+PLACES = {
+    "gamma_url": "http://127.0.0.1:{port}/gamma",
+    "clob_url": "http://127.0.0.1:{port}",
+    "market_ws_url": "ws://127.0.0.1:{port}/ws/market",
+    "user_ws_url": "ws://127.0.0.1:{port}/ws/user",
+    "geoblock_url": "http://127.0.0.1:{port}/api/geoblock",
+}
+
+
+@contextmanager
+def beside(wanted: Sequence[Options]) -> Iterator[list[Options]]:
+    """What runs beside the desks that were asked for, for as long as this is open; nothing unless one demo was asked for, at real speed."""
+    profile = load(wanted[0].profile)
+    name = profile.run().beside
+    if len(wanted) > 1 or not name or wanted[0].speed not in ("", "1"):
+        yield []
+        return
+    with tempfile.TemporaryDirectory(prefix="pmm-tui-") as folder, exchange(profile.run().tape) as port:
+        path = Path(folder) / f"{find(name).stem}.yaml"
+        lines = [line for line in find(name).read_text(encoding="utf-8").splitlines() if line.split(":")[0] not in PLACES]
+        lines += [f"{key}: {url.format(port=port)}" for key, url in PLACES.items()]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        yield [Options(str(path), duration=wanted[0].duration, logs=wanted[0].logs)]
+
+
+@contextmanager
+def exchange(tape: str) -> Iterator[int]:
+    """An exchange on a free loopback port that plays a tape; the port. CannotStart, with what it said last, where it does not come up."""
+    words = [sys.executable, "-m", "pmm_tui", "exchange", "--tape", tape, "--port", "0"]
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, start_new_session=True)  # noqa: S603 - our own program
+        try:
+            yield _port(child)
+        except EOFError:
+            said.seek(0)
+            text = said.read().decode("utf-8", "replace").strip()
+            raise CannotStart(f"the exchange of the demo did not start: {text[-500:]}") from None
+        finally:
+            child.terminate()
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def _port(child: "subprocess.Popen[bytes]") -> int:
+    """The port that the exchange names on its first line, as JSON; EOFError where it ends first."""
+    deadline = time.monotonic() + READY_S
+    assert child.stdout is not None  # it was asked for  # noqa: S101 - tells the type checker
+    line = child.stdout.readline()
+    if not line or time.monotonic() > deadline:
+        raise EOFError
+    return int(json.loads(line)["port"])

@@ -1,0 +1,1 @@
+"""The production venue: real orders on Polymarket's CLOB."""
