@@ -67,7 +67,7 @@ def _needs_terminal() -> None:
 def start(
     context: typer.Context,
     profile: Annotated[
-        list[str] | None, typer.Option("--profile", "-p", help="A profile's name or file (see `pmm-tui profiles`); again for a second desk.")
+        list[str] | None, typer.Option("--profile", "-p", help="A profile's name or file (`pmm-tui profiles`); again for a second desk.")
     ] = None,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="Run the desk here without a console, structured log lines on stderr.")] = False,
     speed: Speed = "",
@@ -192,6 +192,27 @@ def profiles(
 
 
 @app.command()
+def exchange(
+    port: Annotated[int, typer.Option(help="On 127.0.0.1; 0: any that is free.", min=0, max=65535)] = 8700,
+    tape: Annotated[str, typer.Option(help="A tape whose orders the others send: `demo`, or a file; else a made-up crowd.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the crowd and of settlement.", min=0)] = 1,
+    speed: Annotated[float, typer.Option(help="How many of the tape's seconds pass in one.", min=0.001, max=1000)] = 1.0,
+    start_at: Annotated[float, typer.Option(help="Begin this many seconds into the tape.", min=0)] = 0.0,
+    faults: Annotated[Path | None, typer.Option(help="A YAML script of what shall go wrong.")] = None,
+    fund: Annotated[list[str] | None, typer.Option(help="ADDRESS=DOLLARS: what a wallet holds; again for more.")] = None,
+    grant: Annotated[str, typer.Option(help="Dollars that every wallet gets with its first key.")] = "1000",
+) -> None:
+    """Polymarket on this machine: the CLOB's real protocol over real sockets, and no money. The first line on stdout tells the port."""
+
+    def work() -> int:
+        from pmm_tui.runtime.exchanging import Wish, run_exchange
+
+        return run_exchange(Wish(port, tape, seed, speed, start_at, faults, tuple(fund or ()), grant))
+
+    _exit(work)
+
+
+@app.command()
 def preflight(profile: Profile, as_json: AsJson = False) -> None:
     """Check what must be so before real money: the venue, the key, the limits, an order placed and cancelled, a kill. Valid for today."""
 
@@ -252,6 +273,28 @@ def key(
             raise ValueError("the passwords differ; nothing was written")
         typer.echo(f"{make_keystore(to, private, password)} is in {to}; keep a copy, and the password elsewhere")
         return 0
+
+    _exit(work)
+
+
+@app.command()
+def wallet(
+    action: Annotated[str, typer.Argument(help="show, approve, wrap, unwrap, split, merge or redeem.")] = "show",
+    profile: Profile = "prod-001",
+    market: Annotated[str, typer.Option(help="For split, merge and redeem: a condition id or a slug.")] = "",
+    amount: Annotated[str, typer.Option(help="Dollars to wrap, or pairs to split or merge; merge without it: all pairs.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; only where the node is on this machine.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the wallet's balances, allowances and gas, or send what changes them after the wallet's last characters were typed."""
+
+    def work() -> int:
+        from pmm_tui.runtime.purse import Wish, purse
+        from pmm_tui.runtime.start import password
+
+        wish = Wish(action, market, amount, yes, as_json)
+        ask = input if sys.stdin.isatty() else None
+        return purse(profile, wish, password, typer.echo, _complain, ask)
 
     _exit(work)
 

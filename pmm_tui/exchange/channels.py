@@ -48,7 +48,7 @@ class Channels:
         self._sessions[self._count] = Session(channel)
         return self._count
 
-    def close(self, session: int) -> None:
+    def shut(self, session: int) -> None:
         """The socket is gone; what was on its way to it is dropped."""
         self._sessions.pop(session, None)
 
@@ -71,7 +71,7 @@ class Channels:
         if session is None:
             return
         if raw == "PING":
-            self._push(number, "", "PONG", at)
+            self._put(number, Frame(session.channel, "", "PONG", at))
             return
         try:
             said = msgspec.json.decode(raw)
@@ -227,6 +227,10 @@ class Channels:
     def _push(self, number: int, key: str, raw: str, at: Nanos) -> None:
         frame = Frame(self._sessions[number].channel, key, raw, at)
         for bent in self._faults.bend(frame, at):
-            if len(self._pending) < _PENDING_MAX:
-                self._count += 1
-                heapq.heappush(self._pending, (bent.at, self._count, number, bent))
+            self._put(number, bent)
+
+    def _put(self, number: int, frame: Frame) -> None:
+        if len(self._pending) >= _PENDING_MAX:
+            raise OverflowError("a million frames wait for their sockets")
+        self._count += 1
+        heapq.heappush(self._pending, (frame.at, self._count, number, frame))

@@ -70,6 +70,13 @@ class Ladder:
             if not level.orders:
                 self._drop(side, price)
 
+    def shrink(self, order: Order, size: Size) -> tuple[Side, Price]:
+        """A resting order becomes smaller and keeps its place; where it rests. `size` stays above what has matched."""
+        side, price = in_yes(self.market, order.token, order.side, order.price)
+        self._levels[side][price].total -= order.size - size
+        order.size = size
+        return side, price
+
     def rests(self, order: Order) -> bool:
         """Whether an order is in the book."""
         side, price = in_yes(self.market, order.token, order.side, order.price)
@@ -100,6 +107,16 @@ class Ladder:
     def reach(self, side: Side, limit: Price) -> list[tuple[Price, Size]]:
         """The levels of a side that a taker with this limit reaches, best first."""
         return [(price, size) for price, size in self.levels(side) if (price >= limit if side is _BUY else price <= limit)]
+
+    def ahead_of(self, order: Order) -> Size:
+        """What a taker meets before a resting order: better levels, and the older orders of its own."""
+        side, price = in_yes(self.market, order.token, order.side, order.price)
+        better = sum(int(size) for level, size in self.levels(side) if (level > price if side is _BUY else level < price))
+        for other in self._levels[side][price].orders.values():
+            if other is order:
+                break
+            better += other.rest
+        return Size(better)
 
     def orders(self) -> list[Order]:
         """Every resting order."""

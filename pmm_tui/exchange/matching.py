@@ -114,6 +114,13 @@ class Matching(Floor):
         self._tell_levels(at)
         return gone, kept
 
+    def reduce(self, order: Order, size: Size, at: Nanos) -> None:
+        """A participant of the exchange's own makes its order smaller, in its place: what a cancel from the back of a level looks like."""
+        pit = self.markets[order.market]
+        side, price = pit.ladder.shrink(order, size)
+        self._touched[order.market, side, price] = None
+        self._tell_levels(at)
+
     def cancel_where(self, wallet: str, at: Nanos, market: str = "", token: str = "", owner: str = "") -> tuple[list[str], dict[str, str]]:
         """Cancel every order of a wallet (empty: of any) that fits."""
         pits = [self.markets[market]] if market in self.markets else [] if market else list(self.markets.values())

@@ -7,7 +7,7 @@ import msgspec
 from pmm_tui.core.units import SECOND, Nanos, size_text
 from pmm_tui.exchange import shapes
 from pmm_tui.exchange.auth import Account
-from pmm_tui.exchange.eip712 import verify_order
+from pmm_tui.exchange.eip712 import verify_order, wallets_of
 from pmm_tui.exchange.faults import Faults
 from pmm_tui.exchange.public import query
 from pmm_tui.exchange.terms import Answer, Ask, Order
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 BAD_PAYLOAD = "Invalid order payload"
 BATCH_MAX = 15
 CANCELS_MAX = 1000
+EXCHANGES = (
+    "0xE111180000d2663C0091e4f400237545B87B996B",
+    "0xe2222d279d744050d28e00520010520000310F59",
+    "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa",
+)
+ALLOWED = str(2**256 - 1)
 
 
 class Private:
@@ -116,16 +122,25 @@ class Private:
             return _page([self._order(one) for one in mine if all(asked.get(n, getattr(one, f)) == getattr(one, f) for n, f in named)])
         if ask.path.startswith("/data/order/"):
             found = self._matching.orders.get(ask.path.removeprefix("/data/order/"))
-            return shapes.answer(None if found is None or found.owner != account.api_key else self._order(found))
+            if found is None or found.owner != account.api_key:
+                return shapes.error("order not found", 404)
+            return shapes.answer(self._order(found))
         if ask.path == "/data/trades":
             return self._trades(asked, account)
         if ask.path == "/balance-allowance":
-            token = asked.get("token_id", "")
-            held = self._matching.shares(account.address, token) if token else self._matching.cash(account.address)
-            return shapes.answer({"balance": str(held), "allowances": {}})
+            return self._balance(asked, account)
         fixed: dict[str, Any] = {"/balance-allowance/update": None, "/auth/ban-status/closed-only": {"closed_only": False}}
         fixed["/notifications"] = []
         return shapes.answer(fixed[ask.path]) if ask.path in fixed else shapes.error("not found", 404)
+
+    def _balance(self, asked: dict[str, str], account: Account) -> Answer:
+        """The balance of the wallet that the signature type names; of several that it may be, the one that holds something."""
+        kind, token = asked.get("signature_type", "0"), asked.get("token_id", "")
+        if kind not in ("0", "1", "2", "3"):
+            return shapes.error("invalid signature type")
+        wallets = [account.address] if kind == "0" else wallets_of(account.address, int(kind))
+        held = max(self._matching.shares(one.lower(), token) if token else self._matching.cash(one.lower()) for one in wallets)
+        return shapes.answer({"balance": str(held), "allowances": dict.fromkeys(EXCHANGES, ALLOWED)})
 
     def _order(self, one: Order) -> dict[str, Any]:
         return shapes.order(one, self._matching.markets[one.market].market)

@@ -1,5 +1,6 @@
 """The endpoints that need no key: the CLOB's market data, Gamma's keyset page, geoblock, version and time."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -14,6 +15,8 @@ from pmm_tui.exchange.terms import Answer, Ask
 if TYPE_CHECKING:
     from pmm_tui.exchange.matching import Matching
 
+VOLUME = 250_000.0
+"""Dollars a day, of every market: what a desk that chooses by volume asks for."""
 NO_BOOK = "No orderbook exists for the requested token id"
 
 
@@ -66,7 +69,7 @@ def _of_token(matching: "Matching", ask: Ask, at: Nanos) -> Answer | None:
     bid, ask_price = (bids[0][0] if bids else 0), (asks[0][0] if asks else ONE)
     last = matching.last(market.id)
     side = query(ask).get("side", "BUY").upper()
-    said: dict[str, Any] = {
+    said: dict[str, Callable[[], Any]] = {
         "/book": lambda: shapes.book(matching, market, inner, at),
         "/price": lambda: {"price": price_text(bid if side == "BUY" else ask_price)},
         "/midpoint": lambda: {"mid": f"{(bid + ask_price) / 2 / ONE:.6f}".rstrip("0").rstrip(".")},
@@ -75,8 +78,8 @@ def _of_token(matching: "Matching", ask: Ask, at: Nanos) -> Answer | None:
         "/tick-size": lambda: {"minimum_tick_size": dollars(matching.tick(market.id))},
         "/neg-risk": lambda: {"neg_risk": market.neg_risk},
         "/fee-rate": lambda: {"base_fee": 1000 if market.fees.rate else 0},
-    }[path]()
-    return shapes.answer(said)
+    }
+    return shapes.answer(said[path]())
 
 
 def _books(matching: "Matching", ask: Ask, at: Nanos) -> Answer:
@@ -104,8 +107,14 @@ def _iso(at: Nanos) -> str:
 def _gamma_market(matching: "Matching", number: int, market: Market) -> dict[str, Any]:
     said: dict[str, Any] = {"id": str(number), "slug": market.slug, "question": market.question, "conditionId": market.id}
     pair = (f'["{market.outcomes[0]}", "{market.outcomes[1]}"]', f'["{market.yes}", "{market.no}"]')
-    said |= {"outcomes": pair[0], "outcomePrices": '["0.5", "0.5"]', "clobTokenIds": pair[1], "active": True, "closed": False}
-    said |= {"archived": False, "acceptingOrders": True, "enableOrderBook": True, "negRisk": market.neg_risk}
+    pit = matching.markets[market.id]
+    mid, best = _touch(matching, market)
+    yes = pit.payout if pit.payout is not None else mid
+    prices = f'["{price_text(yes)}", "{price_text(ONE - yes)}"]'
+    said |= {"outcomes": pair[0], "outcomePrices": prices, "clobTokenIds": pair[1], "active": True, "closed": pit.closed}
+    said |= {"archived": False, "acceptingOrders": not pit.closed, "enableOrderBook": True, "negRisk": market.neg_risk}
+    said |= best | {"volume24hr": VOLUME, "liquidityNum": VOLUME}
+    said |= {"umaResolutionStatus": "resolved"} if pit.payout is not None else {}
     said |= {"endDate": _iso(market.closes)} if market.closes else {}
     said |= {"eventStartTime": _iso(market.opens)} if market.opens else {}
     said |= {"orderMinSize": shares(market.min_size), "orderPriceMinTickSize": dollars(matching.tick(market.id))}
@@ -115,16 +124,26 @@ def _gamma_market(matching: "Matching", number: int, market: Market) -> dict[str
     return said | ({"version": "v2"} if market.protocol == 3 else {})
 
 
+def _touch(matching: "Matching", market: Market) -> tuple[int, dict[str, Any]]:
+    """The mid of YES (half a dollar where the book has not two sides), and the touch as Gamma tells it."""
+    bids, asks = matching.levels(market.yes, Side.BUY), matching.levels(market.yes, Side.SELL)
+    if not bids or not asks:
+        return ONE // 2, {}
+    bid, ask = bids[0][0], asks[0][0]
+    return (bid + ask) // 2, {"bestBid": dollars(bid), "bestAsk": dollars(ask), "spread": dollars(ask - bid)}
+
+
 def _gamma(matching: "Matching", ask: Ask, at: Nanos) -> Answer:
     asked = parse_qs(ask.query)
-    slugs, conditions = set(asked.get("slug", ())), set(asked.get("condition_ids", ()))
+    names = {name for what in ("slug", "condition_ids", "clob_token_ids") for name in asked.get(what, ())}
+    closed = asked.get("closed", ["false"])[-1] == "true"
     try:
         limit = max(1, min(100, int(asked.get("limit", ["20"])[-1])))
         start = max(0, int(asked.get("after_cursor", asked.get("offset", ["0"]))[-1]))
     except ValueError:
         return shapes.error("invalid pagination")
-    listed = list(enumerate((state.market for state in matching.markets.values()), 1))
-    found = [(n, one) for n, one in listed if (not slugs or one.slug in slugs) and (not conditions or one.id in conditions)]
+    listed = [(n, pit.market) for n, pit in enumerate(matching.markets.values(), 1) if pit.closed is closed]
+    found = [(n, one) for n, one in listed if not names or names & {one.slug, one.id, one.yes, one.no}]
     page = [_gamma_market(matching, n, one) for n, one in found[start : start + limit]]
     if ask.path == "/gamma/markets":
         return shapes.answer(page, headers={"deprecation": "true", "sunset": "Fri, 01 May 2026"})

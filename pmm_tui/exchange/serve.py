@@ -9,38 +9,54 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from pmm_tui.core.units import Nanos
+from pmm_tui.core.units import SECOND, Nanos
+from pmm_tui.exchange.faults import CUT
 from pmm_tui.exchange.polymarket import Polymarket
 from pmm_tui.exchange.terms import Ask
 
-_POLL_S = 0.01
-_OUTBOX_MAX = 100_000
+OUTBOX_MAX = 50_000
+"""A socket that lets so many frames wait is closed: no frame is ever left out."""
+_SLEEP_S_MAX = 1.0
+_PATHS = ("/ws/market", "/ws/user", "/rtds")
+
+
+class Dropped(ConnectionAbortedError):
+    """A fault has the connection end without an answer."""
 
 
 class Servers:
-    """The async coat: an ASGI `app`, and `run`, the one task that lets time pass. A slow socket only ever fills its own outbox."""
+    """The async coat: an ASGI `app`, and `run`, the one task that lets time pass."""
 
     def __init__(self, venue: Polymarket, clock: Callable[[], Nanos]) -> None:
         self._venue = venue
         self._clock = clock
         self._outboxes: dict[int, asyncio.Queue[str]] = {}
-        methods = ["GET", "POST", "DELETE"]
-        sockets = [WebSocketRoute(path, self._socket) for path in ("/ws/market", "/ws/user")]
-        self.app = Starlette(routes=[*sockets, Route("/{path:path}", self._http, methods=methods)])
+        self._woken = asyncio.Event()
+        sockets = [WebSocketRoute(path, self._socket) for path in _PATHS]
+        self.app = Starlette(routes=[*sockets, Route("/{path:path}", self._http, methods=["GET", "POST", "DELETE"])])
 
     async def run(self) -> None:
         """Advance the exchange and send what is due, until cancelled."""
         while True:
+            self._woken.clear()
             self._flush()
-            await asyncio.sleep(_POLL_S)
+            wait_s = min(_SLEEP_S_MAX, max(0.0, (self._venue.due() - self._clock()) / SECOND))
+            try:
+                await asyncio.wait_for(self._woken.wait(), wait_s)
+            except TimeoutError:
+                continue
 
     def _flush(self) -> None:
         now = self._clock()
         self._venue.advance(now)
         for number, frame in self._venue.frames(now):
             outbox = self._outboxes.get(number)
-            if outbox is not None and not outbox.full():
-                outbox.put_nowait(frame.raw)
+            if outbox is None:
+                continue
+            if outbox.full():
+                del self._outboxes[number]  # its sender ends, and with it the socket
+                continue
+            outbox.put_nowait(frame.raw)
 
     async def _http(self, request: Request) -> Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -49,31 +65,46 @@ class Servers:
         verdict = self._venue.faults.judge(ask, self._clock())
         await asyncio.sleep(verdict.late_ms / 1000)
         answer = verdict.carry(ask, self._clock(), self._venue.answer)
-        self._flush()
+        self._woken.set()
         await asyncio.sleep(verdict.delay_ms / 1000)
-        if verdict.hang:
+        if answer is None and not verdict.drop:
             await asyncio.Event().wait()
         if answer is None:
-            raise ConnectionAbortedError("a fault dropped this connection")
+            raise Dropped
         return Response(answer.body, answer.status, answer.headers, answer.kind)
 
     async def _socket(self, socket: WebSocket) -> None:
+        verdict = self._venue.faults.judge(Ask("GET", socket.url.path), self._clock())
+        refused = verdict.before
+        if refused is not None or verdict.drop:
+            await socket.send_denial_response(Response(status_code=refused.status if refused is not None else 502))
+            return
         await socket.accept()
-        number = self._venue.open(socket.url.path.rpartition("/")[2])
-        outbox = self._outboxes[number] = asyncio.Queue(_OUTBOX_MAX)
-        sender = asyncio.create_task(_send(socket, outbox))
+        channel = socket.url.path.rpartition("/")[2]
+        number = self._venue.open(channel)
+        outbox = self._outboxes[number] = asyncio.Queue(OUTBOX_MAX)
+        tasks = {asyncio.create_task(self._send(socket, number, outbox)), asyncio.create_task(self._hear(socket, channel, number))}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._outboxes.pop(number, None)
+            self._venue.shut(channel, number)
+
+    async def _hear(self, socket: WebSocket, channel: str, number: int) -> None:
         try:
             while True:
-                self._venue.hear(number, await socket.receive_text(), self._clock())
-                self._flush()
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # the client is gone
-        finally:
-            sender.cancel()
-            del self._outboxes[number]
-            self._venue.channels.close(number)
+                self._venue.hear(channel, number, await socket.receive_text(), self._clock())
+                self._woken.set()
+        except (WebSocketDisconnect, RuntimeError, KeyError):
+            return  # the client is gone, or sent what is no text
 
-
-async def _send(socket: WebSocket, outbox: asyncio.Queue[str]) -> None:
-    while True:
-        await socket.send_text(await outbox.get())
+    async def _send(self, socket: WebSocket, number: int, outbox: asyncio.Queue[str]) -> None:
+        while number in self._outboxes:
+            raw = await outbox.get()
+            whole, cut, _ = raw.partition(CUT)
+            await socket.send_text(whole)
+            if cut:
+                return

@@ -29,6 +29,9 @@ class Settling:
         later: Callable[[Nanos, Callable[[Nanos], None]], None],
         tell: Callable[[Fact], None],
     ) -> None:
+        self.fail_share = rules.fail_share
+        self.retry_share = rules.retry_share
+        self.retry_ms = rules.retry_ms
         self._chance = chance
         self._rules = rules
         self._wallet = wallet
@@ -41,12 +44,12 @@ class Settling:
         self._tell(TradeTold(at, structs.replace(trade)))
         rules, chance = self._rules, self._chance
         mined = Nanos(at + int(rules.mined_after_ms * (0.5 + chance.random())) * MILLI)
-        if rules.fail_share and chance.random() < rules.fail_share:
+        if self.fail_share and chance.random() < self.fail_share:
             self._later(mined, lambda now: self.step(trade, "FAILED", now))
             return
-        if rules.retry_share and chance.random() < rules.retry_share:
+        if self.retry_share and chance.random() < self.retry_share:
             self._later(mined, lambda now: self.step(trade, "RETRYING", now))
-            mined = Nanos(mined + rules.retry_ms * MILLI)
+            mined = Nanos(mined + self.retry_ms * MILLI)
         self._later(mined, lambda now: self.step(trade, "MINED", now))
         self._later(Nanos(mined + rules.confirmed_after_ms * MILLI), lambda now: self.step(trade, "CONFIRMED", now))
 
