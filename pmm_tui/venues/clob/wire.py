@@ -97,7 +97,7 @@ def exact(place: Place, market: Market) -> tuple[Decimal, Decimal, Decimal]:
     if place.token not in (market.yes, market.no):
         raise ValueError("the token is none of this market")
     if tick not in TICKS or price % tick or not tick <= price <= ONE - tick:
-        raise ValueError(f"price {price_text(price)}: allowed: multiples of {price_text(tick)} from it to 1 less it")
+        raise ValueError(f"price {price_text(price)} is off the grid: allowed: the tick {price_text(tick)} to 1 less it, in ticks")
     if size <= 0 or size % LOT:
         raise ValueError(f"size {size_text(size)}: allowed: multiples of 0.01 share, above 0")
     return Decimal(price).scaleb(-4), Decimal(size).scaleb(-6), Decimal(tick).scaleb(-4)
