@@ -4,6 +4,7 @@
 PYTHONS = python3.13 python3.12 python3.11 python3.14 python3 python
 PROFILE = demo
 WORKERS = 2
+ANVIL   = @foundry-rs/anvil@1.7.1
 ARGS    =
 
 PY      = .venv/bin/python
@@ -15,11 +16,12 @@ OLDER   = import sys; sys.exit(sys.version_info < (3, 11))
 # An environment knows its own path (the editable install, the launcher), so a checkout that was moved is set up again: quick, all is there.
 HERE   := $(shell pwd | cksum | cut -d ' ' -f 1)
 
-.PHONY: help run test lint lock clean
+.PHONY: help run test lint lock clean anvil
 
 help:
 	@echo 'make run    set up .venv and start the console (PROFILE=demo, ARGS="--speed max")'
 	@echo 'make test   set up .venv, then lint and the whole test suite (WORKERS=2, ARGS="-k book")'
+	@echo 'make anvil  install the test node into .venv, where npm is there; make test does it too'
 	@echo 'make lint   ruff, mypy and the import contracts'
 	@echo 'make lock   make the two lock files anew'
 	@echo 'make clean  remove .venv, caches and build products; logs stay'
@@ -27,7 +29,7 @@ help:
 run: .venv/run-$(HERE)
 	@.venv/bin/pmm-tui --profile $(PROFILE) $(ARGS)
 
-test: lint
+test: lint anvil
 	$(PY) -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
 	$(PY) -m tests.branches
 
@@ -35,6 +37,14 @@ lint: .venv/test-$(HERE)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+# The tests of settlement and of the wallet need a real node; where it cannot be installed they skip and say so.
+anvil: .venv/python
+	@if [ -e .venv/anvil/node_modules/.bin/anvil ]; then exit 0; fi; \
+	if ! command -v npm >/dev/null 2>&1; then echo 'npm is not here: the tests on a real node will skip'; exit 0; fi; \
+	echo 'Installing the test node (once)'; \
+	npm install --prefix .venv/anvil --no-audit --no-fund --loglevel=error $(ANVIL) >/dev/null \
+	  || echo 'the test node could not be installed: the tests on a real node will skip'
 
 lock: .venv/python
 	@$(PY) -m uv --version >/dev/null 2>&1 || $(PIP) install uv

@@ -121,8 +121,12 @@ class Node:
         asked = {"from": sender, "to": to, "data": "0x" + call.hex(), "gas": hex(GAS_MAX)}
         tx = await self.ask("eth_sendTransaction", asked)
         receipt: dict[str, Any] | None = None
-        while receipt is None:  # a node that mines at once answers the first time
-            receipt = await self.ask("eth_getTransactionReceipt", tx)
+        try:
+            async with asyncio.timeout(ASK_S):
+                while receipt is None:  # a node that mines at once answers the first time
+                    receipt = await self.ask("eth_getTransactionReceipt", tx)
+        except TimeoutError:
+            raise NoNode(f"the node did not mine {tx} within {ASK_S:g} s") from None
         if receipt["status"] != "0x1":
             await self.ask("eth_call", asked, "latest")  # refused again, this time with its reason
             raise NotSettled("refused, for a reason that has gone")

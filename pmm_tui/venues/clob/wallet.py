@@ -1,20 +1,27 @@
 """The wallet on the chain: what it holds and allows, what gas costs, and the few transactions that an account sends for itself."""
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Sequence
 from typing import Any, Self, TypeVar
 
 import aiohttp
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from msgspec import Struct
-from web3 import AsyncHTTPProvider, AsyncWeb3, Web3
-from web3.exceptions import ContractLogicError, TimeExhausted, TransactionNotFound, Web3Exception, Web3RPCError
-from web3.types import TxParams, TxReceipt, Wei
 
 from pmm_tui.core.market import Market
 from pmm_tui.core.units import Cash, Size
 from pmm_tui.exchange.contracts import POLYGON, Chain, artefacts
+
+with warnings.catch_warnings():
+    # web3 loads a deprecated half of websockets for a provider that is not used here.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from web3 import AsyncHTTPProvider, AsyncWeb3, Web3
+    from web3.exceptions import ContractLogicError, TimeExhausted, TransactionNotFound, Web3Exception, Web3RPCError
+    from web3.types import TxParams, TxReceipt
 
 UNLIMITED = 2**256 - 1
 ENOUGH = 2**128
@@ -29,6 +36,7 @@ GAS_PRICE_MAX = 5_000 * 10**9
 FEED_AGE_S = 86_400
 T = TypeVar("T")
 _WEI = 10**18
+_ROUND = "(uint80,int256,uint256,uint256,uint80)"
 _NONE32 = b"\x00" * 32
 
 
@@ -158,20 +166,19 @@ class Wallet:
     async def holdings(self, tokens: Sequence[str] = ()) -> Holdings:
         """Dollars, gas, and the shares of these tokens."""
         sender = self._account.address if self._account is not None else self.owner
-        pusd, asset, pol = await asyncio.gather(
-            self._read(self._dollar, self.chain.pusd, "balanceOf", self.owner),
-            self._read(self._dollar, self.chain.asset, "balanceOf", self.owner),
-            self._asked(self._w3.eth.get_balance(sender)),
-        )
+        pusd = await self._read(self._dollar, self.chain.pusd, "balanceOf", "uint256", self.owner)
+        asset = await self._read(self._dollar, self.chain.asset, "balanceOf", "uint256", self.owner)
+        pol = await self._asked(self._w3.eth.get_balance(sender))
         held: list[int] = []
         if tokens:
             owners, ids = [self.owner] * len(tokens), [int(token) for token in tokens]
-            held = await self._read(self._tokens, self.chain.tokens, "balanceOfBatch", owners, ids)
+            held = await self._read(self._tokens, self.chain.tokens, "balanceOfBatch", "uint256[]", owners, ids)
         return Holdings(Cash(pusd), Cash(asset), pol, tuple((token, Size(size)) for token, size in zip(tokens, held, strict=True)))
 
     async def allowances(self) -> list[Allowance]:
         """Every allowance that trading, splitting, merging and redeeming need, as the chain has it."""
-        return list(await asyncio.gather(*(self._allowance(*each) for each in self._wanted())))
+        # One after the other: a dozen calls made ready at once would hold the loop.
+        return [await self._allowance(*each) for each in self._wanted()]
 
     def _wanted(self) -> list[tuple[str, str, str, str]]:
         at = self.chain
@@ -184,9 +191,9 @@ class Wallet:
 
     async def _allowance(self, token: str, token_address: str, spender: str, address: str) -> Allowance:
         if token == "pUSD":
-            amount: int = await self._read(self._dollar, token_address, "allowance", self.owner, address)
+            amount: int = await self._read(self._dollar, token_address, "allowance", "uint256", self.owner, address)
         else:
-            approved = await self._read(self._tokens, token_address, "isApprovedForAll", self.owner, address)
+            approved = await self._read(self._tokens, token_address, "isApprovedForAll", "bool", self.owner, address)
             amount = UNLIMITED if approved else 0
         return Allowance(token, spender, address, token_address, amount)
 
@@ -194,7 +201,7 @@ class Wallet:
         """What one coin of gas costs in dollars by the chain's own feed; None where there is no feed or it is old."""
         if not await self._asked(self._w3.eth.get_code(Web3.to_checksum_address(self.chain.pol_usd))):
             return None
-        _, answer, _, updated, _ = await self._read(self._feed, self.chain.pol_usd, "latestRoundData")
+        _, answer, _, updated, _ = await self._read(self._feed, self.chain.pol_usd, "latestRoundData", _ROUND)
         now = (await self._asked(self._w3.eth.get_block("latest")))["timestamp"]
         return answer / 10**8 if answer > 0 and now - updated < FEED_AGE_S else None
 
@@ -253,9 +260,9 @@ class Wallet:
             units, (most, tip), nonce = await asyncio.gather(
                 self._units(step), self._fees(), self._asked(self._w3.eth.get_transaction_count(account.address, "pending"))
             )
-            tx: TxParams = {
+            tx: dict[str, Any] = {
                 "chainId": self.chain.chain_id, "nonce": nonce, "to": Web3.to_checksum_address(step.to), "data": HexBytes(step.data),
-                "value": Wei(0), "gas": int(units * SPARE), "maxFeePerGas": Wei(most), "maxPriorityFeePerGas": Wei(tip), "type": 2,
+                "value": 0, "gas": int(units * SPARE), "maxFeePerGas": most, "maxPriorityFeePerGas": tip, "type": 2,
             }  # fmt: skip
             # Signing takes milliseconds where the curve is not native.
             signed = await asyncio.to_thread(account.sign_transaction, tx)
@@ -274,7 +281,7 @@ class Wallet:
         if self._account is None:
             raise NotOurs("there is no key here")
         if self._account.address != self.owner:
-            raise NotOurs(f"the wallet {self.owner} is a contract: its transactions go through the venue's relayer, not from the key's account")
+            raise NotOurs(f"{self.owner} is not the key's own account: the venue's relayer sends for it")
         return self._account
 
     async def _sent_after_all(self, key: HexBytes, sent: str) -> None:
@@ -302,8 +309,14 @@ class Wallet:
             raise NoGas(f"gas costs {most / 10**9:.0f} gwei; at most {GAS_PRICE_MAX // 10**9} is paid")
         return most, tip
 
-    async def _read(self, contract: Any, address: str, name: str, *arguments: Any) -> Any:
-        return await self._asked(contract(address=Web3.to_checksum_address(address)).functions[name](*arguments).call())
+    async def _read(self, contract: Any, address: str, name: str, kind: str, *arguments: Any) -> Any:
+        """What a view function returns; Unreachable where there is no such contract."""
+        tx: TxParams = {"to": Web3.to_checksum_address(address), "data": contract.encode_abi(name, list(arguments))}
+        said = await self._asked(self._w3.eth.call(tx))
+        try:
+            return decode([kind], bytes(said))[0]
+        except DecodingError:
+            raise Unreachable(f"the node knows no contract with {name} at {address}") from None
 
     async def _asked(self, answer: Awaitable[T]) -> T:
         """What the node answers, or what went wrong in our words: its own could hold its URL."""
