@@ -98,8 +98,8 @@ def start(
             return headless(wanted[0])
         from pmm_tui.tui.app import run
 
-        with beside(wanted) as more:
-            desks = [launch(options) for options in [*wanted, *more]]
+        with beside(wanted) as all_of_them:
+            desks = [launch(options) for options in all_of_them]
             code = run([desk.socket for desk in desks], keep=keep)
             for desk in desks:
                 if not desk.ended(0.0 if keep else ENDING_S):
@@ -111,14 +111,20 @@ def start(
 
 @app.command(hidden=True)
 def desk(
-    profile: Profile, run: str = "", speed: Speed = "", duration: Duration = "", logs: Logs = None, keys_on_stdin: bool = False
+    profile: Profile,
+    run: str = "",
+    speed: Speed = "",
+    duration: Duration = "",
+    logs: Logs = None,
+    keys_on_stdin: bool = False,
+    start_at: float = 0.0,
 ) -> None:
     """One desk in this process, seen only through its api: what a console starts."""
 
     def work() -> int:
         from pmm_tui.runtime.start import Options, headless
 
-        options = Options(profile=profile, speed=speed, duration=duration, logs=logs, run=run)
+        options = Options(profile=profile, speed=speed, duration=duration, logs=logs, run=run, start_at_s=start_at)
         return headless(options, to_stderr=False, keys_in=sys.stdin.buffer if keys_on_stdin else None)
 
     _exit(work)

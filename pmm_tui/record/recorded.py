@@ -3,9 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from pmm_tui.core.events import Event, MarketClosed, MarketListed, MarketResolved
-from pmm_tui.core.market import Market
-from pmm_tui.core.units import Nanos, Price
+from msgspec import structs
+
+from pmm_tui.core.book import Book
+from pmm_tui.core.events import BookChanged, BookReset, Event, MarketClosed, MarketListed, MarketResolved, TickSizeChanged
+from pmm_tui.core.market import Market, Side
+from pmm_tui.core.units import SECOND, Nanos, Price
 from pmm_tui.feeds.gamma import market_of, payout_of, read
 from pmm_tui.feeds.wire import Decoder
 from pmm_tui.record.tape import GAMMA, MARKET, REST, TapeFrame
@@ -48,6 +51,36 @@ class _Listings:
 def _wants(wanted: Collection[str], market: Market) -> bool:
     names = (market.slug, market.id, market.yes, market.no)
     return not wanted or "auto" in wanted or any(name in names or fnmatchcase(market.slug, name) for name in wanted)
+
+
+def begin_at(told: Iterable[Event], seconds: float) -> Iterator[Event]:
+    """The same facts from so many seconds after the first one on: before them what was listed, and each book as it is by then."""
+    books: dict[str, Book] = {}
+    listed: dict[str, MarketListed] = {}
+    begin = Nanos(0)
+    for fact in told:
+        begin = begin or Nanos(fact.at + int(seconds * SECOND))
+        if fact.at >= begin:
+            for market in listed.values():
+                yield structs.replace(market, at=begin)
+            for name, book in books.items():
+                bids, asks = (tuple(reversed(book.levels(side, 10_000))) for side in (Side.BUY, Side.SELL))
+                yield BookReset(begin, name, book.ts, bids, asks)
+            books, listed = {}, {}
+            yield fact
+        elif isinstance(fact, MarketListed):
+            listed[fact.market.id] = fact
+            books.setdefault(fact.market.id, Book(fact.market.tick))
+        elif isinstance(fact, MarketResolved | MarketClosed):
+            listed.pop(fact.market, None)
+            books.pop(fact.market, None)
+        elif isinstance(fact, BookReset) and fact.market in books:
+            books[fact.market].reset(fact.bids, fact.asks, fact.ts, fact.tick)
+        elif isinstance(fact, BookChanged) and fact.market in books:
+            for side, price, size in fact.changes:
+                books[fact.market].change(side, price, size, fact.ts)
+        elif isinstance(fact, TickSizeChanged) and fact.market in books:
+            books[fact.market].retick(fact.tick)
 
 
 def facts(frames: Iterable[TapeFrame], decoder: Decoder, wanted: Collection[str] = ()) -> Iterator[Event]:

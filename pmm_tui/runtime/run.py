@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import pmm_tui
 from pmm_tui.api.server import Api
 from pmm_tui.core.commands import Command, Unwatch, Watch
 from pmm_tui.core.engine import Engine
+from pmm_tui.core.events import Event
 from pmm_tui.core.instructions import Instruction, Killed
 from pmm_tui.core.snapshot import DeskCard
 from pmm_tui.core.units import Nanos, to_cash
@@ -28,7 +29,7 @@ from pmm_tui.feeds.wire import Decoder
 from pmm_tui.record.conduct import Conductor
 from pmm_tui.record.files import replace_summary
 from pmm_tui.record.journal import Journal
-from pmm_tui.record.recorded import facts
+from pmm_tui.record.recorded import begin_at, facts
 from pmm_tui.record.tape import TapeReader, read_tape
 from pmm_tui.runtime.board import DeskBoard
 from pmm_tui.runtime.clock import Clock
@@ -69,6 +70,8 @@ class Options(Struct, frozen=True):
     """The flag that real money needs."""
     confirm: str = ""
     """The wallet's last characters, typed."""
+    start_at_s: float = 0.0
+    """Begin a tape so many seconds in."""
 
 
 class Plan(Struct, frozen=True):
@@ -106,6 +109,7 @@ class Run:
         if (keys is not None) is not profile.is_live:
             raise CannotStart(f"{profile.file}: mode is {profile.run().mode}: keys belong to a live desk, and to no other")
         self.plan = plan(profile, options)
+        self._start_at_s = options.start_at_s
         self.profile = profile
         logs = logs_folder(profile, options.logs)
         self.folder = run_folder(logs, options.run) if options.run else new_run(logs, profile)
@@ -196,7 +200,9 @@ class Run:
         conductor = Conductor(self.desk.step, self._matching())
         player = Player(self.desk, conductor, pace)
         self._submit = player.submit
-        told = facts(tape, Decoder(), self.profile.run().markets)
+        told: Iterator[Event] = facts(tape, Decoder(), self.profile.run().markets)
+        if self._start_at_s:
+            told = begin_at(told, self._start_at_s)
         window = await self._open(crew, DeskBoard(self.desk, self.profile, player.submit, self.stop, pace))
         await self._trade(crew, window, player.run(told, self.stop, lambda: tape.position))
         tape.close()

@@ -107,6 +107,8 @@ def launch(options: Options) -> Started:
     for flag, value in (("--speed", options.speed), ("--duration", options.duration)):
         if value:
             words += [flag, value]
+    if options.start_at_s:
+        words += ["--start-at", f"{options.start_at_s:g}"]
     if keys is not None:
         words.append("--keys-on-stdin")
     told = folder / "desk.out"

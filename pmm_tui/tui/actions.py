@@ -164,6 +164,14 @@ def speed(app: "PmmApp", step: int, around: bool = False) -> None:
     send(app, "speed", {"speed": SPEEDS[to]})
 
 
+def flip(app: "PmmApp") -> None:
+    """The other desk becomes the one that keys go to."""
+    if app.scene.beside is None:
+        app.say("there is one desk only; give --profile twice for two", "warn")
+    else:
+        app.flip()
+
+
 def turn(app: "PmmApp", step: int) -> None:
     """The pane after or before this one."""
     app.show_pane((app.scene.pane - 1 + step) % PANES + 1)
@@ -180,11 +188,13 @@ def show_help(app: "PmmApp") -> None:
 
 
 def leave(app: "PmmApp") -> None:
-    """Quit the console; a paper desk that it started ends with it."""
+    """Quit the console; a desk without real money that it started ends with it."""
 
     async def go() -> None:
-        if app.stops_paper and app.scene.frame is not None and not app.scene.live:
-            await app.source.command("stop", {})
+        for source in app.sources:
+            frame = source.latest()
+            if app.stops_paper and frame is not None and (frame.card.mode != "LIVE" or frame.card.source == "loopback"):
+                await source.command("stop", {})
         app.exit()
 
     app.start(go())
@@ -203,6 +213,7 @@ ACTIONS: dict[str, Callable[["PmmApp"], None]] = {
     "faster": partial(speed, step=1),
     "slower": partial(speed, step=-1),
     "speed": partial(speed, step=1, around=True),
+    "flip": flip,
     "down": lambda app: app.choose(1),
     "up": lambda app: app.choose(-1),
     "next_pane": partial(turn, step=1),

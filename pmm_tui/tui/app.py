@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -23,7 +23,7 @@ from pmm_tui.core.units import Nanos
 from pmm_tui.tui.actions import ACTIONS
 from pmm_tui.tui.dialogs.question import Dialog, TypePhrase
 from pmm_tui.tui.keys import KEYS
-from pmm_tui.tui.rows import book, chart, desk, foot, top
+from pmm_tui.tui.rows import book, chart, desk, duo, foot, top
 from pmm_tui.tui.rows.lines import Builder
 from pmm_tui.tui.state import OVER, Scene
 from pmm_tui.tui.widgets.pane import Pane
@@ -69,13 +69,15 @@ class PmmApp(App[None]):
     def __init__(
         self,
         source: Source,
-        *,
+        *more: Source,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = time.time_ns,
         pull_s: float = PULL_S,
     ) -> None:
         super().__init__()
-        self.source = source
+        self.sources = (source, *more)
+        self.target = 0
+        """Which desk the keys go to."""
         self.clock = clock
         self._wall = wall
         self._pull_s = pull_s
@@ -93,10 +95,22 @@ class PmmApp(App[None]):
         """Whether quitting ends a paper desk: it does where this console started it."""
         self.animation_level = "none"
 
+    @property
+    def source(self) -> Source:
+        """The desk that the keys go to."""
+        return self.sources[self.target]
+
+    def flip(self) -> None:
+        """The keys go to the next desk."""
+        self.target = (self.target + 1) % len(self.sources)
+        self._markets = -1
+        self.pull()
+
     def compose(self) -> ComposeResult:
         """Every pane of every layout; the style sheet chooses."""
         yield Pane(top.banner, "bare", id="banner")
         yield Pane(top.strip, "bare", id="strip")
+        yield Pane(duo.duo, id="duo")
         with Horizontal(id="kpi"):
             yield Pane(top.safe)
             yield Pane(top.money)
@@ -172,11 +186,22 @@ class PmmApp(App[None]):
         frame, link = self.source.latest(), self.source.link()
         markets = frame.snapshot.markets if frame is not None else ()
         message = self.scene.message if self.clock() - self._said_at < MESSAGE_S else ("", "")
-        self.scene = Scene(frame, link, self._select(markets), Nanos(self._wall()), message, self.scene.pane)
+        selected, wall = self._select(markets), Nanos(self._wall())
+        self.scene = Scene(frame, link, selected, wall, message, self.scene.pane, self._beside(wall))
         self._settle(len(markets))
         with self.batch_update():
             for pane in self.screen_stack[0].query(Pane):
                 pane.apply(self.scene)
+
+    def _beside(self, wall: Nanos) -> Scene | None:
+        """The other desk, at the same market."""
+        if len(self.sources) == 1:
+            return None
+        other = self.sources[(self.target + 1) % len(self.sources)]
+        frame = other.latest()
+        markets = frame.snapshot.markets if frame is not None else ()
+        at = next((number for number, row in enumerate(markets) if row.id == self._chosen), -1)
+        return Scene(frame, other.link(), at, wall)
 
     def choose(self, step: int) -> None:
         """Move the selection through the markets."""
@@ -226,6 +251,8 @@ class PmmApp(App[None]):
         base.set_class(small, "small")
         base.set_class(not small and not wide, "compact")
         base.set_class(wide and height < 44, "short")
+        base.set_class(len(self.sources) > 1, "two")
+        base.query_one("#duo", Pane).frame = "box" if wide else "bare"
         for pane in base.query("#markets, #ladder, #orders, #fills, #kill, #zoom").results(Pane):
             pane.frame = "box" if wide else "rule"
         self._markets = -1
@@ -246,22 +273,23 @@ class PmmApp(App[None]):
         kill.styles.height = need + (2 if wide else 1)
 
 
-def run(socket: Path, *, keep: bool) -> int:
-    """Open the console on a desk's socket until the operator leaves; the exit code. Without `keep`, q also stops a paper desk."""
-    client = Client(socket, f"console:{_tty()}")
-    app = PmmApp(client)
+def run(sockets: Sequence[Path], *, keep: bool) -> int:
+    """Open the console on desks until the operator leaves; the exit code. Without `keep`, q also stops what is not real money."""
+    clients = [Client(socket, f"console:{_tty()}") for socket in sockets]
+    app = PmmApp(*clients)
     app.stops_paper = not keep
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
         for one in (signal.SIGHUP, signal.SIGTERM):
             loop.add_signal_handler(one, app.exit)
-        listening = asyncio.create_task(client.run())
+        listening = [asyncio.create_task(client.run()) for client in clients]
         try:
             await app.run_async()
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            for task in listening:
+                task.cancel()
+            await asyncio.gather(*listening, return_exceptions=True)
 
     asyncio.run(main())
     return app.return_code or 0

@@ -30,7 +30,7 @@ class Key(Struct, frozen=True):
     over: bool = False
     """Heard before any screen or library hears it."""
     when: str = ""
-    """"" | tape | killed: otherwise left out of the footer."""
+    """"" | tape | killed | two: otherwise left out of the footer."""
 
 
 KEYS: tuple[Key, ...] = (
@@ -42,6 +42,7 @@ KEYS: tuple[Key, ...] = (
     Key("kill_typing", ("ctrl+k",), "ctrl+k", "KILL", "the same, also while a phrase is being typed", "frees", over=True),
     Key("reset", ("R",), "R", "reset kill", "reopen after a kill: typed, with the reason", "adds", 1, when="killed"),
     Key("reload", ("r",), "r", "reload", "read the profile again, show what changed", "adds", 5),
+    Key("flip", ("e",), "e", "other desk", "the keys go to the other desk, which is shown", footer=3, when="two"),
     Key("faster", ("plus", "equals_sign"), "+", "speed", "tape: faster, slower, next speed (1, 10, max)", footer=4, when="tape"),
     Key("slower", ("minus",), "-", "slower"),
     Key("speed", ("s",), "s", "next speed"),
@@ -67,6 +68,8 @@ def applies(key: Key, scene: Scene) -> bool:
     """Whether a key can do something now."""
     if key.when == "tape":
         return scene.frame is not None and scene.frame.card.source == "tape"
+    if key.when == "two":
+        return scene.beside is not None
     if key.when == "killed":
         return scene.stopped
     return not (key.id == "toggle" and scene.stopped)

@@ -29,6 +29,8 @@ class Scene(Struct, frozen=True):
     """The last answer to a key: style and text."""
     pane: int = 1
     """1: the dashboard; else the number of the pane that fills the screen."""
+    beside: "Scene | None" = None
+    """The other desk, where the console shows two; keys go to this one."""
 
     @property
     def market(self) -> MarketRow | None:
