@@ -1,5 +1,6 @@
 """Polymarket without a socket or a clock: requests in, answers and frames out."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -13,7 +14,7 @@ from pmm_tui.exchange.eip712 import wallets_of
 from pmm_tui.exchange.faults import NEVER, Faults
 from pmm_tui.exchange.heartbeats import Heartbeats
 from pmm_tui.exchange.private import Private
-from pmm_tui.exchange.terms import Answer, Ask, Frame
+from pmm_tui.exchange.terms import Answer, Ask, Fact, Frame
 
 if TYPE_CHECKING:
     from pmm_tui.exchange.matching import Matching
@@ -48,6 +49,10 @@ class Polymarket:
         self.heartbeats = Heartbeats()
         self.crowd: Crowd | None = None
         """The other participants."""
+        self.mirror: Callable[[Fact], None] | None = None
+        """Told every fact of the matching core, in order: a chain that follows."""
+        self.granted: Callable[[str, Cash], None] | None = None
+        """Told what a wallet was given with its first key."""
         self._crowd_due = NEVER
         self._private = Private(matching, self.faults, trusting)
         self._grant = grant
@@ -61,7 +66,7 @@ class Polymarket:
     def answer(self, ask: Ask, at: Nanos) -> Answer:
         """The true answer; what it moved is told on the channels. The caller asks `faults.judge` first."""
         said = public.answer(self.matching, ask, at) or self._answer_private(ask, at)
-        self.channels.tell(self.matching.take(), at)
+        self._tell(at)
         return said
 
     def _answer_private(self, ask: Ask, at: Nanos) -> Answer:
@@ -90,6 +95,8 @@ class Polymarket:
             if self._grant and wallet not in self._granted:
                 self._granted.add(wallet)
                 self.matching.deposit(wallet, self._grant)
+                if self.granted is not None:
+                    self.granted(wallet, self._grant)
         return shapes.answer({"apiKey": made.key, "secret": made.secret, "passphrase": made.passphrase})
 
     def _beat(self, ask: Ask, owner: str, at: Nanos) -> Answer:
@@ -131,4 +138,12 @@ class Polymarket:
         for owner in self.heartbeats.lapsed(to):
             self.matching.cancel_where("", to, owner=owner)
         self.matching.advance(to)
-        self.channels.tell(self.matching.take(), to)
+        self._tell(to)
+
+    def _tell(self, at: Nanos) -> None:
+        """What just happened, to the channels and to the chain."""
+        facts = self.matching.take()
+        self.channels.tell(facts, at)
+        if self.mirror is not None:
+            for fact in facts:
+                self.mirror(fact)

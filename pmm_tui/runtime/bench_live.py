@@ -67,7 +67,7 @@ def signing_ms(kind: str, orders: int) -> list[float]:
 
 def matching_rate(operations: int) -> float:
     """Orders placed, cancelled and matched a second by the exchange's core, one market, two wallets with their money counted."""
-    matching = Matching(Random(1))  # noqa: S311 - repeatable
+    matching = Matching(Random(1))  # noqa: S311 - a bench is to be repeated, not to be secret
     matching.list_market(MARKET, Nanos(0))
     for wallet in ("a", "b"):
         matching.deposit(wallet, Cash(10**15))

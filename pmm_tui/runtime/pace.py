@@ -19,9 +19,10 @@ class Breath:
 
     __slots__ = ("_at", "_clock")
 
-    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(self, clock: Callable[[], int] | None = None) -> None:
+        """clock: nanoseconds that only grow; the monotonic one where none is given."""
         self._at = 0
-        self._clock = clock
+        self._clock = clock or time.monotonic_ns
 
     async def take(self) -> None:
         """Let other tasks run, if that was long ago."""

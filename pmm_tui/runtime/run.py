@@ -104,6 +104,9 @@ def plan(profile: Profile, options: Options) -> Plan:
 class Run:
     """One desk. ValueError or OSError where it cannot be started."""
 
+    matching: Matching
+    """The simulated venue; a live desk has none."""
+
     def __init__(self, profile: Profile, options: Options, to_stderr: bool, keys: "Keys | None" = None) -> None:
         """`keys`: what a live profile trades with, and nothing for any other; the yeses were asked for before."""
         if (keys is not None) is not profile.is_live:
@@ -120,7 +123,9 @@ class Run:
         self._keys = keys
         self._lock: WalletLock | None = None
         self._account = ""
-        if keys is not None:
+        if keys is None:
+            self.matching = Matching(profile.paper(), profile.run().seed, to_cash(profile.knobs().desk.initial_balance))
+        else:
             from pmm_tui.runtime.production import secure, short, wallet_of  # a paper desk has no signer, not even the code of one
 
             self._lock = secure(profile, keys)
@@ -197,7 +202,7 @@ class Run:
 
     async def _play(self, crew: Crew, tape: TapeReader) -> None:
         pace = Pace(self.plan.speed)
-        conductor = Conductor(self.desk.step, self._matching())
+        conductor = Conductor(self.desk.step, self.matching)
         player = Player(self.desk, conductor, pace)
         self._submit = player.submit
         told: Iterator[Event] = facts(tape, Decoder(), self.profile.run().markets)
@@ -214,7 +219,7 @@ class Run:
         venue: PaperVenue | ClobVenue
         feeds: dict[str, Feed] = {}
         if self._keys is None:
-            venue = PaperVenue(self._matching(), clock)
+            venue = PaperVenue(self.matching, clock)
         else:
             from pmm_tui.runtime.production import open_production
 
@@ -230,9 +235,6 @@ class Run:
         finally:
             await crew.end()
             await live.close()
-
-    def _matching(self) -> Matching:
-        return Matching(self.profile.paper(), self.profile.run().seed, to_cash(self.profile.knobs().desk.initial_balance))
 
     def _watcher(self, books: MarketFeed) -> Callable[[Command], None]:
         markets = self.desk.engine.state.markets

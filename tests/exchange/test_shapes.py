@@ -42,5 +42,5 @@ def test_unknown_tokens_and_missing_keys_are_refused_in_the_venues_words() -> No
 def test_ping_is_answered_with_pong_text() -> None:
     one = venue()
     session = one.open("market")
-    one.hear(session, "PING", AT)
+    one.hear("market", session, "PING", AT)
     assert [(number, frame.raw) for number, frame in one.frames(AT)] == [(session, "PONG")]

@@ -71,7 +71,7 @@ async def test_the_program_leaves_cleanly_and_the_desk_stays(tmp_path: Path, how
 async def _run_console(path: Path, api: Api, how: signal.Signals | None) -> tuple[bytes, int]:
     """The program on a pseudo-terminal until it has shown its desk and left: what it wrote, and its exit code."""
     ours, theirs = pty.openpty()
-    program = f"import sys; from pathlib import Path; from pmm_tui.tui.app import run; sys.exit(run(Path({str(path)!r}), keep=True))"
+    program = f"import sys; from pathlib import Path; from pmm_tui.tui.app import run; sys.exit(run([Path({str(path)!r})], keep=True))"
     terminal = {"TERM": "xterm-256color", "COLUMNS": "160", "LINES": "48"}
     child = subprocess.Popen(
         [sys.executable, "-c", program], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=os.environ | terminal

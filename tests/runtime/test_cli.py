@@ -139,7 +139,7 @@ Mistakes = dict[str, tuple[str, str]]
 WRONG: Mistakes = {
     "a profile that is not there": ("--profile dmeo --no-ui", "did you mean demo?"),
     "a profile with a wrong key": ("--profile {home}/wrong.yaml --no-ui", "wrong.yaml:2: fill_probabilty: found an unknown key"),
-    "a profile for real money": ("--profile {home}/money.yaml --no-ui", "mode: found live; allowed: paper"),
+    "a profile for real money": ("--profile {home}/money.yaml --no-ui", "no key: make a keystore with `pmm-tui key`"),
     "no profile file": ("--profile {home}/none.yaml --no-ui", "none.yaml', which is no such file"),
     "a speed in words": ("--profile demo --no-ui --speed fast", "speed: found 'fast'; allowed: a number"),
     "no speed at all": ("--profile demo --no-ui --speed 0", "speed: found '0'"),
@@ -212,7 +212,7 @@ def test_queue_plays_a_tape_with_trades(home: Home) -> None:
 def test_profiles_lists_and_checks(home: Home) -> None:
     fine = home.call("profiles")
     assert fine.returncode == 0
-    assert [line.split()[:2] for line in fine.stdout.splitlines()][:2] == [["demo", "valid"], ["run-001", "valid"]]
+    assert [line.split()[:2] for line in fine.stdout.splitlines()][:2] == [["demo", "valid"], ["local-prod", "valid"]]
     own = home.folder / "config" / "pmm-tui" / "profiles"
     own.mkdir(parents=True)
     (own / "mine.yaml").write_text("levels: many\n")

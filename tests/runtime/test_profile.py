@@ -51,7 +51,7 @@ class TestShipped:
     def test_every_one_is_listed_and_valid(self) -> None:
         listed = {one.name: one for one in list_profiles()}
         assert sorted(listed) == SHIPPED
-        assert [one.complaints for one in listed.values()] == [()] * 8
+        assert [one.complaints for one in listed.values()] == [()] * len(SHIPPED)
         assert all(Path(one.file).parent == packaged() for one in listed.values())
 
     def test_the_history_of_the_runs(self) -> None:
@@ -76,7 +76,7 @@ class TestShipped:
 
     def test_the_demo_plays_the_tape_that_comes_with_the_program(self) -> None:
         demo = load("demo")
-        assert demo.run() == RunSettings(source="tape", tape="demo", speed=10.0)
+        assert demo.run() == RunSettings(source="tape", tape="demo", speed=1.0, beside="local-prod")
         assert demo.paper().fill_model == "coin"
 
 
@@ -313,7 +313,7 @@ class TestFinding:
         assert load(str(shipped / "run-001.yaml")).name == "run-001"
 
     def test_a_name_that_is_not_there_says_what_is(self) -> None:
-        with pytest.raises(ProfileRefused, match=r"'run-070', which is no such file.*demo, run-001.*did you mean run-007\?"):
+        with pytest.raises(ProfileRefused, match=r"'run-070', no such file.*demo, local-prod, prod-001, run-001.*did you mean run-007\?"):
             load("run-070")
         with pytest.raises(ProfileRefused, match="looked in profiles"):
             load("zzz")

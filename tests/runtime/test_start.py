@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -152,8 +153,9 @@ class Console:
         self.stops = stops
         self.opened: list[tuple[Path, bool]] = []
 
-    def run(self, socket: Path, *, keep: bool) -> int:
+    def run(self, sockets: Sequence[Path], *, keep: bool) -> int:
         """Open, and quit at once."""
+        (socket,) = sockets
         self.opened.append((socket, keep))
 
         async def look() -> None:
