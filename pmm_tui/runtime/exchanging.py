@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import uvicorn
 from msgspec import Struct
@@ -21,13 +22,16 @@ from pmm_tui.exchange.auth import Keys
 from pmm_tui.exchange.fault_file import read
 from pmm_tui.exchange.faults import Faults
 from pmm_tui.exchange.matching import Matching
+from pmm_tui.exchange.node import NoNode
 from pmm_tui.exchange.polymarket import Crowd, Polymarket
 from pmm_tui.exchange.serve import Servers
+from pmm_tui.exchange.settlement import Settlement
 from pmm_tui.exchange.tape import TapeCrowd
 from pmm_tui.exchange.traders import Agents
 from pmm_tui.feeds.wire import Decoder
 from pmm_tui.record.recorded import facts
 from pmm_tui.record.tape import read_tape
+from pmm_tui.runtime.behind import ChainBehind
 from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.places import CannotStart
 
@@ -44,6 +48,8 @@ class Wish(Struct, frozen=True):
     fund: tuple[str, ...]
     grant: str
     """Dollars that a wallet gets with its first key."""
+    chain: bool = False
+    """A local EVM node settles what is traded."""
 
 
 class _Server(uvicorn.Server):
@@ -61,6 +67,7 @@ def run_exchange(wish: Wish) -> int:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind(("127.0.0.1", wish.port))
+        sock.listen(1_024)  # whoever reads the port may connect at once
         asyncio.run(_serve(wish, sock))
     finally:
         sock.close()
@@ -69,7 +76,23 @@ def run_exchange(wish: Wish) -> int:
 
 async def _serve(wish: Wish, sock: socket.socket) -> None:
     clock = Clock()
-    venue = open_exchange(wish, clock())
+    chain = await _open_chain() if wish.chain else None
+    try:
+        await _serve_on(wish, sock, clock, chain)
+    finally:
+        if chain is not None:
+            await chain.close()
+
+
+async def _open_chain() -> ChainBehind:
+    try:
+        return ChainBehind(await Settlement.open())
+    except NoNode as none:
+        raise CannotStart(f"--chain: {none}") from None
+
+
+async def _serve_on(wish: Wish, sock: socket.socket, clock: Clock, chain: ChainBehind | None) -> None:
+    venue = open_exchange(wish, clock(), chain)
     servers = Servers(venue, clock)
     config = uvicorn.Config(
         servers.app, log_config=None, access_log=False, lifespan="off", ws="websockets-sansio", timeout_graceful_shutdown=1
@@ -79,30 +102,41 @@ async def _serve(wish: Wish, sock: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
     markets = [pit.market.slug for pit in venue.matching.markets.values()]
-    told = {"port": sock.getsockname()[1], "pid": os.getpid(), "markets": markets}
+    told: dict[str, Any] = {"port": sock.getsockname()[1], "pid": os.getpid(), "markets": markets}
+    tasks = [
+        loop.create_task(servers.run(), name="the exchange's time"),
+        loop.create_task(server.serve(sockets=[sock]), name="the servers"),
+    ]
+    if chain is not None:
+        told["rpc"] = chain.url
+        tasks.append(loop.create_task(chain.run(), name="the chain"))
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()
-    pace = asyncio.create_task(servers.run(), name="the exchange's time")
-    serving = asyncio.create_task(server.serve(sockets=[sock]), name="the servers")
     try:
-        done, _ = await asyncio.wait({pace, serving}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
         server.should_exit = True
-        pace.cancel()
-        await asyncio.gather(pace, serving, return_exceptions=True)
+        for task in tasks:
+            if task.get_name() != "the servers":
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def open_exchange(wish: Wish, now: Nanos) -> Polymarket:
+def open_exchange(wish: Wish, now: Nanos, chain: ChainBehind | None = None) -> Polymarket:
     """The venue with its participants, at this time. ValueError where something that was asked for cannot be read."""
     chance = Random(wish.seed)  # noqa: S311 - an exchange is to be repeated, not to be secret
     matching = Matching(chance)
     script = read(wish.faults) if wish.faults is not None else None
     faults = Faults(script, Random(script.seed), now) if script is not None else Faults()  # noqa: S311 - the same
     venue = Polymarket(matching, Keys(secrets.token_bytes(16)), faults, grant=cash_of(wish.grant))
+    if chain is not None:
+        chain.follow(venue)
     for wallet, cash in map(_funded, wish.fund):
         matching.deposit(wallet, cash)
+        if chain is not None:
+            chain.fund(wallet, cash)
     start = Nanos(now - int(wish.start_at_s * SECOND))
     crowd: Crowd
     if wish.tape:
