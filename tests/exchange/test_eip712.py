@@ -183,7 +183,8 @@ def test_market_orders_count_dollars_and_find_their_tick() -> None:
 
 def test_one_bit_of_any_number_changes_the_id() -> None:
     base = order_hash(signed_of(order()), domain_of(CTF))
-    others: list[dict[str, Any]] = [{"salt": 1}, {"makerAmount": "1"}, {"takerAmount": "1"}, {"timestamp": "1"}, {"tokenId": "1"}, {"signatureType": 1},
+    others: list[dict[str, Any]] = [
+              {"salt": 1}, {"makerAmount": "1"}, {"takerAmount": "1"}, {"timestamp": "1"}, {"tokenId": "1"}, {"signatureType": 1},
               {"maker": STRANGER}, {"signer": STRANGER}, {"metadata": "0x" + "1" * 64}, {"builder": "0x" + "1" * 64}]  # fmt: skip
     assert len({base, *(order_hash(signed_of(order(**other)), domain_of(CTF)) for other in others)}) == len(others) + 1
     assert len(sign(b"\x01" * 32, KEY)) == 65
