@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Struct
 
 import pmm_tui
+from pmm_tui.runtime.bench_live import WALLETS, matching_rate, signing_ms
+from pmm_tui.runtime.bench_road import measure_road
 from pmm_tui.runtime.bench_tape import frames
 from pmm_tui.runtime.bench_work import (
     SEED,
@@ -37,10 +39,13 @@ class Effort(Struct, frozen=True):
     trades: int = 30_000
     repeats: int = 5
     replays: int = 3
+    signed: int = 500
+    road_s: float = 20.0
+    kills: int = 30
 
 
 FULL = Effort()
-QUICK = Effort(frames=2_000, steps=4_000, changes=100_000, trades=3_000)
+QUICK = Effort(frames=2_000, steps=4_000, changes=100_000, trades=3_000, signed=100, road_s=5.0, kills=4)
 
 
 class Machine(Struct, frozen=True):
@@ -110,6 +115,8 @@ def measure(effort: Effort, say: Callable[[str], object]) -> Report:
         ("the demo's tape", demo),
         ("the generated tape", delta),
         ("a desk in a process of its own", desk),
+        ("signing, and the exchange's matching", signing),
+        ("the way from a frame to an order, and a kill", road),
     ):
         say(what)
         figures += work(effort)
@@ -190,6 +197,33 @@ def desk(effort: Effort) -> list[Figure]:
         figure("peak memory, replay of the generated tape", "MiB", [delta_peak_mib(effort.changes, effort.trades)], at_most=150.0)
     )
     return figures
+
+
+def signing(effort: Effort) -> list[Figure]:
+    """One order built, signed and serialised up to the socket; and what the exchange's core takes."""
+    figures = []
+    for kind in WALLETS:
+        took = [sorted(signing_ms(kind, effort.signed)) for _ in range(effort.repeats)]
+        aim = 0.6 if kind == "eoa" else None
+        figures.append(figure(f"build + sign + serialise an order, {kind}: p50", "ms", [one[len(one) // 2] for one in took], at_most=aim))
+        figures.append(figure(f"build + sign + serialise an order, {kind}: p99", "ms", [one[len(one) * 99 // 100] for one in took]))
+    rates = [matching_rate(effort.steps) for _ in range(effort.repeats)]
+    return [*figures, figure("exchange: orders placed and cancelled, money counted", "orders/s", rates)]
+
+
+def road(effort: Effort) -> list[Figure]:
+    """Over loopback sockets, the exchange a process of its own."""
+    seen = measure_road(effort.road_s, effort.kills, 12.0)
+    waits, kills = sorted(seen.frame_to_post), sorted(seen.kill_to_empty)
+    if not waits or not kills:
+        raise NotMeasured("no order was placed over the loopback sockets")
+    return [
+        figure("frame in to POST bytes out: p50", "ms", [waits[len(waits) // 2]], at_most=2.0),
+        figure("frame in to POST bytes out: p99", "ms", [waits[len(waits) * 99 // 100]], at_most=8.0),
+        figure("the same: frames", "frames/s", [seen.frames_a_second]),
+        figure("kill to zero resting orders: worst", "ms", [kills[-1]], at_most=1_000.0),
+        figure("kill to zero resting orders: p50", "ms", [kills[len(kills) // 2]]),
+    ]
 
 
 def table(report: Report) -> str:

@@ -48,9 +48,10 @@ def beside(wanted: Sequence[Options]) -> Iterator[list[Options]]:
 
 
 @contextmanager
-def exchange(tape: str, start_at_s: float) -> Iterator[int]:
+def exchange(tape: str, start_at_s: float, speed: float = 1.0) -> Iterator[int]:
     """An exchange on a free loopback port that plays a tape; the port. CannotStart, with what it said last, where it does not come up."""
     words = [sys.executable, "-m", "pmm_tui", "exchange", "--tape", tape, "--port", "0", "--start-at", f"{start_at_s:g}"]
+    words += ["--speed", f"{speed:g}"]
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, start_new_session=True)  # noqa: S603 - our own program
         try:
@@ -61,6 +62,8 @@ def exchange(tape: str, start_at_s: float) -> Iterator[int]:
             raise CannotStart(f"the exchange of the demo did not start: {text[-500:]}") from None
         finally:
             child.terminate()
+            if child.stdout is not None:
+                child.stdout.close()
             try:
                 child.wait(5)
             except subprocess.TimeoutExpired:

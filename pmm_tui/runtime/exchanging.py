@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import secrets
 import signal
@@ -14,26 +15,34 @@ from random import Random
 from typing import Any
 
 import uvicorn
+from eth_hash.auto import keccak
 from msgspec import Struct
 
 import pmm_tui
-from pmm_tui.core.units import SECOND, Cash, Nanos, cash_of
+from pmm_tui.core.units import SECOND, Cash, Nanos, Size, cash_of
 from pmm_tui.exchange.auth import Keys
 from pmm_tui.exchange.fault_file import read
 from pmm_tui.exchange.faults import Faults
 from pmm_tui.exchange.matching import Matching
-from pmm_tui.exchange.node import NoNode
+from pmm_tui.exchange.node import NoNode, NotSettled
 from pmm_tui.exchange.polymarket import Crowd, Polymarket
 from pmm_tui.exchange.serve import Servers
 from pmm_tui.exchange.settlement import Settlement
 from pmm_tui.exchange.tape import TapeCrowd
+from pmm_tui.exchange.terms import Fact, Listed, Resolved, TradeTold
 from pmm_tui.exchange.traders import Agents
 from pmm_tui.feeds.wire import Decoder
 from pmm_tui.record.recorded import facts
 from pmm_tui.record.tape import read_tape
-from pmm_tui.runtime.behind import ChainBehind
 from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.places import CannotStart
+
+WAITING_MAX = 10_000
+WATCH_S = 0.2
+_TRANSFER = "0x" + keccak(b"Transfer(address,address,uint256)").hex()
+_TRANSFER_SINGLE = "0x" + keccak(b"TransferSingle(address,address,address,uint256,uint256)").hex()
+
+_log = logging.getLogger(__name__)
 
 
 class Wish(Struct, frozen=True):
@@ -59,6 +68,106 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Install nothing."""
         yield
+
+
+class ChainBehind:
+    """The chain behind the exchange: what the exchange does goes there in order, and what wallets do there by themselves comes back.
+
+    A wallet is funded and gives its allowances before any trade of its reaches the chain: it is one that was set up.
+    """
+
+    def __init__(self, settlement: Settlement) -> None:
+        self.url = settlement.url
+        self._settlement = settlement
+        self._wallets: set[str] = set()
+        self._waiting: asyncio.Queue[Fact | tuple[str, Cash]] = asyncio.Queue(WAITING_MAX)
+        self._block = 0
+
+    def follow(self, venue: Polymarket) -> None:
+        """Mirror this exchange from now on."""
+        self._matching = venue.matching
+        venue.mirror, venue.granted = self._told, self.fund
+
+    def fund(self, wallet: str, cash: Cash) -> None:
+        """Give a wallet on chain what the exchange gave it, gas, and its allowances."""
+        self._wallets.add(wallet)
+        self._later((wallet, cash))
+
+    async def run(self) -> None:
+        """Both ways, until cancelled."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._there())
+            both.create_task(self._back())
+
+    async def reached(self) -> None:
+        """Return once everything told so far is on the chain, or refused there."""
+        await self._waiting.join()
+        await self._settlement.settled()
+
+    async def close(self) -> None:
+        """End the chain."""
+        await self._settlement.close()
+
+    async def moves(self) -> None:
+        """Bring back what the wallets did on chain since the last time: wrapped, split, merged, redeemed or sent."""
+        node = self._settlement.node
+        newest = int(await node.ask("eth_blockNumber"), 16)
+        for number in range(self._block + 1, newest + 1):
+            block = await node.ask("eth_getBlockByNumber", hex(number), True)
+            for sent in block["transactions"]:
+                if sent["from"].lower() in self._wallets:
+                    receipt = await node.ask("eth_getTransactionReceipt", sent["hash"])
+                    for entry in receipt["logs"]:
+                        self._move(entry)
+            self._block = number
+
+    def _told(self, fact: Fact) -> None:
+        if isinstance(fact, Listed | Resolved | TradeTold):
+            self._later(fact)
+
+    def _later(self, what: Fact | tuple[str, Cash]) -> None:
+        try:
+            self._waiting.put_nowait(what)
+        except asyncio.QueueFull:
+            _log.error("the chain is behind for good: more than %d things wait for it", WAITING_MAX)
+
+    async def _there(self) -> None:
+        while True:
+            what = await self._waiting.get()
+            try:
+                if isinstance(what, Fact):
+                    self._settlement.mirror(what)
+                else:
+                    await self._settlement.fund(*what)
+                    await self._settlement.approve(what[0])
+            except (NoNode, NotSettled) as failure:
+                _log.warning("a wallet was not funded on the chain: %s", failure)
+            finally:
+                self._waiting.task_done()
+
+    async def _back(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                await self.moves()
+            except (NoNode, NotSettled) as failure:
+                _log.warning("the chain cannot be watched: %s", failure)
+
+    def _move(self, entry: dict[str, Any]) -> None:
+        """One log of a wallet's own transaction: dollars or shares that it gave or got."""
+        at, address, data = self._settlement.chain, entry["address"].lower(), entry["data"]
+        if entry["topics"][0] == _TRANSFER and address == at.pusd.lower():
+            token, amount = "", int(data, 16)
+        elif entry["topics"][0] == _TRANSFER_SINGLE and address == at.tokens.lower():
+            token, amount = str(int(data[2:66], 16)), int(data[66:], 16)
+        else:
+            return
+        for topic, sign in ((entry["topics"][-2], -1), (entry["topics"][-1], 1)):
+            wallet = "0x" + topic[-40:]
+            if wallet in self._wallets and token:
+                self._matching.give(wallet, token, Size(sign * amount))
+            elif wallet in self._wallets:
+                self._matching.deposit(wallet, Cash(sign * amount))
 
 
 def run_exchange(wish: Wish) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -20,10 +21,12 @@ from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.consent import find_keys, keep_passed
 from pmm_tui.runtime.knobs_model import KNOBS
 from pmm_tui.runtime.places import CannotStart
-from pmm_tui.runtime.production import open_client, secure, short, wallet_of
+from pmm_tui.runtime.production import KINDS, chain_of, node_url, open_client, secure, short, wallet_of
 from pmm_tui.runtime.profile import Profile, load, shown
-from pmm_tui.venues.clob.keys import Keys
+from pmm_tui.venues.clob.client import KeyUnfit, SdkClob
+from pmm_tui.venues.clob.keys import Keys, Secret
 from pmm_tui.venues.clob.port import Clob, Signed, Trouble
+from pmm_tui.venues.clob.wallet import ChainTrouble, Wallet
 
 KILL_PCT = (15.0, 20.0)
 ORDER_MAX = 15.0
@@ -31,6 +34,17 @@ SKEW_S_MAX = 2
 FIND_S = 30.0
 DRILL_ORDERS = 2
 DRILL_S_MAX = 10.0
+APPROVALS = 20
+"""The account can pay for so many transactions."""
+ALERT_URL = "PMM_TUI_ALERT_URL"
+EXCHANGES = ("exchange", "neg-risk exchange", "exchange v3")
+TIERS = {
+    "standard": (40, 80), "copper": (60, 120), "bronze": (80, 160), "silver": (200, 400), "gold": (400, 800), "platinum": (450, 900),
+    "diamond": (525, 1050), "elite": (600, 1200),
+}  # fmt: skip
+"""Orders and cancels a second that the venue's tiers allow (trading rate limits, 2026-07)."""
+TIER_HEADER = "poly-ratelimit-tier"
+_LOOPBACK_ONLY = "this profile trades on this machine only"
 
 
 class Check(Struct, frozen=True):
@@ -43,13 +57,15 @@ class Check(Struct, frozen=True):
 
 def preflight(name: str, password: Callable[[], str], as_json: bool) -> int:
     """Run every check and print it. 0: all passed, and it is remembered for today; 1: something is not so."""
+    # Whoever knows this URL can write there; and no profile has a value of its name.
+    alert = Secret(os.environ.pop(ALERT_URL, ""))
     profile = load(name)
     if not profile.is_live:
         raise CannotStart(f"{profile.file}: mode is {profile.run().mode}: a preflight is for a profile of real money")
     keys = find_keys(profile, password, lambda text: print(f"pmm-tui: {text}", file=sys.stderr))
     lock = secure(profile, keys)
     try:
-        checks = asyncio.run(run_checks(profile, keys))
+        checks = asyncio.run(run_checks(profile, keys, alert))
     finally:
         lock.release()
     wallet = wallet_of(profile, keys)
@@ -66,17 +82,32 @@ def preflight(name: str, password: Callable[[], str], as_json: bool) -> int:
     return 0 if passed else 1
 
 
-async def run_checks(profile: Profile, keys: Keys) -> list[Check]:
-    """All of them: first what needs no network, then the venue; what cannot be looked at has failed."""
-    checks = [paper_knobs(profile), kill_switch(profile), order_size(profile)]
-    clock, chance = Clock(), SystemRandom()
+async def run_checks(profile: Profile, keys: Keys, alert: Secret) -> list[Check]:
+    """All of them: first what needs no venue, then the chain, then the venue; what cannot be looked at has failed."""
+    checks = [paper_knobs(profile), kill_switch(profile), order_size(profile), signature_type(profile, keys)]
     checks.append(await guarded("geoblock", geoblock(profile)))
+    checks.append(await alert_channel(profile, alert))
+    checks += await chain_checks(profile, keys)
+    tiers: list[str] = []
+
+    async def heard(response: httpx.Response) -> None:
+        tiers.extend(response.headers.get_list(TIER_HEADER))
+
+    run, patience = profile.run(), profile.clob().clob_read_timeout_s
+    async with httpx.AsyncClient(base_url=run.clob_url, timeout=patience, event_hooks={"response": [heard]}) as http:
+        checks += await venue_checks(profile, keys, http)
+    return [*checks, rate_tier(profile, tiers[-1] if tiers else "")]
+
+
+async def venue_checks(profile: Profile, keys: Keys, http: httpx.AsyncClient) -> list[Check]:
+    """What only the venue can show."""
+    clock = Clock()
     try:
-        clob = await open_client(profile, keys, clock, chance)
+        clob = await open_client(profile, keys, clock, SystemRandom(), http)
     except CannotStart as refused:
-        return [*checks, Check("venue and key", False, str(refused))]
+        return [Check("venue and key", False, str(refused))]
     try:
-        checks.append(Check("venue and key", True, f"signed, recovered, and known to the venue as {short(clob.wallet)}"))
+        checks = [Check("venue and key", True, f"signed, recovered, and known to the venue as {short(clob.wallet)}")]
         checks.append(await guarded("clock", skew(clob)))
         checks.append(await guarded("balance", balance(profile, clob)))
         market = await find_market(profile)
@@ -89,11 +120,32 @@ async def run_checks(profile: Profile, keys: Keys) -> list[Check]:
     return checks
 
 
+async def chain_checks(profile: Profile, keys: Keys) -> list[Check]:
+    """What only the chain can show: that it is the right one, gas, and allowances."""
+    url = node_url(profile, keys)
+    if not url:
+        why = "no node is named: set rpc_url in the profile, or POLYGON_RPC_URL"
+        ok, why = profile.is_loopback, f"not needed, {_LOOPBACK_ONLY}" if profile.is_loopback else why
+        told = "the client does not tell them, so only the order that is placed proves its own exchange's"
+        return [Check("chain", ok, why), Check("gas", ok, why), Check("allowances", ok, f"{why}; {told}")]
+    try:
+        wallet = await Wallet.open(url, wallet_of(profile, keys), keys.account, chain_of(profile))
+    except ChainTrouble as failure:
+        return [Check(name, False, str(failure)) for name in ("chain", "gas", "allowances")]
+    try:
+        found = [Check("chain", True, f"the node answers, and is of chain {wallet.chain.chain_id}")]
+        found.append(await guarded("gas", gas(wallet, keys)))
+        found.append(await guarded("allowances", allowances(profile, wallet)))
+    finally:
+        await wallet.close()
+    return found
+
+
 async def guarded(name: str, check: Awaitable[Check]) -> Check:
     """What cannot be looked at has failed."""
     try:
         return await check
-    except (Trouble, httpx.HTTPError, ValueError) as failure:
+    except (Trouble, ChainTrouble, httpx.HTTPError, ValueError) as failure:
         return Check(name, False, f"could not be looked at: {failure}")
 
 
@@ -115,6 +167,65 @@ def order_size(profile: Profile) -> Check:
     """Small, until paper and production were seen to agree."""
     size = profile.values["default_order_size"]
     return Check("order size", size <= ORDER_MAX, f"{size:g} shares; at most {ORDER_MAX:g}")
+
+
+def signature_type(profile: Profile, keys: Keys) -> Check:
+    """What the key signs as must be what the wallet is."""
+    live = profile.live()
+    try:
+        signer = SdkClob(keys, live.wallet, KINDS[live.wallet_kind], SystemRandom(), Clock())
+    except KeyUnfit as unfit:
+        return Check("signature type", False, f"wallet_kind {live.wallet_kind}: {unfit}")
+    kind = next(name for name, number in KINDS.items() if number == signer.signature_type)
+    return Check("signature type", True, f"{signer.signature_type} ({kind}); wallet_kind is {live.wallet_kind}")
+
+
+def rate_tier(profile: Profile, tier: str) -> Check:
+    """The desk's pace must be within what the venue allows; a tier that is not known counts as the lowest."""
+    clob = profile.clob()
+    if not tier:
+        return Check("rate tier", True, "the venue has not told it")
+    orders, cancels = TIERS.get(tier.strip().lower(), TIERS["standard"])
+    ok = clob.clob_orders_per_s <= orders and clob.clob_cancels_per_s <= cancels
+    pace = f"{clob.clob_orders_per_s:g} orders and {clob.clob_cancels_per_s:g} cancels a second"
+    return Check("rate tier", ok, f"{pace}; {shown(tier)} allows {orders} and {cancels}")
+
+
+async def gas(wallet: Wallet, keys: Keys) -> Check:
+    """The account can pay for its transactions. What is not the key's own account pays none: the venue's relayer does."""
+    if wallet.owner != keys.account.address:
+        return Check("gas", True, "not needed: the venue's relayer sends for this wallet")
+    held = (await wallet.holdings()).pol_wei
+    one = await wallet.estimate(wallet.approve((await wallet.allowances())[0]))
+    wanted, price = APPROVALS * one.wei, await wallet.pol_usd()
+    texts = [f"{wei / 10**18:.4f} POL" + (f" (${wei / 10**18 * price:.2f})" if price is not None else "") for wei in (held, wanted)]
+    return Check("gas", held >= wanted, f"{texts[0]} held; {APPROVALS} approvals cost at most {texts[1]}")
+
+
+async def allowances(profile: Profile, wallet: Wallet) -> Check:
+    """Every exchange that an order may be signed for may move what it needs, as the chain says."""
+    wanted = [one for one in await wallet.allowances() if one.spender in EXCHANGES]
+    missing = [f"{one.token} for the {one.spender}" for one in wanted if not one.given]
+    do = f"; do: pmm-tui wallet approve --profile {profile.name}"
+    told = (
+        f"not given, by the chain: {', '.join(missing)}{do}" if missing else f"all {len(wanted)} of the exchanges are given, by the chain"
+    )
+    return Check("allowances", not missing, told)
+
+
+async def alert_channel(profile: Profile, url: Secret) -> Check:
+    """Somebody is reached when it matters. The URL is a secret, and so are the client's own words of a failure."""
+    name = "alert channel"
+    if not url and profile.is_loopback:
+        return Check(name, True, f"not needed, {_LOOPBACK_ONLY}")
+    if not url:
+        return Check(name, False, f'not set: put the URL that takes a POST of {{"content": "…"}} into {ALERT_URL}')
+    try:
+        async with httpx.AsyncClient(timeout=10, follow_redirects=False) as http:
+            said = await http.post(url.reveal(), json={"content": "pmm-tui preflight: test"})
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as failure:
+        return Check(name, False, f"did not answer: {type(failure).__name__}")
+    return Check(name, said.is_success, f"answered {said.status_code}")
 
 
 async def geoblock(profile: Profile) -> Check:

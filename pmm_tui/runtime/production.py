@@ -3,8 +3,14 @@
 import logging
 from collections.abc import Callable
 from random import Random
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+from msgspec import structs
 
 from pmm_tui.core.units import SECOND, Nanos, to_cash
+from pmm_tui.exchange.contracts import POLYGON, Chain
 from pmm_tui.feeds.base import Feed
 from pmm_tui.runtime.desk import Desk
 from pmm_tui.runtime.places import CannotStart, state_folder
@@ -14,9 +20,14 @@ from pmm_tui.venues.clob.keys import Keys, WalletLock, guard_logs, no_core_dumps
 from pmm_tui.venues.clob.port import Trouble
 from pmm_tui.venues.clob.venue import ClobVenue
 
+if TYPE_CHECKING:
+    from pmm_tui.runtime.chain import ChainFeed
+
 ALIVE_NS = 3 * SECOND
 """A desk that has not stepped for this long quotes from memory: no heartbeat of it leaves."""
-_KINDS = {"auto": None, "eoa": 0, "proxy": 1, "safe": 2, "deposit": 3}
+KINDS = {"auto": None, "eoa": 0, "proxy": 1, "safe": 2, "deposit": 3}
+"""Kinds of wallets, and the signature type that each asks for."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _log = logging.getLogger(__name__)
 
@@ -38,17 +49,36 @@ def secure(profile: Profile, keys: Keys) -> WalletLock:
     return WalletLock(state_folder() / "wallets", profile.live().chain_id, wallet_of(profile, keys))
 
 
-async def open_client(profile: Profile, keys: Keys, clock: Callable[[], Nanos], chance: Random) -> client.SdkClob:
-    """The CLOB for this profile's wallet, with its API key; CannotStart where the venue will not have it."""
+def node_url(profile: Profile, keys: Keys) -> str:
+    """The node of the chain to ask: the profile's, else the environment's; empty where neither names one.
+
+    A profile of this machine asks no node elsewhere: its wallet has nothing there.
+    """
+    if url := profile.live().rpc_url:
+        return url
+    url = keys.rpc_url.reveal() if keys.rpc_url is not None else ""
+    return "" if profile.is_loopback and urlsplit(url).hostname not in LOOPBACK else url
+
+
+def chain_of(profile: Profile) -> Chain:
+    """The contracts of the profile's chain. Another chain than Polygon is a local node's, with the stand-ins at the same addresses."""
+    return structs.replace(POLYGON, chain_id=profile.live().chain_id)
+
+
+async def open_client(
+    profile: Profile, keys: Keys, clock: Callable[[], Nanos], chance: Random, http: httpx.AsyncClient | None = None
+) -> client.SdkClob:
+    """The CLOB for this profile's wallet, with its API key; CannotStart where the venue will not have it. `http`: by way of it."""
     live, knobs = profile.live(), profile.clob()
     try:
         return await client.make(
             keys,
             profile.run().clob_url,
+            http,
             chance=chance,
             clock=clock,
             wallet=live.wallet,
-            signature_type=_KINDS[live.wallet_kind],
+            signature_type=KINDS[live.wallet_kind],
             read_timeout_s=knobs.clob_read_timeout_s,
         )
     except (Trouble, client.KeyUnfit) as refused:
@@ -59,6 +89,7 @@ async def open_production(
     profile: Profile, keys: Keys, clock: Callable[[], Nanos], chance: Random, desk: Desk
 ) -> tuple[ClobVenue, dict[str, Feed]]:
     """The venue, and the feeds that only a production desk has. CannotStart where the venue cannot be had."""
+    chain = await open_chain(profile, keys, clock)
     clob = await open_client(profile, keys, clock, chance)
     state = desk.engine.state
 
@@ -73,5 +104,27 @@ async def open_production(
         user_url=profile.live().user_ws_url,
         chance=chance,
         alive=alive,
+        merge=chain.merge if chain is not None else None,
     )
-    return venue, {}
+    if chain is None:
+        return venue, {}
+    chain.watch(venue)
+    return venue, {"chain": chain}
+
+
+async def open_chain(profile: Profile, keys: Keys, clock: Callable[[], Nanos]) -> "ChainFeed | None":
+    """What tells of the wallet on chain; None where no node is named. CannotStart where the node is of another chain."""
+    url = node_url(profile, keys)
+    if not url:
+        _log.info("no node of the chain is named (rpc_url, or POLYGON_RPC_URL): our books are compared with the venue's account only")
+        return None
+    from pmm_tui.runtime.chain import ChainFeed, opener  # what talks to a node takes its time to load
+    from pmm_tui.venues.clob.wallet import WrongChain
+
+    feed = ChainFeed(opener(url, wallet_of(profile, keys), keys.account), chain_of(profile), profile.live().wallet_check_s, clock)
+    try:
+        await feed.start()
+    except WrongChain as wrong:
+        await feed.close()
+        raise CannotStart(f"rpc_url: {wrong}") from None
+    return feed

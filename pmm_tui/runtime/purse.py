@@ -9,23 +9,21 @@ from urllib.parse import urlsplit
 
 import httpx
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from pmm_tui.core.market import Market
 from pmm_tui.core.units import Cash, Size, cash_of, cash_text, size_of, size_text
-from pmm_tui.exchange.contracts import POLYGON
 from pmm_tui.feeds.fetch import Unanswered, fetch
 from pmm_tui.feeds.gamma import market_of
 from pmm_tui.runtime.consent import SUFFIX, find_keys
 from pmm_tui.runtime.places import CannotStart
-from pmm_tui.runtime.production import secure, wallet_of
+from pmm_tui.runtime.production import LOOPBACK, chain_of, node_url, secure, wallet_of
 from pmm_tui.runtime.profile import Profile, load
 from pmm_tui.venues.clob.keys import Keys
 from pmm_tui.venues.clob.wallet import ChainTrouble, Gas, Holdings, Reverted, Step, Wallet
 
 ACTIONS = ("show", "approve", "wrap", "unwrap", "split", "merge", "redeem")
 FETCH_S = 10.0
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class _Page(Struct):
@@ -68,9 +66,9 @@ def purse(name: str, wish: Wish, password: Callable[[], str], say: Say, warn: Sa
     return 0
 
 
-def node_url(profile: Profile, keys: Keys) -> str:
-    """The node to ask: the profile's, else the environment's; CannotStart where neither names one."""
-    url = profile.live().rpc_url or (keys.rpc_url.reveal() if keys.rpc_url is not None else "")
+def named_node(profile: Profile, keys: Keys) -> str:
+    """The node to ask; CannotStart where none is named."""
+    url = node_url(profile, keys)
     if not url:
         raise CannotStart("no node of the chain is named: set rpc_url in the profile, or POLYGON_RPC_URL")
     return url
@@ -79,7 +77,7 @@ def node_url(profile: Profile, keys: Keys) -> str:
 def confirm(wish: Wish, url: str, wallet: str, ask: Ask | None) -> None:
     """The yes that a transaction needs: on this machine --yes, elsewhere the wallet's last characters, typed. CannotStart without it."""
     if wish.yes:
-        if urlsplit(url).hostname in _LOOPBACK:
+        if urlsplit(url).hostname in LOOPBACK:
             return
         raise CannotStart("--yes is for a node on this machine; elsewhere the wallet's last characters are typed")
     typed = ask(f"Type the last {SUFFIX} characters of the wallet {wallet[:6]}… to send: ") if ask is not None else ""
@@ -88,10 +86,9 @@ def confirm(wish: Wish, url: str, wallet: str, ask: Ask | None) -> None:
 
 
 async def _do(profile: Profile, keys: Keys, wish: Wish, say: Say, ask: Ask | None) -> None:
-    url = node_url(profile, keys)
+    url = named_node(profile, keys)
     market = await find_market(profile.run().gamma_url, wish.market) if wish.market else None
-    chain = structs.replace(POLYGON, chain_id=profile.live().chain_id)
-    wallet = await Wallet.open(url, wallet_of(profile, keys), keys.account, chain)
+    wallet = await Wallet.open(url, wallet_of(profile, keys), keys.account, chain_of(profile))
     try:
         if wish.action == "show":
             await show(wallet, market, wish.as_json, say)

@@ -18,7 +18,7 @@ from pmm_tui.runtime.bench import Effort, Report, figure, measure, run_bench, ta
 from pmm_tui.runtime.bench_tape import START_AT, STEP_NS, TICK, Walk, frames, market, tape
 from pmm_tui.runtime.bench_work import DeskSeen, NotMeasured, decision_paces, decode_rate, peak_mib, replay_delta
 
-TINY = Effort(frames=60, steps=300, changes=6_000, trades=180, repeats=2, replays=1)
+TINY = Effort(frames=60, steps=300, changes=6_000, trades=180, repeats=2, replays=1, signed=20, road_s=2.0, kills=1)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,10 @@ def test_every_figure_is_there_and_positive(report: Report) -> None:
         ),
         "start to the first quote, demo's desk",
         "peak memory, replay of the generated tape",
+        "build + sign + serialise an order, eoa: p50",
+        "exchange: orders placed and cancelled, money counted",
+        "frame in to POST bytes out: p99",
+        "kill to zero resting orders: worst",
     ):
         assert wanted in names
     for one in report.figures:
