@@ -59,9 +59,9 @@ class DeskBoard:
             return False, f"this desk is broken, start another: {self._desk.busy}"
         if cmd == "kill_reset":
             return self._reset(args, who)
-        return self._direct(cmd, str(args.get("market", "")), who)
+        return self._direct(cmd, str(args.get("market", "")), args.get("passive") is True, who)
 
-    def _direct(self, cmd: str, market: str, who: str) -> tuple[bool, str]:
+    def _direct(self, cmd: str, market: str, passive: bool, who: str) -> tuple[bool, str]:
         """What can be asked for one market or for all."""
         state = self._desk.engine.state
         if market and market not in state.markets:
@@ -71,8 +71,9 @@ class DeskBoard:
             self._submit(Paused(NOT_YET, who, market))
             return True, f"pausing {where}: quotes are pulled"
         if cmd == "flatten":
-            self._submit(Flattened(NOT_YET, who, market))
-            return True, f"flattening {where}: cancel, then sell the net position"
+            self._submit(Flattened(NOT_YET, who, market, passive=passive))
+            how = "rest at the touch until it is sold" if passive else "sell the net position"
+            return True, f"flattening {where}: cancel, then {how}"
         if cmd != "resume":
             return False, f"unknown command {cmd[:20]}"
         if state.kill.stopped:

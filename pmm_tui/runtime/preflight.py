@@ -83,11 +83,10 @@ def preflight(name: str, password: Callable[[], str], as_json: bool) -> int:
 
 
 async def run_checks(profile: Profile, keys: Keys, alert: Secret) -> list[Check]:
-    """All of them: first what needs no venue, then the chain, then the venue; what cannot be looked at has failed."""
+    """All of them: first what needs no venue, then the venue, then the chain; what cannot be looked at has failed."""
     checks = [paper_knobs(profile), kill_switch(profile), order_size(profile), signature_type(profile, keys)]
     checks.append(await guarded("geoblock", geoblock(profile)))
     checks.append(await alert_channel(profile, alert))
-    checks += await chain_checks(profile, keys)
     tiers: list[str] = []
 
     async def heard(response: httpx.Response) -> None:
@@ -96,7 +95,8 @@ async def run_checks(profile: Profile, keys: Keys, alert: Secret) -> list[Check]
     run, patience = profile.run(), profile.clob().clob_read_timeout_s
     async with httpx.AsyncClient(base_url=run.clob_url, timeout=patience, event_hooks={"response": [heard]}) as http:
         checks += await venue_checks(profile, keys, http)
-    return [*checks, rate_tier(profile, tiers[-1] if tiers else "")]
+    checks.append(rate_tier(profile, tiers[-1] if tiers else ""))
+    return checks + await chain_checks(profile, keys)
 
 
 async def venue_checks(profile: Profile, keys: Keys, http: httpx.AsyncClient) -> list[Check]:

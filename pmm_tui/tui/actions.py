@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pmm_tui.api.protocol import Args
 from pmm_tui.core.snapshot import MarketRow
@@ -11,9 +11,10 @@ from pmm_tui.tui.dialogs import asked
 from pmm_tui.tui.dialogs.question import Confirm, Help, TypePhrase
 from pmm_tui.tui.rows.foot import help_rows
 from pmm_tui.tui.rows.lines import Row
+from pmm_tui.tui.state import Scene
 
 if TYPE_CHECKING:
-    from pmm_tui.tui.app import PmmApp
+    from pmm_tui.tui.app import PmmApp, Source
 
 SPEEDS = ("1", "10", "max")
 RESUME_APART_S = 0.5
@@ -23,12 +24,25 @@ PANES = 7
 Go = Callable[[str], None]
 
 
-def send(app: "PmmApp", cmd: str, args: Args) -> None:
-    """Send a command; its answer stands in the footer, with the desk's mode."""
+class Target(NamedTuple):
+    """The desk that a key was pressed for: it stays that desk, whatever is pressed before the answer comes."""
+
+    source: "Source"
+    scene: Scene
+
+
+def aimed(app: "PmmApp") -> Target:
+    """The desk that the keys go to now."""
+    return Target(app.source, app.scene)
+
+
+def send(app: "PmmApp", cmd: str, args: Args, to: Target | None = None) -> None:
+    """Send a command to one desk (now's, where none is given); its answer stands in the footer, with that desk's mode."""
+    target = to or aimed(app)
 
     async def ask() -> None:
-        ok, text = await app.source.command(cmd, args)
-        app.say(f"{f.clock(app.scene.wall)} {asked.mode(app.scene)} {cmd}: {text}", "alarm" if cmd == "kill" or not ok else "up")
+        ok, text = await target.source.command(cmd, args)
+        app.say(f"{f.clock(app.scene.wall)} {asked.mode(target.scene)} {cmd}: {text}", "alarm" if cmd == "kill" or not ok else "up")
 
     app.start(ask())
 
@@ -67,7 +81,7 @@ def toggle_market(app: "PmmApp") -> None:
 
 
 def _toggle(app: "PmmApp", market: str, paused: bool) -> None:
-    now = app.clock()
+    to, now = aimed(app), app.clock()
     hurried, app.toggled_at = now - app.toggled_at < RESUME_APART_S, now
     args: Args = {"market": market}
     if app.scene.stopped:
@@ -77,9 +91,9 @@ def _toggle(app: "PmmApp", market: str, paused: bool) -> None:
     elif hurried:
         app.say("paused; let go, then press again to resume", "warn")
     elif app.scene.live:
-        typed(app, "resume", asked.resume(app.scene), "RESUME LIVE", lambda _: send(app, "resume", args))
+        typed(app, "resume", asked.resume(app.scene), "RESUME LIVE", lambda _: send(app, "resume", args, to))
     else:
-        send(app, "resume", args)
+        send(app, "resume", args, to)
 
 
 def flatten(app: "PmmApp") -> None:
@@ -100,10 +114,11 @@ def flatten_all(app: "PmmApp") -> None:
 
 
 def _flatten(app: "PmmApp", what: str, rows: tuple[MarketRow, ...], market: str) -> None:
+    to = aimed(app)
     text, proceeds = asked.flatten(app.scene, rows)
 
     def go(_: str) -> None:
-        send(app, "flatten", {"market": market})
+        send(app, "flatten", {"market": market}, to)
 
     if app.scene.live and proceeds > asked.TYPED_ABOVE:
         typed(app, what, text, f"FLATTEN {proceeds // 1_000_000}", go)
@@ -117,8 +132,10 @@ def reset(app: "PmmApp") -> None:
         app.say("the kill switch has not tripped: there is nothing to reset", "warn")
         return
 
+    to = aimed(app)
+
     def go(why: str) -> None:
-        send(app, "kill_reset", {"reason": why})
+        send(app, "kill_reset", {"reason": why}, to)
 
     typed(app, "reset the kill switch", asked.reset(app.scene), f"RESET {asked.mode(app.scene)}", go, wants_reason=True)
 
@@ -126,14 +143,18 @@ def reset(app: "PmmApp") -> None:
 def reload(app: "PmmApp") -> None:
     """Ask the desk what has changed in its profile, show it, then apply it."""
 
+    to = aimed(app)
+
     def go(_: str) -> None:
-        send(app, "reload", {"apply": True})
+        send(app, "reload", {"apply": True}, to)
 
     async def look() -> None:
-        ok, text = await app.source.command("reload", {"apply": False})
+        ok, text = await to.source.command("reload", {"apply": False})
         if not ok or text == "the profile has not changed":
-            app.say(f"{asked.mode(app.scene)} reload: {text}", "" if ok else "alarm")
-        elif app.scene.live:
+            app.say(f"{asked.mode(to.scene)} reload: {text}", "" if ok else "alarm")
+        elif app.source is not to.source:
+            app.say(f"{asked.mode(to.scene)} reload: the keys go to another desk by now, nothing was applied", "warn")
+        elif to.scene.live:
             typed(app, "apply the profile", asked.changes(text), "APPLY LIVE", go)
         else:
             confirm(app, "apply the profile", asked.changes(text), "apply these changes", go)
@@ -144,8 +165,10 @@ def reload(app: "PmmApp") -> None:
 def stop(app: "PmmApp") -> None:
     """End the desk."""
 
+    to = aimed(app)
+
     def go(_: str) -> None:
-        send(app, "stop", {})
+        send(app, "stop", {}, to)
 
     if app.scene.live:
         typed(app, "stop the desk", asked.stop(app.scene), "STOP LIVE", go)

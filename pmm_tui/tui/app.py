@@ -32,6 +32,8 @@ PULL_S = 0.1
 BLURRED_EVERY = 10
 """An unfocused console looks at every tenth picture."""
 STALL_S = 2.0
+IDLE_S = 300.0
+"""After so long without a key the keys go to the desk without real money again."""
 MESSAGE_S = 12.0
 """An answer stands so long in the footer, then the newest warning again."""
 WIDE = (120, 36)
@@ -78,6 +80,8 @@ class PmmApp(App[None]):
         self.sources = (source, *more)
         self.target = 0
         """Which desk the keys go to."""
+        self._chose = float("-inf")
+        """When the operator last pressed a key while it was the desk with real money."""
         self.clock = clock
         self._wall = wall
         self._pull_s = pull_s
@@ -103,8 +107,17 @@ class PmmApp(App[None]):
     def flip(self) -> None:
         """The keys go to the next desk."""
         self.target = (self.target + 1) % len(self.sources)
+        self._chose = self.clock()
         self._markets = -1
         self.pull()
+
+    def _aim_low(self) -> None:
+        """Real money is a target only by choice, and not for longer than somebody is there."""
+        if self.clock() - self._chose < IDLE_S or isinstance(self.screen, Dialog) or not _is_real(self.source):
+            return
+        safer = [number for number, source in enumerate(self.sources) if source.latest() is not None and not _is_real(source)]
+        if safer:
+            self.target = safer[0]
 
     def compose(self) -> ComposeResult:
         """Every pane of every layout; the style sheet chooses."""
@@ -167,6 +180,8 @@ class PmmApp(App[None]):
 
     def action_do(self, key: str) -> None:
         """One line of the key table."""
+        if self._chose > float("-inf"):
+            self._chose = self.clock()
         ACTIONS[key](self)
 
     async def action_quit(self) -> None:
@@ -183,6 +198,8 @@ class PmmApp(App[None]):
 
     def pull(self) -> None:
         """Take the newest picture and paint what changed."""
+        if len(self.sources) > 1:
+            self._aim_low()
         frame, link = self.source.latest(), self.source.link()
         markets = frame.snapshot.markets if frame is not None else ()
         message = self.scene.message if self.clock() - self._said_at < MESSAGE_S else ("", "")
@@ -271,6 +288,12 @@ class PmmApp(App[None]):
         table.styles.height = min(max(1, markets), 8 if wide else 4) + (3 if wide else 2)
         kill.display = bool(need)
         kill.styles.height = need + (2 if wide else 1)
+
+
+def _is_real(source: Source) -> bool:
+    """Whether a desk trades real money."""
+    frame = source.latest()
+    return frame is not None and frame.card.mode == "LIVE" and frame.card.source != "loopback"
 
 
 def run(sockets: Sequence[Path], *, keep: bool) -> int:

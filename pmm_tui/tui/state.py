@@ -46,7 +46,12 @@ class Scene(Struct, frozen=True):
     @property
     def live(self) -> bool:
         """Whether real money is at stake."""
-        return self.frame is not None and self.frame.card.mode == "LIVE"
+        return self.frame is not None and self.frame.card.mode == "LIVE" and self.frame.card.source != "loopback"
+
+    @property
+    def rehearsing(self) -> bool:
+        """The production desk on an exchange of this machine: real orders, no money."""
+        return self.frame is not None and self.frame.card.mode == "LIVE" and self.frame.card.source == "loopback"
 
     @property
     def stopped(self) -> bool:

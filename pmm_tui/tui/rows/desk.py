@@ -14,6 +14,7 @@ _STATUS = {
     "UNCERTAIN": ("UNCERTAIN!", "alarm"),
     "SETTLING": ("settling", "warn"),
     "DONE": ("done", "dim"),
+    "EXTERNAL": ("EXTERNAL!", "alarm"),
 }
 
 

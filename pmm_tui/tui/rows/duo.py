@@ -17,7 +17,11 @@ def sides(scene: Scene) -> tuple[Scene, Scene]:
     other = scene.beside
     if other is None:
         return scene, scene
-    return (other, scene) if scene.live and not other.live else (scene, other)
+    return (other, scene) if _is_production(scene) and not _is_production(other) else (scene, other)
+
+
+def _is_production(one: Scene) -> bool:
+    return one.live or one.rehearsing
 
 
 def duo(scene: Scene, width: int, height: int) -> Panel:
@@ -86,9 +90,8 @@ def _market(row: MarketRow | None, width: int) -> Row:
 
 def _line(one: Scene, chosen: bool, width: int) -> Row:
     """One desk in one line, for small screens."""
-    head = _head(one, chosen, width)
     if one.frame is None:
-        return head
+        return _head(one, chosen, width)
     money = one.frame.snapshot.money
     profit = Cash(money.equity - money.initial)
     tail: Row = (

@@ -15,7 +15,8 @@ def mode_block(scene: Scene) -> Row:
         return (("╱╱╱ pmm-tui ╱╱╱", "waiting"),)
     if scene.live:
         return (("███", "live-fill"), (" LIVE $$$ REAL MONEY ", "live"), ("███", "live-fill"))
-    return (("▒▒▒", "paper-fill"), (f" {f.said(scene.frame.card.mode, 5)} ", "paper"), ("▒▒▒", "paper-fill"))
+    word = "LIVE REHEARSAL, NO MONEY" if scene.rehearsing else f.said(scene.frame.card.mode, 5)
+    return (("▒▒▒", "paper-fill"), (f" {word} ", "paper"), ("▒▒▒", "paper-fill"))
 
 
 def banner(scene: Scene, width: int, _: int) -> Panel:
@@ -40,6 +41,8 @@ def _account(scene: Scene) -> str:
         return ""
     if scene.live:
         return f"real orders, account {f.clean(scene.frame.card.account) or 'not named'}"
+    if scene.rehearsing:
+        return f"real orders to an exchange on this machine, account {f.clean(scene.frame.card.account)}"
     return "simulated fills, no order leaves this host"
 
 

@@ -1,0 +1,158 @@
+"""Two desks on one screen: paper left, production right; a key acts on one desk, the one it was pressed for, and never on the other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
+
+from pmm_tui.api.protocol import Args
+from pmm_tui.core.snapshot import Frame
+from pmm_tui.tui.app import PmmApp
+from tests.faces import pictures
+from tests.faces.conftest import grid
+from tests.faces.fake_desk import LOST, FakeClock, FakeSource
+from tests.faces.pictures import NOW
+
+SIZES = ((160, 48), (120, 36), (80, 24))
+
+
+def rehearsal() -> Frame:
+    """The production desk on an exchange of this machine."""
+    frame = pictures.live()
+    return replace(frame, card=replace(frame.card, source="loopback"))
+
+
+class Two:
+    """A console on two fake desks."""
+
+    def __init__(self, app: PmmApp, paper: FakeSource, live: FakeSource, clock: FakeClock, pilot: Pilot[None]) -> None:
+        self.app, self.paper, self.live, self.clock, self.pilot = app, paper, live, clock, pilot
+
+    async def press(self, *keys: str) -> None:
+        """Keys, a moment apart."""
+        for key in keys:
+            self.clock.now += 1.0
+            await self.pilot.press(key)
+        await self.pilot.pause()
+
+    def lines(self) -> list[str]:
+        """The screen."""
+        return grid(self.app).splitlines()
+
+
+@asynccontextmanager
+async def two(paper: Frame | None, live: Frame | None, size: tuple[int, int] = SIZES[0], live_first: bool = False) -> AsyncIterator[Two]:
+    """It runs."""
+    left, right, clock = FakeSource(paper), FakeSource(live), FakeClock()
+    order = (right, left) if live_first else (left, right)
+    app = PmmApp(*order, clock=clock, wall=lambda: NOW, pull_s=0)
+    async with app.run_test(size=size) as pilot:
+        app.pull()
+        await pilot.pause()
+        yield Two(app, left, right, clock, pilot)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_paper_is_left_or_above_and_real_money_is_unmistakable(size: tuple[int, int]) -> None:
+    async with two(pictures.quoting(), pictures.live(), size, live_first=True) as desks:
+        text = "\n".join(desks.lines())
+        assert all(len(line) <= size[0] for line in desks.lines())
+        assert text.index("PAPER") < text.index("LIVE $$$ REAL MONEY")
+        assert "▶ ▒▒▒ PAPER" in text, "the keys go to paper, whichever came first"
+        await desks.press("e")
+        assert "▶ ███ LIVE $$$" in "\n".join(desks.lines())
+
+
+async def test_a_rehearsal_never_claims_real_money() -> None:
+    async with two(pictures.quoting(), rehearsal()) as desks:
+        await desks.press("e")
+        text = "\n".join(desks.lines())
+        assert "REAL MONEY" not in text and "NO MONEY" in text
+
+
+async def test_a_key_acts_on_its_desk_alone() -> None:
+    async with two(pictures.quoting(), pictures.live()) as desks:
+        await desks.press("space")
+        assert [cmd for cmd, _ in desks.paper.asked] == ["pause"] and desks.live.asked == []
+        await desks.press("e", "K")
+        assert [cmd for cmd, _ in desks.live.asked] == ["kill"] and len(desks.paper.asked) == 1
+        assert "LIVE kill" in desks.app.scene.message[1]
+
+
+async def test_an_answer_names_the_desk_that_was_asked_though_the_keys_went_elsewhere() -> None:
+    async with two(pictures.quoting(), pictures.live()) as desks:
+        await desks.press("e")
+        gate = asyncio.Event()
+        answer = desks.live.command
+
+        async def slow(cmd: str, args: Args) -> tuple[bool, str]:
+            await gate.wait()
+            return await answer(cmd, args)
+
+        desks.live.command = slow  # type: ignore[method-assign]  # a desk that answers late
+        await desks.press("K", "e")
+        gate.set()
+        await desks.pilot.pause()
+        await desks.pilot.pause()
+        assert "LIVE kill" in desks.app.scene.message[1], "and not PAPER"
+
+
+async def test_a_diff_that_was_shown_for_one_desk_is_never_applied_to_the_other() -> None:
+    async with two(pictures.quoting(), pictures.live()) as desks:
+        desks.paper.answers["reload"] = (True, "levels: 2 -> 3")
+        gate = asyncio.Event()
+        answer = desks.paper.command
+
+        async def slow(cmd: str, args: Args) -> tuple[bool, str]:
+            await gate.wait()
+            return await answer(cmd, args)
+
+        desks.paper.command = slow  # type: ignore[method-assign]  # a desk that answers late
+        await desks.press("r", "e")
+        gate.set()
+        await desks.pilot.pause()
+        await desks.pilot.pause()
+        assert desks.live.asked == [] and [args for _, args in desks.paper.asked] == [{"apply": False}]
+        assert "another desk" in desks.app.scene.message[1]
+
+
+async def test_the_keys_leave_real_money_when_nobody_is_there() -> None:
+    async with two(pictures.quoting(), pictures.live()) as desks:
+        await desks.press("e")
+        desks.clock.now += 299
+        desks.app.pull()
+        assert desks.app.source is desks.live
+        desks.clock.now += 2
+        desks.app.pull()
+        assert desks.app.source is desks.paper
+
+
+async def test_one_desk_lost_the_other_goes_on() -> None:
+    async with two(pictures.quoting(), pictures.live()) as desks:
+        desks.live.now_link = LOST
+        desks.app.pull()
+        await desks.pilot.pause()
+        head = next(line for line in desks.lines() if "▶ ▒▒▒ PAPER" in line)
+        assert "QUOTING" in head and "DISCONNECTED" in head.split("│")[2]
+
+
+@pytest.mark.parametrize(("live", "stopped"), [(pictures.live(), False), (rehearsal(), True)], ids=["real money", "rehearsal"])
+async def test_quitting_stops_what_is_no_real_money(live: Frame, stopped: bool) -> None:
+    async with two(pictures.quoting(), live) as desks:
+        desks.app.stops_paper = True
+        await desks.press("q")
+        await desks.pilot.pause()
+    assert [cmd for cmd, _ in desks.paper.asked] == ["stop"]
+    assert bool(desks.live.asked) is stopped
+
+
+async def test_with_one_desk_there_is_no_other() -> None:
+    app = PmmApp(FakeSource(pictures.quoting()), clock=FakeClock(), wall=lambda: NOW, pull_s=0)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        app.pull()
+        await pilot.press("e")
+        await pilot.pause()
+        assert "one desk only" in app.scene.message[1]

@@ -1,0 +1,206 @@
+"""The preflight end to end against the exchange as a program with its chain: it passes, and every check fails where it should."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from pmm_tui.core.market import Market
+from pmm_tui.core.units import SHARE, Price, Size
+from pmm_tui.exchange.node import Node, NoNode, find_anvil
+from pmm_tui.runtime import preflight
+from pmm_tui.runtime.clock import Clock
+from pmm_tui.runtime.demo import PLACES
+from pmm_tui.runtime.preflight import ALERT_URL, Check, run_checks
+from pmm_tui.runtime.production import open_client
+from pmm_tui.runtime.profile import Profile, load, packaged
+from pmm_tui.runtime.purse import Wish, purse
+from pmm_tui.venues.clob.keys import PRIVATE_KEY, Keys, Secret
+from pmm_tui.venues.clob.wallet import Wallet
+from tests.runtime.scene import PATIENCE_S, ROOT, Home
+
+KEY = "11" * 32
+GIVEN = 8
+"""Allowances that a wallet on the local chain has from the start: all but the four of the other protocol."""
+SECRET_PATH = "/hooks/s3cr3t-part"
+NAMES = [
+    "paper knobs", "kill switch", "order size", "signature type", "geoblock", "alert channel", "venue and key", "clock", "balance",
+    "place and cancel", "kill drill", "rate tier", "chain", "gas", "allowances",
+]  # fmt: skip
+
+
+class Stand:
+    """An exchange with its chain, and profiles for it."""
+
+    def __init__(self, folder: Path, said: dict[str, Any]) -> None:
+        self.home = Home(folder)
+        self.said = said
+
+    def profile(self, **values: object) -> str:
+        """A profile's file: local-prod here, with these values."""
+        places = {name: url.format(port=self.said["port"]) for name, url in PLACES.items()} | {"rpc_url": self.said["rpc"]} | values
+        lines = [line for line in (packaged() / "local-prod.yaml").read_text().splitlines() if line.split(":")[0] not in places]
+        return self.home.profile("\n".join([*lines, *(f"{name}: {value}" for name, value in places.items() if value != "")]), "mine")
+
+    def load(self, **values: object) -> Profile:
+        """The profile itself."""
+        return load(self.profile(**values))
+
+    async def set_up(self) -> None:
+        """Have the key made, and wait until the exchange's grant is on the chain."""
+        await (await open_client(self.load(), fresh(), Clock(), Random(1))).close()
+        account = fresh().account
+        wallet = await Wallet.open(self.said["rpc"], account.address, account)
+        async with asyncio.timeout(PATIENCE_S):
+            while sum(one.given for one in await wallet.allowances()) < GIVEN:
+                await asyncio.sleep(0.02)
+        await wallet.close()
+
+    async def checks(self, alert: str = "", keys: Keys | None = None, **values: object) -> dict[str, Check]:
+        """All checks, by name."""
+        found = await run_checks(self.load(**values), keys or fresh(), Secret(alert))
+        return {check.name: check for check in found}
+
+
+def fresh() -> Keys:
+    """The keys, with no API key yet."""
+    return Keys(Account.from_key(KEY))
+
+
+@pytest.fixture(scope="module")
+def stand() -> Iterator[Stand]:
+    """The exchange as a program; its wallet has all allowances but those that only `wallet approve` gives."""
+    try:
+        find_anvil()
+    except NoNode as missing:
+        pytest.skip(str(missing))
+    words = [sys.executable, "-m", "pmm_tui", "exchange", "--port", "0", "--tape", "demo", "--start-at", "900", "--chain"]
+    with (
+        tempfile.TemporaryDirectory(prefix="pmm") as folder,
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT) as child,
+    ):
+        assert child.stdout is not None
+        try:
+            yield Stand(Path(folder), json.loads(child.stdout.readline()))
+        finally:
+            child.terminate()
+
+
+@asynccontextmanager
+async def receiver(status: int, body: dict[str, Any] | None = None) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """An HTTP server that answers everything the same way: its URL, and what it was sent."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
+        heard.append(head + await reader.readexactly(length))
+        said = json.dumps(body or {}).encode()
+        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(said)) + said)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{SECRET_PATH}", heard
+
+
+async def test_allowances_are_missing_until_they_are_given_and_then_all_of_it_passes(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand.home.enter(monkeypatch)
+    await stand.set_up()
+    before = await stand.checks()
+    assert [name for name, check in before.items() if not check.ok] == ["allowances"]
+    assert "pUSD for the exchange v3, positions v2 for the exchange v3; do: pmm-tui wallet approve" in before["allowances"].why
+    monkeypatch.setenv(PRIVATE_KEY, KEY)
+    file = stand.profile()
+    await asyncio.to_thread(purse, file, Wish("approve", yes=True), str, lambda text: None, lambda text: None, None)
+    async with receiver(204) as (url, heard):
+        monkeypatch.setenv(PRIVATE_KEY, KEY)
+        monkeypatch.setenv(ALERT_URL, url)
+        assert await asyncio.to_thread(preflight.preflight, file, str, True) == 0
+    told = capsys.readouterr().out
+    said = json.loads(told)
+    assert said["passed"] and [check["name"] for check in said["checks"]] == NAMES
+    assert SECRET_PATH not in told and KEY not in told
+    assert len(heard) == 1 and heard[0].endswith(b'{"content":"pmm-tui preflight: test"}')
+
+
+async def test_what_a_profile_says_wrong_is_found_without_the_venue(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.home.enter(monkeypatch)
+    assert not preflight.paper_knobs(stand.load(fill_probability=0.9)).ok
+    assert not preflight.kill_switch(stand.load(kill_switch_max_drawdown_pct=50)).ok
+    assert not preflight.order_size(stand.load(default_order_size=20, max_position_size=20)).ok
+    wrong = preflight.signature_type(stand.load(wallet_kind="safe"), fresh())
+    assert not wrong.ok and "wallet_kind safe" in wrong.why
+    assert preflight.signature_type(stand.load(wallet_kind="eoa"), fresh()).why == "0 (eoa); wallet_kind is eoa"
+    assert not preflight.rate_tier(stand.load(clob_orders_per_s=41), "Standard").ok
+    assert not preflight.rate_tier(stand.load(clob_orders_per_s=41), "never heard of").ok
+    assert preflight.rate_tier(stand.load(clob_orders_per_s=60), "Copper").ok
+    assert preflight.rate_tier(stand.load(), "").why == "the venue has not told it"
+
+
+async def test_the_alert_channel_must_answer_and_is_never_shown(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.home.enter(monkeypatch)
+    away = stand.load(geoblock_url="https://polymarket.com/api/geoblock")
+    unset = await preflight.alert_channel(away, Secret(""))
+    assert not unset.ok and ALERT_URL in unset.why
+    assert (await preflight.alert_channel(stand.load(), Secret(""))).ok
+    for status, ok in ((200, True), (204, True), (302, False), (404, False), (500, False)):
+        async with receiver(status) as (url, _):
+            check = await preflight.alert_channel(away, Secret(url))
+        assert (check.ok, check.why) == (ok, f"answered {status}")
+    for url in ("http://127.0.0.1:1/s3cr3t", "nonsense s3cr3t", "http://[s3cr3t"):
+        check = await preflight.alert_channel(away, Secret(url))
+        assert not check.ok and "s3cr3t" not in check.why and "did not answer" in check.why
+
+
+async def test_the_chain_must_be_the_right_one_and_pay_for_gas(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.home.enter(monkeypatch)
+    other = await preflight.chain_checks(stand.load(chain_id=80002), fresh())
+    assert [check.ok for check in other] == [False] * 3 and "the node is of chain 137" in other[0].why
+    gone = await preflight.chain_checks(stand.load(rpc_url="http://127.0.0.1:1"), fresh())
+    assert not any(check.ok for check in gone) and "does not answer" in gone[0].why
+    none = await preflight.chain_checks(stand.load(rpc_url=""), fresh())
+    assert all(check.ok for check in none) and "not needed" in none[1].why
+    away = await preflight.chain_checks(stand.load(rpc_url="", geoblock_url="https://polymarket.com/api/geoblock"), fresh())
+    assert not any(check.ok for check in away) and "POLYGON_RPC_URL" in away[0].why
+    node, poor = Node(stand.said["rpc"]), Account.from_key("22" * 32)
+    await node.ask("anvil_setBalance", poor.address, hex(10**12))
+    wallet = await Wallet.open(stand.said["rpc"], poor.address, poor)
+    check = await preflight.guarded("gas", preflight.gas(wallet, Keys(poor)))
+    assert not check.ok and "20 approvals cost at most" in check.why and "$" in check.why
+    assert (await preflight.gas(wallet, fresh())).why == "not needed: the venue's relayer sends for this wallet"
+    await wallet.close()
+    await node.close()
+
+
+async def test_what_the_venue_will_not_have_fails(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.home.enter(monkeypatch)
+    async with receiver(200, {"blocked": True, "country": "XX"}) as (url, _):
+        check = await preflight.geoblock(stand.load(geoblock_url=url))
+        assert not check.ok and check.why == "blocked in 'XX'"
+    found = {check.name: check for check in [*await run_checks(stand.load(clob_url="http://127.0.0.1:1"), fresh(), Secret(""))]}
+    assert not found["venue and key"].ok and "place and cancel" not in found
+    clob = await open_client(stand.load(), fresh(), Clock(), Random(1))
+    try:
+        assert not (await preflight.balance(stand.load(initial_balance=100_000), clob)).ok
+        unlisted = Market(id="0x" + "99" * 32, slug="none", question="?", yes="91", no="92", tick=Price(100), min_size=Size(5 * SHARE))
+        refused = await preflight.guarded("place and cancel", preflight.place_and_cancel(clob, unlisted, Clock()))
+        assert not refused.ok and "Invalid order payload" in refused.why
+        drill = await preflight.guarded("kill drill", preflight.kill_drill(clob, unlisted, Clock()))
+        assert not drill.ok and "refused an order of the drill" in drill.why
+        monkeypatch.setattr("pmm_tui.runtime.preflight.time.time", lambda: 0.0)
+        assert not (await preflight.skew(clob)).ok
+    finally:
+        await clob.close()
