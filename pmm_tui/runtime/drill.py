@@ -14,15 +14,16 @@ from pmm_tui.core.engine import Engine
 from pmm_tui.core.events import Event, OrderFilled, OrderRejected, OrderUncertain
 from pmm_tui.core.instructions import Instruction, Paused, Resumed
 from pmm_tui.core.market import Side
+from pmm_tui.core.selection import TargetingKnobs
 from pmm_tui.core.units import DOLLAR, SECOND, SHARE, Cash, Nanos, Price, Size, to_cash
 from pmm_tui.exchange.auth import Keys as ExchangeKeys
-from pmm_tui.exchange.faults import UNTOUCHED, Act, Faults, Verdict
+from pmm_tui.exchange.faults import NEVER, UNTOUCHED, Act, Faults, Verdict
 from pmm_tui.exchange.matching import Matching
 from pmm_tui.exchange.polymarket import Polymarket
 from pmm_tui.exchange.terms import Ask, Frame, Lasts, Order
 from pmm_tui.exchange.traders import Agents
 from pmm_tui.feeds.base import Feed
-from pmm_tui.feeds.discovery import GammaFeed, GammaKnobs, TargetingKnobs
+from pmm_tui.feeds.discovery import GammaFeed, GammaKnobs
 from pmm_tui.feeds.market_ws import MarketFeed
 from pmm_tui.feeds.shard import MarketWsKnobs
 from pmm_tui.feeds.wire import Decoder
@@ -70,7 +71,15 @@ class Ceasing(Faults):
 
     def due_acts(self, at: Nanos) -> list[Act]:
         """As drawn, while it is on; then only what ends one."""
-        return [act for act in super().due_acts(at) if self.on or act.given.get("on") is False]
+        return [act for act in super().due_acts(at) if self.on or act[1].get("on") is False]
+
+
+class Nobody:
+    """A crowd that has gone home."""
+
+    def act(self, matching: Matching, at: Nanos) -> Nanos:
+        """Nothing, for ever."""
+        return NEVER
 
 
 class Written:
@@ -128,9 +137,7 @@ class Drill:
         self.wallet = str(self.keys.account.address).lower()
         self.capital = to_cash(scenario.knobs.desk.initial_balance)
         aside = Cash(scenario.aside * DOLLAR)
-        self.exchange = Polymarket(
-            self.matching, ExchangeKeys(b"drill"), self.faults, grant=Cash(self.capital + aside), trusting=True
-        )
+        self.exchange = Polymarket(self.matching, ExchangeKeys(b"drill"), self.faults, grant=Cash(self.capital + aside), trusting=True)
         self.desk = Written(self.engine, Checks(self.engine, self.matching, self.wallet, aside))
         self.failures: list[BaseException] = []
         self.stop = asyncio.Event()
@@ -152,9 +159,7 @@ class Drill:
             connect=self.sockets.connect, transport=road,
         )  # fmt: skip
         names = ("made-up-1", "made-up-2", "made-up-3")
-        gamma = GammaFeed(
-            GammaKnobs(), TargetingKnobs(), names, "http://exchange/gamma", clock, _chance(seed, 8), transport=road
-        )
+        gamma = GammaFeed(GammaKnobs(), TargetingKnobs(), names, "http://exchange/gamma", clock, _chance(seed, 8), transport=road)
         feeds: dict[str, Feed] = {"market": venue.tap(books), "gamma": venue.tap(gamma)}
         markets = self.engine.state.markets
 
@@ -170,7 +175,8 @@ class Drill:
         running = crew.start("the desk's loop", live.run(self.stop, asyncio.Event()))
         try:
             await self._trouble(live)
-            await self._rest(live)
+            if not self.failures:
+                await self._rest(live)
             self.stop.set()
             await asyncio.wait({running})
             if not self.failures:
@@ -230,7 +236,8 @@ class Drill:
 
     async def _rest(self, live: Live) -> None:
         """No more troubles: the desk is paused, and time passes until nothing is under way."""
-        self.faults.on, self.network.cut, self.exchange.crowd = False, "", None
+        self.faults.on, self.network.cut = False, ""
+        self.exchange.join(Nobody(), clock())
         self.matching.settling.fail_share = 0.0
         self.matching.cancel(list(self.desk.checks.foreign), self.wallet, clock())
         self.sockets.pump()

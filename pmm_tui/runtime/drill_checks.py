@@ -34,7 +34,7 @@ class Checks(Struct):
         state = self.engine.state
         if isinstance(event, OrderSigned):
             _hold(event.order not in self.ids.values(), "an order is signed once", str(event))
-            self.ids[event.id] = event.order
+            self.ids[event.venue_id] = event.order
         self.moved |= isinstance(event, ExternalFilled | PositionFound) or (isinstance(event, FillSettled) and not event.ok)
         for command in commands:
             if isinstance(command, Place):

@@ -36,7 +36,7 @@ DRILL_ORDERS = 2
 DRILL_S_MAX = 10.0
 APPROVALS = 20
 """The account can pay for so many transactions."""
-ALERT_URL = "PMM_TUI_ALERT_URL"
+ALERT_URL = "POLYMARKET_ALERT_URL"
 EXCHANGES = ("exchange", "neg-risk exchange", "exchange v3")
 TIERS = {
     "standard": (40, 80), "copper": (60, 120), "bronze": (80, 160), "silver": (200, 400), "gold": (400, 800), "platinum": (450, 900),
