@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from pmm_tui.core.units import Cash, Nanos
-from pmm_tui.exchange import public, shapes
+from pmm_tui.exchange import listings, public, shapes
 from pmm_tui.exchange.acts import carry_out
 from pmm_tui.exchange.auth import Credentials, Keys, Refused
 from pmm_tui.exchange.channels import Channels
@@ -65,7 +65,8 @@ class Polymarket:
 
     def answer(self, ask: Ask, at: Nanos) -> Answer:
         """The true answer; what it moved is told on the channels. The caller asks `faults.judge` first."""
-        said = public.answer(self.matching, ask, at) or self._answer_private(ask, at)
+        told = public.answer(self.matching, ask, at) or listings.answer(self.matching, ask, at)
+        said = told or self._answer_private(ask, at)
         self._tell(at)
         return said
 

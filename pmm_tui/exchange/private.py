@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pmm_tui.core.market import Side
 from pmm_tui.core.units import SECOND, Nanos, size_text
 from pmm_tui.exchange import shapes
 from pmm_tui.exchange.auth import Account
 from pmm_tui.exchange.eip712 import verify_order, wallets_of
 from pmm_tui.exchange.faults import Faults
+from pmm_tui.exchange.ladder import in_yes
 from pmm_tui.exchange.public import query
 from pmm_tui.exchange.terms import Answer, Ask, Order
 
@@ -48,6 +50,8 @@ class Private:
                 return shapes.error(leg) if isinstance(leg, str) else shapes.answer(leg)
             case "POST", "/orders":
                 return self._batch(body, account, at)
+            case "POST", "/orders-scoring" if isinstance(body, list):
+                return shapes.answer({str(name): self._scores(str(name), account) for name in body})
             case "DELETE", _:
                 return self._cancel(ask.path, body, account, at)
         return shapes.error("not found", 404)
@@ -131,7 +135,21 @@ class Private:
             return self._balance(asked, account)
         fixed: dict[str, Any] = {"/balance-allowance/update": None, "/auth/ban-status/closed-only": {"closed_only": False}}
         fixed["/notifications"] = []
+        if ask.path == "/order-scoring":
+            return shapes.answer({"scoring": self._scores(asked.get("order_id", ""), account)})
         return shapes.answer(fixed[ask.path]) if ask.path in fixed else shapes.error("not found", 404)
+
+    def _scores(self, name: str, account: Account) -> bool:
+        """Whether an order counts for liquidity rewards: it rests, is large enough, and near enough to the mid."""
+        order = self._matching.orders.get(name)
+        if order is None or order.owner != account.api_key or order.status != "LIVE":
+            return False
+        pit = self._matching.markets[order.market]
+        rewards, (bid, ask) = pit.market.rewards, (pit.ladder.best(Side.BUY), pit.ladder.best(Side.SELL))
+        if bid is None or ask is None or order.rest < rewards.min_size:
+            return False
+        price = in_yes(pit.market, order.token, order.side, order.price)[1]
+        return abs(price - (bid + ask) / 2) / 100 < rewards.max_spread_cents
 
     def _balance(self, asked: dict[str, str], account: Account) -> Answer:
         """The balance of the wallet that the signature type names; of several that it may be, the one that holds something."""

@@ -100,7 +100,8 @@ def _terms(matching: "Matching", market: Market) -> dict[str, Any]:
     return said | ({"nr": True} if market.neg_risk else {})
 
 
-def _iso(at: Nanos) -> str:
+def iso(at: Nanos) -> str:
+    """A time as Gamma and the CLOB write it."""
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -115,8 +116,8 @@ def _gamma_market(matching: "Matching", number: int, market: Market) -> dict[str
     said |= {"archived": False, "acceptingOrders": not pit.closed, "enableOrderBook": True, "negRisk": market.neg_risk}
     said |= best | {"volume24hr": VOLUME, "liquidityNum": VOLUME}
     said |= {"umaResolutionStatus": "resolved"} if pit.payout is not None else {}
-    said |= {"endDate": _iso(market.closes)} if market.closes else {}
-    said |= {"eventStartTime": _iso(market.opens)} if market.opens else {}
+    said |= {"endDate": iso(market.closes)} if market.closes else {}
+    said |= {"eventStartTime": iso(market.opens)} if market.opens else {}
     said |= {"orderMinSize": shares(market.min_size), "orderPriceMinTickSize": dollars(matching.tick(market.id))}
     said |= {"rewardsMinSize": shares(market.rewards.min_size), "rewardsMaxSpread": market.rewards.max_spread_cents}
     fees = {"rate": market.fees.rate, "exponent": market.fees.exponent, "takerOnly": True, "rebateRate": market.fees.rebate_share}
