@@ -237,13 +237,14 @@ def simulate(
     seeds: Annotated[int, typer.Option(help="How many seeds to run.", min=1)] = 100,
     first: Annotated[int, typer.Option(help="The first seed.", min=0)] = 0,
     jobs: Annotated[int, typer.Option(help="Processes side by side; 0: one for each core.", min=0)] = 0,
+    venue: Annotated[str, typer.Option(help="paper, or clob: the production desk against the exchange and its faults.")] = "paper",
 ) -> None:
     """Run the seeded simulation: made-up and taped markets, troubles, and invariants after every step."""
 
     def work() -> int:
         from pmm_tui.runtime.simulating import simulate_seeds
 
-        return simulate_seeds(first, seeds, jobs)
+        return simulate_seeds(first, seeds, jobs, venue)
 
     _exit(work)
 

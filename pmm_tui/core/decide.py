@@ -227,6 +227,8 @@ def leave(state: State, market: MarketState) -> list[Command]:
         return []
     if market.live or market.merging or state.now < market.exit_asked_at + EXIT_PAUSE_NS:
         return []
+    if any(not link.up for link in state.links.values()):
+        return []  # nothing is sold by a book, or to a venue, that is not heard
     terms, book, portfolio = market.market, market.book, state.portfolio
     pairs = mergeable(state, market)
     if pairs and state.knobs.desk.merge_pairs and market.exit_tries == 0:

@@ -104,6 +104,11 @@ class Ladder:
         while (best := self.best(side)) is not None and (best >= limit if side is _BUY else best <= limit):
             yield next(iter(self._levels[side][best].orders.values()))
 
+    def within(self, side: Side, limit: Price) -> list[Order]:
+        """Every order of a side that a taker with this limit reaches, in the order they are served."""
+        levels = self._levels[side]
+        return [order for price, _ in self.reach(side, limit) for order in levels[price].orders.values()]
+
     def reach(self, side: Side, limit: Price) -> list[tuple[Price, Size]]:
         """The levels of a side that a taker with this limit reaches, best first."""
         return [(price, size) for price, size in self.levels(side) if (price >= limit if side is _BUY else price <= limit)]

@@ -19,7 +19,7 @@ from pmm_tui.core.fees import taker_fee
 from pmm_tui.core.market import Market, Side
 from pmm_tui.core.units import MILLI, ONE, SECOND, Cash, Nanos, Price, Size, gets, pays
 from pmm_tui.exchange.accrual import Accrual
-from pmm_tui.exchange.admission import CROSSES, GTD_EARLY_NS, NOT_READY, Rules, affordable, crossing, refuse
+from pmm_tui.exchange.admission import GTD_EARLY_NS, NOT_READY, Rules, affordable, crossing, refuse
 from pmm_tui.exchange.floor import Floor, Pit, Placed
 from pmm_tui.exchange.ladder import in_yes
 from pmm_tui.exchange.settling import Settling
@@ -77,12 +77,12 @@ class Matching(Floor):
 
     def place(self, order: Order, at: Nanos) -> Placed:
         """Take an order, match it, rest what is left; or say why not, and then nothing has happened."""
-        pit, wallet = self.markets.get(order.market), self.wallet(order.wallet)
+        pit = self.markets.get(order.market)
         if pit is None or pit.closed:
             return Placed(NOT_READY)
         if order.id in self.orders:
             return Placed(f"order {order.id} is invalid. Duplicated.")
-        why = refuse(order, pit.market, pit.tick, pit.ladder, wallet, self.rules, at)
+        why = self._refused(pit, order, at)
         if why:
             return Placed(why)
         self._count += 1
@@ -233,14 +233,35 @@ class Matching(Floor):
             self.orders.pop(order.id, None)
         return Placed("", status, making, taking, tuple(trade.id for trade in trades))
 
+    def _refused(self, pit: Pit, order: Order, at: Nanos) -> str:
+        """Why an order is not taken, once what it would meet is known to be backed by its wallets."""
+        side, limit = in_yes(pit.market, order.token, order.side, order.price)
+        self._drop_unbacked(pit, side.other, limit, at)
+        return refuse(order, pit.market, pit.tick, pit.ladder, self.wallet(order.wallet), self.rules, at)
+
+    def _drop_unbacked(self, pit: Pit, side: Side, limit: Price, at: Nanos) -> None:
+        """Take out the resting orders within a taker's reach that their wallets no longer cover, all of a wallet's orders together."""
+        needs: dict[tuple[str, str], int] = {}
+        for order in pit.ladder.within(side, limit):
+            wallet = self.wallet(order.wallet)
+            if wallet.unlimited:
+                continue
+            key = (order.wallet, "" if order.side is _BUY else order.token)
+            needs[key] = needs.get(key, 0) + (pays(order.price, order.rest) if order.side is _BUY else order.rest)
+            settled = wallet.shares.get(order.token, 0) - wallet.selling.get(order.token, 0)
+            if needs[key] > (wallet.cash - wallet.owed if order.side is _BUY else settled):
+                needs[key] -= pays(order.price, order.rest) if order.side is _BUY else order.rest
+                self._end(order, "CANCELED_NOT_ENOUGH_BALANCE", at)
+
     def _undelay(self, order: Order, at: Nanos) -> None:
         pit = self.markets[order.market]
         if order.status != "DELAYED":
             return
         self._hold(pit, order, Size(-order.rest))
         order.status = "LIVE"
-        if pit.closed or (order.post_only and crossing(order, pit.market, pit.ladder)):
-            order.status = "CANCELED" if pit.closed else f"CANCELED_{CROSSES}"
+        why = NOT_READY if pit.closed else self._refused(pit, order, at)
+        if why:
+            order.status = f"CANCELED_{why}"
             self._tell_order("CANCELLATION", order, at)
         else:
             self._go(pit, order, at)
@@ -251,8 +272,6 @@ class Matching(Floor):
         parts: dict[Price, list[Part]] = {}
         money = int(order.budget)
         for maker in pit.ladder.queue(side.other, limit):
-            if not self._covers(pit, maker, at):
-                continue
             price = in_yes(pit.market, maker.token, maker.side, maker.price)[1]
             own = price if order.token == pit.market.yes else Price(ONE - price)
             size = min(maker.rest, affordable(money, own) if order.budget else order.rest)
@@ -267,19 +286,6 @@ class Matching(Floor):
             if not order.budget and not order.rest:
                 break
         return [self._trade(pit, order, price, tuple(taken), at) for price, taken in parts.items()]
-
-    def _covers(self, pit: Pit, maker: Order, at: Nanos) -> bool:
-        """Whether a resting order is still backed by its wallet; what is not leaves the book."""
-        wallet = self.wallet(maker.wallet)
-        if wallet.unlimited:
-            return True
-        if maker.side is _BUY:
-            backed = wallet.cash - wallet.owed >= pays(maker.price, maker.rest)
-        else:
-            backed = wallet.shares.get(maker.token, 0) - wallet.selling.get(maker.token, 0) >= maker.rest
-        if not backed:
-            self._end(maker, "CANCELED_NOT_ENOUGH_BALANCE", at)
-        return backed
 
     def _trade(self, pit: Pit, order: Order, price: Price, parts: tuple[Part, ...], at: Nanos) -> Trade:
         """One taker against one level."""

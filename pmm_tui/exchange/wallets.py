@@ -54,7 +54,7 @@ class Wallet:
         """Turn the shares of a decided market into what they pay; the dollars."""
         paid = 0
         for token, payout in ((market.yes, payout_yes), (market.no, Price(ONE - payout_yes))):
-            held = Size(self.shares.get(token, 0))
+            held = Size(max(0, self.shares.get(token, 0) - self.selling.get(token, 0)))
             paid += gets(payout, held)
             self.move(0, token, -held)
         self.move(paid, "", 0)
@@ -62,7 +62,7 @@ class Wallet:
 
     def split(self, market: Market, size: Size) -> str:
         """A dollar becomes a share of each; why not, or empty."""
-        if self.cash < size and not self.unlimited:
+        if self.cash - self.owed < size and not self.unlimited:
             return "not enough pUSD to split"
         self.move(-size, market.yes, size)
         self.move(0, market.no, size)

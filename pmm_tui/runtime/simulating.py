@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -15,21 +15,33 @@ CHUNK = 8
 """Seeds that one process takes at a time."""
 
 
-def simulate_seeds(first: int, count: int, jobs: int) -> int:
+def simulate_seeds(first: int, count: int, jobs: int, venue: str = "paper") -> int:
     """Run `count` seeds from `first` on in `jobs` processes (0: one for each core). Exit code 0 where every invariant held, else 1.
 
-    Failing seeds and the summary go to stdout, progress to stderr.
+    venue: paper, or clob: the production desk against the exchange with its faults. Failing seeds and the summary go to stdout, progress to
+    stderr. ValueError for another venue.
     """
+    run = _runner(venue)
     seeds = range(first, first + count)
     processes = min(jobs or os.cpu_count() or 1, count)
     if processes == 1:
-        return _told(map(run_seed, seeds), count)
+        return _told(map(run, seeds), count, venue)
     # Spawned: a fork of a process that runs threads, as a test runner does, can hang.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        return _told(pool.map(run_seed, seeds, chunksize=CHUNK), count)
+        return _told(pool.map(run, seeds, chunksize=CHUNK), count, venue)
 
 
-def _told(outcomes: Iterable[Outcome], count: int) -> int:
+def _runner(venue: str) -> Callable[[int], Outcome]:
+    if venue == "paper":
+        return run_seed
+    if venue != "clob":
+        raise ValueError(f"--venue: found {venue[:20]!r}; allowed: paper, clob")
+    from pmm_tui.runtime import drill  # it brings the signer along
+
+    return drill.run_seed
+
+
+def _told(outcomes: Iterable[Outcome], count: int, venue: str) -> int:
     """Say what becomes of each seed; the exit code."""
     begun = time.monotonic()
     failed, steps = 0, 0
@@ -39,7 +51,7 @@ def _told(outcomes: Iterable[Outcome], count: int) -> int:
         counts.update(outcome.counts)
         if outcome.broken:
             failed += 1
-            sys.stdout.write(_failure(outcome))
+            sys.stdout.write(_failure(outcome, venue))
             sys.stdout.flush()
     seconds = time.monotonic() - begun
     verdict = f"{failed} of {count} seeds FAILED" if failed else f"{count} seeds: every invariant held after every step"
@@ -48,8 +60,8 @@ def _told(outcomes: Iterable[Outcome], count: int) -> int:
     return 1 if failed else 0
 
 
-def _failure(outcome: Outcome) -> str:
-    again = f"pmm-tui simulate --first {outcome.seed} --seeds 1"
+def _failure(outcome: Outcome, venue: str) -> str:
+    again = f"pmm-tui simulate --first {outcome.seed} --seeds 1" + ("" if venue == "paper" else f" --venue {venue}")
     return f"seed {outcome.seed} FAILED after {outcome.at}\n  {outcome.broken}\n  to see it again: {again}\n"
 
 
