@@ -6,7 +6,10 @@ from pmm_tui.core.market import Market, Side
 from pmm_tui.core.signals.checksum import last_text
 from pmm_tui.core.units import ONE, Cash, Price, Size
 from pmm_tui.exchange.ladder import Ladder
+from pmm_tui.exchange.terms import Order, Trade
 from pmm_tui.exchange.wallets import Wallet
+
+KEPT_MAX = 100_000
 
 
 class Placed(Struct, frozen=True):
@@ -31,6 +34,14 @@ class Pit:
         self.last = Price(0)
         self.closed = False
         self.payout: Price | None = None
+
+
+def forget(orders: dict[str, Order], trades: dict[str, Trade]) -> None:
+    """Let go of the oldest ended orders and trades beyond KEPT_MAX of each: a client asks for the recent ones."""
+    for name in [name for name, order in orders.items() if order.status not in ("LIVE", "DELAYED")][: max(0, len(orders) - KEPT_MAX)]:
+        del orders[name]
+    for name in [name for name, trade in trades.items() if trade.status in ("CONFIRMED", "FAILED")][: max(0, len(trades) - KEPT_MAX)]:
+        del trades[name]
 
 
 class Floor:

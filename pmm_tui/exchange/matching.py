@@ -20,7 +20,7 @@ from pmm_tui.core.market import Market, Side
 from pmm_tui.core.units import MILLI, ONE, SECOND, Cash, Nanos, Price, Size, gets, pays
 from pmm_tui.exchange.accrual import Accrual
 from pmm_tui.exchange.admission import GTD_EARLY_NS, NOT_READY, Rules, affordable, crossing, refuse
-from pmm_tui.exchange.floor import Floor, Pit, Placed
+from pmm_tui.exchange.floor import Floor, Pit, Placed, forget
 from pmm_tui.exchange.ladder import in_yes
 from pmm_tui.exchange.settling import Settling
 from pmm_tui.exchange.terms import (
@@ -383,6 +383,7 @@ class Matching(Floor):
         self._facts += [LevelsMoved(at, market, tuple(moved)) for market, moved in changes.items()]
 
     def _sample(self, at: Nanos) -> None:
+        forget(self.orders, self.trades)
         for pit in self.markets.values():
             if not pit.closed:
                 self.accrual.sample(pit.market, pit.ladder)

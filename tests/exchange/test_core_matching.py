@@ -6,6 +6,7 @@ import pytest
 
 from pmm_tui.core.market import Fees, Market, Side
 from pmm_tui.core.units import DOLLAR, ONE, SECOND, SHARE, Cash, Nanos, Price, Size
+from pmm_tui.exchange import floor
 from pmm_tui.exchange.admission import CROSSES, EXPIRATION, KILLED_FAK, KILLED_FOK, NOT_READY, Rules
 from pmm_tui.exchange.floor import Placed
 from pmm_tui.exchange.matching import Matching
@@ -250,3 +251,38 @@ def test_the_facts_tell_each_owner_its_part_and_the_book_as_it_is_after() -> Non
     assert [fact.changes for fact in facts if isinstance(fact, LevelsMoved)] == [((Side.SELL, 5_100, 6 * SHARE),)]
     room.settle()
     assert told.status == "MATCHED", "what was told does not change afterwards"
+
+
+def test_ended_orders_and_trades_are_forgotten_beyond_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floor, "KEPT_MAX", 3)
+    room = Room()
+    for _ in range(6):
+        room.buy("a", 4_900, 10, no=True)
+        room.buy("b", 5_100, 10)
+    room.buy("c", 4_000, 10)
+    room.settle()
+    assert len(room.core.orders) == 3 and len(room.core.trades) == 3
+    assert "0x13" in room.core.orders, "what rests is never forgotten"
+
+
+def test_one_sweep_never_takes_more_of_a_wallet_than_it_holds() -> None:
+    room = Room(per_market_reservation=True)
+    room.core.list_market(MARKET, room.at)
+    room.buy("a", 5_000, 1_000)
+    room.buy("a", 4_900, 1_000)
+    room.core.deposit("a", Cash(-400 * DOLLAR))
+    room.core.split("b", FREE.id, Size(900 * SHARE))
+    room.core.deposit("c", Cash(2_000 * DOLLAR))
+    room.core.split("c", FREE.id, Size(2_000 * SHARE))
+    room.sell("c", 4_000, 2_000)
+    room.settle()
+    assert room.core.cash("a") >= 0, "what its money does not cover left the book"
+
+
+def test_a_fill_or_kill_counts_only_what_is_backed() -> None:
+    room = Room()
+    room.buy("a", 5_000, 10)
+    room.buy("b", 5_000, 10)
+    room.core.deposit("b", Cash(-999 * DOLLAR))
+    room.core.split("c", FREE.id, Size(20 * SHARE))
+    assert room.sell("c", 5_000, 20, lasts=Lasts.FOK).error == KILLED_FOK
