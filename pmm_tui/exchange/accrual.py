@@ -22,7 +22,7 @@ class Accrual:
         self.samples = 0
 
     def trade(self, market: Market, trade: Trade) -> None:
-        """Count a trade."""
+        """Count a trade, once it is final."""
         share = int(trade.fee * Fraction(str(market.fees.rebate_share)))
         self.pools[market.id] = self.pools.get(market.id, 0) + share
         into = self.equivalents.setdefault(market.id, {})

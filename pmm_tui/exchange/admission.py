@@ -50,7 +50,7 @@ def refuse(order: Order, market: Market, tick: Price, ladder: Ladder, wallet: Wa
     spends = order.budget or pays(order.price, order.size)
     if touch and order.side is Side.BUY and spends < MARKETABLE_MIN and not wallet.unlimited:
         return f"invalid amount for a marketable BUY order (${spends / 1e6:g}), min size: $1"
-    if not wallet.unlimited and (why := short(order, market, wallet, rules, touch, spends)):
+    if not wallet.unlimited and (why := short(order, market, ladder, wallet, rules, touch, spends)):
         return why
     if order.post_only and touch:
         return CROSSES
@@ -68,7 +68,7 @@ def crossing(order: Order, market: Market, ladder: Ladder) -> bool:
     return best is not None and (best <= price if side is Side.BUY else best >= price)
 
 
-def short(order: Order, market: Market, wallet: Wallet, rules: Rules, takes: bool, spends: Cash) -> str:
+def short(order: Order, market: Market, ladder: Ladder, wallet: Wallet, rules: Rules, takes: bool, spends: Cash) -> str:
     """What the balance does not cover: the venue's sentence with its sums in base units; empty where it covers it."""
     if order.side is Side.SELL:
         free = wallet.free_shares(order.token)
@@ -76,9 +76,18 @@ def short(order: Order, market: Market, wallet: Wallet, rules: Rules, takes: boo
             return ""
         held = wallet.shares.get(order.token, 0)
         return _sentence(held, wallet.promised.get(order.token, 0), order.size, wallet.selling.get(order.token, 0))
-    needs = spends + (taker_fee(market.fees, order.price, order.size) if takes and not order.post_only else 0)
+    needs = spends + (_fee_at_most(order, market, ladder) if takes and not order.post_only else 0)
     active = wallet.active(order.market, rules.per_market_reservation)
     return "" if wallet.cash - active - wallet.owed >= needs else _sentence(wallet.cash, active, needs, wallet.owed)
+
+
+def _fee_at_most(order: Order, market: Market, ladder: Ladder) -> Cash:
+    """What a buy may pay in fees: a dollar amount pays most where it buys most, at the touch."""
+    touch = ladder.best(in_yes(market, order.token, order.side, order.price)[0].other)
+    if not order.budget or touch is None:
+        return taker_fee(market.fees, order.price, order.size)
+    own = touch if order.token == market.yes else Price(ONE - touch)
+    return taker_fee(market.fees, own, affordable(order.budget, own))
 
 
 def _sentence(balance: int, active: int, amount: int, matched: int) -> str:

@@ -19,7 +19,7 @@ from pmm_tui.core.fees import taker_fee
 from pmm_tui.core.market import Market, Side
 from pmm_tui.core.units import MILLI, ONE, SECOND, Cash, Nanos, Price, Size, gets, pays
 from pmm_tui.exchange.accrual import Accrual
-from pmm_tui.exchange.admission import GTD_EARLY_NS, NOT_READY, Rules, affordable, crossing, refuse
+from pmm_tui.exchange.admission import GTD_EARLY_NS, NO_BALANCE, NOT_READY, Rules, affordable, crossing, refuse
 from pmm_tui.exchange.floor import Floor, Pit, Placed, forget
 from pmm_tui.exchange.ladder import in_yes
 from pmm_tui.exchange.settling import Settling
@@ -36,6 +36,7 @@ from pmm_tui.exchange.terms import (
     Resolved,
     TickMoved,
     Trade,
+    TradeTold,
 )
 
 if TYPE_CHECKING:
@@ -82,15 +83,14 @@ class Matching(Floor):
             return Placed(NOT_READY)
         if order.id in self.orders:
             return Placed(f"order {order.id} is invalid. Duplicated.")
-        why = self._refused(pit, order, at)
-        if why:
+        if why := self._refused(pit, order, at):
             return Placed(why)
         self._count += 1
         order.seq, order.status = self._count, "LIVE"
         self.orders[order.id] = order
         if self.rules.taker_delay_ms and crossing(order, pit.market, pit.ladder):
             order.status = "DELAYED"
-            self._hold(pit, order, order.rest)
+            self._hold(pit, order, 0, order.rest)
             self._later(Nanos(at + self.rules.taker_delay_ms * MILLI), lambda now: self._undelay(order, now))
             self._tell_order("PLACEMENT", order, at)
             return Placed(status="delayed")
@@ -252,16 +252,16 @@ class Matching(Floor):
             if needs[key] > (wallet.cash - wallet.owed if order.side is _BUY else settled):
                 needs[key] -= pays(order.price, order.rest) if order.side is _BUY else order.rest
                 self._end(order, "CANCELED_NOT_ENOUGH_BALANCE", at)
+        self._tell_levels(at)
 
     def _undelay(self, order: Order, at: Nanos) -> None:
         pit = self.markets[order.market]
         if order.status != "DELAYED":
             return
-        self._hold(pit, order, Size(-order.rest))
+        self._hold(pit, order, order.rest, 0)
         order.status = "LIVE"
-        why = NOT_READY if pit.closed else self._refused(pit, order, at)
-        if why:
-            order.status = f"CANCELED_{why}"
+        if why := "MARKET_RESOLVED" if pit.closed else self._refused(pit, order, at):
+            order.status = f"CANCELED_{'NOT_ENOUGH_BALANCE' if why.startswith(NO_BALANCE) else why}"
             self._tell_order("CANCELLATION", order, at)
         else:
             self._go(pit, order, at)
@@ -277,7 +277,7 @@ class Matching(Floor):
             size = min(maker.rest, affordable(money, own) if order.budget else order.rest)
             if not size:
                 break
-            self._hold(pit, maker, Size(-size))
+            self._hold(pit, maker, maker.rest, maker.rest - size)
             pit.ladder.fill(maker, Size(size))
             self._touched[pit.market.id, side.other, price] = None
             order.matched = Size(order.matched + size)
@@ -305,7 +305,6 @@ class Matching(Floor):
         if counted:
             self.trades[trade.id] = trade
             order.trades.append(trade.id)
-            self.accrual.trade(market, trade)
             self.settling.begin(trade, at)
         for part in parts:
             maker = self.orders[part.order]
@@ -322,7 +321,7 @@ class Matching(Floor):
     def _rest(self, pit: Pit, order: Order, at: Nanos) -> None:
         side, price = pit.ladder.add(order)
         self._touched[pit.market.id, side, price] = None
-        self._hold(pit, order, order.rest)
+        self._hold(pit, order, 0, order.rest)
         if order.lasts is Lasts.GTD:
             self._later(Nanos(order.expires - GTD_EARLY_NS), lambda now: self._expire(order, now))
         self._tell_order("UPDATE" if order.matched else "PLACEMENT", order, at)
@@ -337,21 +336,21 @@ class Matching(Floor):
         pit = self.markets[order.market]
         side, price = pit.ladder.remove(order)
         self._touched[pit.market.id, side, price] = None
-        self._hold(pit, order, Size(-order.rest))
+        self._hold(pit, order, order.rest, 0)
         order.status = status
         self._tell_order("CANCELLATION", order, at)
         if self.wallet(order.wallet).unlimited:
             self.orders.pop(order.id, None)
 
-    def _hold(self, pit: Pit, order: Order, size: Size) -> None:
-        """Hold back what a resting order may take (negative: let go)."""
+    def _hold(self, pit: Pit, order: Order, before: int, after: int) -> None:
+        """Hold back what the rest of an order may take, from its size before to that after, so that roundings never add up."""
         wallet = self.wallet(order.wallet)
         if wallet.unlimited:
             return
         if order.side is _BUY:
-            wallet.reserve(pit.market.id, pays(order.price, Size(abs(size))) * (1 if size > 0 else -1))
+            wallet.reserve(pit.market.id, pays(order.price, after) - pays(order.price, before))
         else:
-            wallet.promise(order.token, size)
+            wallet.promise(order.token, after - before)
 
     def _edge(self, pit: Pit, at: Nanos) -> None:
         """Near 0 and 1 the venue makes the grid finer."""
@@ -364,6 +363,8 @@ class Matching(Floor):
     # telling
 
     def _tell(self, fact: Fact) -> None:
+        if isinstance(fact, TradeTold) and fact.trade.status == "CONFIRMED":
+            self.accrual.trade(self.markets[fact.trade.market].market, fact.trade)
         self._facts.append(fact)
 
     def _later(self, at: Nanos, act: Callable[[Nanos], None]) -> None:

@@ -57,6 +57,8 @@ class Settling:
         """The next status; what cannot follow changes nothing."""
         if status not in _AFTER.get(trade.status, ()):
             return
+        if status == "MINED" and not self._payable(trade):
+            status = "FAILED"
         before, trade.status, trade.updated = trade.status, status, at
         if status == "MINED":
             trade.tx = f"0x{self._chance.getrandbits(256):064x}"
@@ -76,6 +78,15 @@ class Settling:
                 holder.owed = Cash(holder.owed + sign * (pays(price, size) + fee))
             else:
                 holder.sell(token, sign * size)
+
+    def _payable(self, trade: Trade) -> bool:
+        """Whether everyone in it still has what it takes: a withdrawal on chain may have come first."""
+        due: dict[tuple[str, str], int] = {}
+        for wallet, token, side, price, size, fee in _legs(trade):
+            key, amount = ((wallet, ""), pays(price, size) + fee) if side is Side.BUY else ((wallet, token), int(size))
+            due[key] = due.get(key, 0) + amount
+        holders = [(self._wallet(wallet), token, amount) for (wallet, token), amount in due.items()]
+        return all(one.unlimited or (one.shares.get(token, 0) if token else one.cash) >= amount for one, token, amount in holders)
 
     def _settle(self, trade: Trade, sign: int) -> None:
         """Money and shares change hands (-1: back)."""

@@ -9,7 +9,7 @@ from pmm_tui.runtime.drill import run_seed
 
 SEEDS = 2_000
 CHUNK = 50
-MET = ("placed", "rejected")
+MET = ("placed", "OrderFilled", "OrderRejected", "troubles")
 CASES = {163: "a flatten sold while the market feed and the user channel were lost"}
 
 
