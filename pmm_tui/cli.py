@@ -118,13 +118,15 @@ def desk(
     logs: Logs = None,
     keys_on_stdin: bool = False,
     start_at: float = 0.0,
+    live: Live = False,
+    confirm: Confirm = "",
 ) -> None:
     """One desk in this process, seen only through its api: what a console starts."""
 
     def work() -> int:
         from pmm_tui.runtime.start import Options, headless
 
-        options = Options(profile=profile, speed=speed, duration=duration, logs=logs, run=run, start_at_s=start_at)
+        options = Options(profile, speed, duration, logs, run=run, live=live, confirm=confirm, start_at_s=start_at)
         return headless(options, to_stderr=False, keys_in=sys.stdin.buffer if keys_on_stdin else None)
 
     _exit(work)

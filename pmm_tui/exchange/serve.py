@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pmm_tui.core.units import SECOND, Nanos
@@ -20,8 +21,12 @@ _SLEEP_S_MAX = 1.0
 _PATHS = ("/ws/market", "/ws/user", "/rtds")
 
 
-class Dropped(ConnectionAbortedError):
-    """A fault has the connection end without an answer."""
+class Broken(Response):
+    """A connection that ends in the middle of its answer: what a fault that drops one looks like to a client."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Promise a body and never send it; the server then closes the connection."""
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"65536")]})
 
 
 class Servers:
@@ -70,7 +75,7 @@ class Servers:
         if answer is None and not verdict.drop:
             await asyncio.Event().wait()
         if answer is None:
-            raise Dropped
+            return Broken()
         return Response(answer.body, answer.status, answer.headers, answer.kind)
 
     async def _socket(self, socket: WebSocket) -> None:

@@ -1,7 +1,7 @@
 """The yeses that real money needs: the profile's mode, the flag, the wallet typed by hand, and a preflight that passed today."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -95,13 +95,8 @@ def unpack(line: bytes) -> Keys:
     """The keys of `pack`; KeysUnusable, with none of their text, where the line is none."""
     try:
         key, rpc, *api = msgspec.json.decode(line, type=list[str])
-    except (msgspec.DecodeError, ValueError):
+        account = Account.from_key(key)
+        creds = ApiCreds(*map(Secret, api)) if api else None
+    except (msgspec.DecodeError, ValueError, TypeError):
         raise KeysUnusable(f"no keys on standard input; a desk by hand takes them from the keystore, or {PRIVATE_KEY}") from None
-    creds = ApiCreds(*map(Secret, _three(api))) if api else None
-    return Keys(Account.from_key(key), creds, Secret(rpc) if rpc else None)
-
-
-def _three(api: Sequence[str]) -> Sequence[str]:
-    if len(api) != 3:
-        raise KeysUnusable("an API key has three parts")
-    return api
+    return Keys(account, creds, Secret(rpc) if rpc else None)

@@ -41,8 +41,10 @@ def agreed(profile: Profile, options: Options, keys_in: IO[bytes] | None = None)
     from pmm_tui.runtime.consent import consent, find_keys, unpack  # a paper desk has no signer, not even the code of one
     from pmm_tui.runtime.production import wallet_of
 
-    if keys_in is not None:
-        return unpack(keys_in.readline(LINE_MAX))
+    if keys_in is not None:  # asked by the console, and proven here again: the profile's file may have changed since
+        keys = unpack(keys_in.readline(LINE_MAX))
+        consent(profile, options.live, options.confirm, wallet_of(profile, keys), None)
+        return keys
     keys = find_keys(profile, password, _warn)
     consent(profile, options.live, options.confirm, wallet_of(profile, keys), input if sys.stdin.isatty() else None)
     return keys
@@ -110,7 +112,9 @@ def launch(options: Options) -> Started:
     if options.start_at_s:
         words += ["--start-at", f"{options.start_at_s:g}"]
     if keys is not None:
-        words.append("--keys-on-stdin")
+        from pmm_tui.runtime.production import wallet_of
+
+        words += ["--keys-on-stdin", "--confirm", wallet_of(profile, keys)[-4:], *(["--live"] if options.live else [])]
     told = folder / "desk.out"
     out = open_private(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
