@@ -45,7 +45,8 @@ from pmm_tui.venues.clob.knobs import ClobKnobs
 from pmm_tui.venues.clob.port import Trouble
 from pmm_tui.venues.clob.venue import ClobVenue
 
-QUIET_MAX_S = 120
+QUIET_MAX_S = 200
+"""A trade may be tried again for two minutes before it is mined."""
 CALM_S = 12
 """So long all must stay at rest: a reading of the account and its comparison fall into it."""
 KEY = "0x" + "11" * 32

@@ -39,7 +39,7 @@ class Bucket:
         """Take `count` if they are there: 0. Otherwise nothing is taken, and the answer is how many seconds to wait."""
         wait_s = self.wait(count, at, floor)
         if wait_s == 0.0:
-            self.level -= count
+            self.level = self.level - count if count > self.burst else max(0.0, self.level - count)
         return wait_s
 
 
