@@ -30,7 +30,7 @@ run: .venv/run-$(HERE)
 	@.venv/bin/pmm-tui --profile $(PROFILE) $(ARGS)
 
 test: lint anvil
-	$(PY) -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 	$(PY) -m tests.branches
 
 lint: .venv/test-$(HERE)
@@ -49,7 +49,7 @@ anvil: .venv/python
 lock: .venv/python
 	@$(PY) -m uv --version >/dev/null 2>&1 || $(PIP) install uv
 	$(COMPILE) --output-file requirements.lock
-	$(COMPILE) --output-file tests/requirements.lock --extra test --constraint requirements.lock
+	$(COMPILE) --output-file tests/requirements.lock --extra test --extra web --constraint requirements.lock
 
 clean:
 	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist snapshot_report.html

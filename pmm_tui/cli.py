@@ -1,13 +1,13 @@
 """The command line. Everything heavy is imported by the command that needs it, so that --version, --help and completion answer at once."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pmm_tui import __version__
+from pmm_tui.cli_desks import AsJson, complain, desks, finish
 
 app = typer.Typer(
     name="pmm-tui",
@@ -26,7 +26,6 @@ Logs = Annotated[
 ]
 Live = Annotated[bool, typer.Option("--live", help="Yes, real money: what a profile of mode live needs to start.")]
 Confirm = Annotated[str, typer.Option(help="The last four characters of the wallet, instead of typing them when asked.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
 ENDING_S = 10.0
@@ -39,28 +38,13 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _exit(work: Callable[[], int]) -> None:
-    """Run a command; what its user did wrong is one clear message and exit code 2, never a traceback."""
-    try:
-        code = work()
-    except OSError as wrong:
-        where = f": {wrong.filename}" if wrong.filename is not None else ""
-        _complain(f"{wrong.strerror or wrong}{where}")
-        code = 2
-    except ValueError as wrong:
-        _complain(str(wrong))
-        code = 2
-    raise typer.Exit(code)
-
-
-def _complain(text: str) -> None:
-    typer.echo(f"pmm-tui: {text}", err=True)
-
-
 def _needs_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        _complain("there is no terminal here; use --no-ui")
+        complain("there is no terminal here; use --no-ui")
         raise typer.Exit(2)
+
+
+app.add_typer(desks)
 
 
 @app.callback(invoke_without_command=True)
@@ -106,7 +90,7 @@ def start(
                     typer.echo(f"the desk {desk.run} goes on; to see it again: pmm-tui attach {desk.socket}")
         return code
 
-    _exit(work)
+    finish(work)
 
 
 @app.command(hidden=True)
@@ -129,7 +113,7 @@ def desk(
         options = Options(profile, speed, duration, logs, run=run, live=live, confirm=confirm, start_at_s=start_at)
         return headless(options, to_stderr=False, keys_in=sys.stdin.buffer if keys_on_stdin else None)
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -145,7 +129,7 @@ def attach(sockets: Annotated[list[Path], typer.Argument(help="A running desk's 
 
         return run(sockets, keep=True)
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -161,7 +145,7 @@ def record(
 
         return record_tape(profile, tape, duration)
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -178,7 +162,7 @@ def replay(
 
         return prove_run(source) if source.is_dir() else play_tape(source, profile, speed, logs)
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -196,7 +180,7 @@ def profiles(
             return 0
         return show_profiles(as_json)
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -218,7 +202,7 @@ def exchange(
 
         return run_exchange(Wish(port, tape, seed, speed, start_at, faults, tuple(fund or ()), grant, chain))
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -231,7 +215,7 @@ def preflight(profile: Profile, as_json: AsJson = False) -> None:
 
         return check(profile, password, as_json)
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -248,7 +232,7 @@ def simulate(
 
         return simulate_seeds(first, seeds, jobs, venue)
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -263,7 +247,7 @@ def bench(
 
         return run_bench(as_json, quick)
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -284,7 +268,7 @@ def key(
         typer.echo(f"{make_keystore(to, private, password)} is in {to}; keep a copy, and the password elsewhere")
         return 0
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -304,9 +288,9 @@ def wallet(
 
         wish = Wish(action, market, amount, yes, as_json)
         ask = input if sys.stdin.isatty() else None
-        return purse(profile, wish, password, typer.echo, _complain, ask)
+        return purse(profile, wish, password, typer.echo, complain, ask)
 
-    _exit(work)
+    finish(work)
 
 
 @app.command()
@@ -318,7 +302,7 @@ def report(run: Annotated[Path, typer.Argument(help="The folder of a run.")], as
 
         return show_report(run, as_json)
 
-    _exit(work)
+    finish(work)
 
 
 def main() -> None:

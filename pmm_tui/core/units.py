@@ -4,6 +4,7 @@ A price is counted in 1/10,000 dollar, a size in 1/1,000,000 share, cash in 1/1,
 Nothing outside this module multiplies a price by a size.
 """
 
+from functools import lru_cache
 from typing import NewType
 
 Price = NewType("Price", int)
@@ -55,6 +56,7 @@ def cash_of(text: str) -> Cash:
     return Cash(_fixed(text, _SIZE_DIGITS, "cash"))
 
 
+@lru_cache(maxsize=65_536)  # a book's levels are spelled again with every hash
 def _plain(value: int, digits: int) -> str:
     sign = "-" if value < 0 else ""
     whole, part = divmod(abs(value), 10**digits)

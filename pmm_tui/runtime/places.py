@@ -77,12 +77,20 @@ def socket_path(profile: Profile, run: str) -> Path:
     """
     if profile.run().api_socket:
         return Path(profile.run().api_socket).expanduser()
-    for folder in (_runtime_folder(), state_folder() / "run"):
-        path = folder / f"{run}.sock" if folder is not None else None
-        if path is not None and len(os.fsencode(path.absolute())) <= SOCKET_BYTES_MAX:
+    *folders, last = socket_folders()
+    for folder in folders:
+        path = folder / f"{run}.sock"
+        if len(os.fsencode(path.absolute())) <= SOCKET_BYTES_MAX:
             return path
     short = hashlib.sha256(os.fsencode(state_folder()) + run.encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"pmm-tui-{os.getuid()}" / f"{short}.sock"
+    return last / f"{short}.sock"
+
+
+def socket_folders() -> list[Path]:
+    """Where desks of this user have their sockets, the first choice first; the last one is for names that are too long elsewhere."""
+    runtime = _runtime_folder()
+    first = [runtime] if runtime is not None else []
+    return [*first, state_folder() / "run", Path(tempfile.gettempdir()) / f"pmm-tui-{os.getuid()}"]
 
 
 def _runtime_folder() -> Path | None:

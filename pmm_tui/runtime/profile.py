@@ -161,8 +161,12 @@ def packaged() -> Path:
 
 def folders() -> tuple[Path, ...]:
     """Where a profile's name is looked up, first match first: ./profiles, the user's own, those that come with the program."""
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return Path("profiles"), config / "pmm-tui" / "profiles", packaged()
+    return Path("profiles"), config_folder() / "profiles", packaged()
+
+
+def config_folder() -> Path:
+    """Where the user's own configuration is."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pmm-tui"
 
 
 def find(name: str) -> Path:

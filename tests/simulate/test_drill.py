@@ -7,10 +7,14 @@ import pytest
 from pmm_tui.runtime import simulating
 from pmm_tui.runtime.drill import run_seed
 
-SEEDS = 2_000
-CHUNK = 50
+SEEDS = 400
+"""Of the suite; `pmm-tui simulate --venue clob --seeds 2000` is the long proof."""
+CHUNK = 20
 MET = ("placed", "OrderFilled", "OrderRejected", "troubles")
-CASES = {163: "a flatten sold while the market feed and the user channel were lost"}
+CASES = {
+    163: "a flatten sold while the market feed and the user channel were lost",
+    1661: "a trade that is retried for two minutes was still under way when the books were compared",
+}
 
 
 @pytest.mark.no_cover  # the tracer would treble the time; the core's own tests cover it

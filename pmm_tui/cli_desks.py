@@ -1,0 +1,114 @@
+"""The commands for desks that run already, and what every command shares: each heavy import is made by the command that needs it."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+desks = typer.Typer()
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
+Run = Annotated[str, typer.Argument(help="A run (see `pmm-tui ps`), the beginning of its name, its profile, or its socket.")]
+Market = Annotated[str, typer.Option(help="Only this market: a condition id.")]
+Yes = Annotated[str, typer.Option(help="The run's name, instead of typing it when asked.")]
+
+
+def finish(work: Callable[[], int]) -> None:
+    """Run a command; what its user did wrong is one clear message and exit code 2, never a traceback."""
+    try:
+        code = work()
+    except OSError as wrong:
+        where = f": {wrong.filename}" if wrong.filename is not None else ""
+        complain(f"{wrong.strerror or wrong}{where}")
+        code = 2
+    except ValueError as wrong:
+        complain(str(wrong))
+        code = 2
+    raise typer.Exit(code)
+
+
+def complain(text: str) -> None:
+    """One message on stderr."""
+    typer.echo(f"pmm-tui: {text}", err=True)
+
+
+@desks.command()
+def ps(as_json: AsJson = False) -> None:
+    """List the desks that run on this machine."""
+
+    def work() -> int:
+        from pmm_tui.runtime.shell import show_desks
+
+        return show_desks(as_json)
+
+    finish(work)
+
+
+@desks.command()
+def kill(run: Run, reason: Annotated[str, typer.Option(help="Why, for the journal.")] = "from a shell") -> None:
+    """Trip a desk's kill switch and wait until the venue shows no order. Asks nothing."""
+
+    def work() -> int:
+        from pmm_tui.runtime.shell import pull_kill
+
+        return pull_kill(run, reason)
+
+    finish(work)
+
+
+def _direct(run: str, cmd: str, args: dict[str, str | int | float | bool], yes: str = "") -> None:
+    def work() -> int:
+        from pmm_tui.runtime.shell import direct
+
+        return direct(run, cmd, args, input if sys.stdin.isatty() else None, yes)
+
+    finish(work)
+
+
+@desks.command()
+def pause(run: Run, market: Market = "") -> None:
+    """Pull a desk's quotes. Asks nothing."""
+    _direct(run, "pause", {"market": market})
+
+
+@desks.command()
+def resume(run: Run, market: Market = "", yes: Yes = "") -> None:
+    """Let a desk quote again, after its name was typed."""
+    _direct(run, "resume", {"market": market}, yes)
+
+
+@desks.command()
+def flatten(
+    run: Run,
+    market: Market = "",
+    passive: Annotated[bool, typer.Option("--passive", help="Rest at the touch instead of crossing the spread.")] = False,
+    yes: Yes = "",
+) -> None:
+    """Cancel, then sell what a desk holds, after its name was typed."""
+    _direct(run, "flatten", {"market": market, "passive": passive}, yes)
+
+
+@desks.command()
+def ack(run: Run) -> None:
+    """Tell a desk that its operator is there."""
+    _direct(run, "ack", {})
+
+
+@desks.command()
+def monitor(
+    wanted: Annotated[list[str] | None, typer.Argument(help="Profiles or runs that must be running.")] = None,
+    every: Annotated[str, typer.Option(help="Look again after this long, for ever: 10s, 1m. Without it: one look.")] = "",
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only what is not well.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send a test message to every alert channel, and look at nothing.")] = False,
+) -> None:
+    """Look at the desks from outside and alert. Exit code of one look: 0 well, 1 a warning, 3 an alarm."""
+
+    def work() -> int:
+        from pmm_tui.runtime.monitor import monitor as look
+        from pmm_tui.runtime.monitor import try_channels
+        from pmm_tui.runtime.places import duration_s
+
+        return try_channels() if test else look(wanted or [], duration_s(every), as_json, quiet)
+
+    finish(work)

@@ -1,0 +1,207 @@
+"""`pmm-tui monitor`: looks at the desks from outside, says what is wrong and what is well again, in a loop or once for a timer."""
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, field
+
+from pmm_tui.core.snapshot import Frame
+from pmm_tui.core.units import SECOND, Nanos
+from pmm_tui.record.files import private_folder, replace
+from pmm_tui.runtime.alerts import Channels, Message, Pacer, find_channels
+from pmm_tui.runtime.fleet import Seen, look, running
+from pmm_tui.runtime.places import state_folder
+
+APART_S = 0.5
+"""Two looks so far apart tell whether a desk ticks: it does ten times a second."""
+DOWN_S = 10.0
+"""A link that is down for longer is said; shorter is a reconnect."""
+UNKNOWN_S = 60.0
+"""An order whose fate is unknown for longer is said."""
+DISK_LOW = (2 * 1024**3, 256 * 1024**2)
+"""Free bytes that warn, and that alarm."""
+CALM_LOOKS = 2
+"""What was bad must look well so often before it is called well."""
+CODES = {"ok": 0, "warn": 1, "alarm": 3}
+"""The exit codes of one look; 2 is a wrong command line."""
+_CHECKED = ("account check", "wallet check", "data age", "crossed books", "failed trades")
+_ALARMS = ("account check", "wallet check", "failed trades")
+
+
+class Finding(Struct, frozen=True):
+    """One thing that was looked at."""
+
+    desk: str
+    what: str
+    level: str
+    """ok | warn | alarm"""
+    why: str
+
+    @property
+    def key(self) -> str:
+        """The same thing at the next look."""
+        return f"{self.desk}:{self.what}"
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.level:<5}  {self.desk:<32} {self.what:<14} {self.why}"
+
+
+class Look(Struct, frozen=True):
+    """Everything one look found."""
+
+    at: Nanos
+    findings: tuple[Finding, ...]
+
+    @property
+    def level(self) -> str:
+        """The worst."""
+        return max((one.level for one in self.findings), key=CODES.__getitem__, default="ok")
+
+
+class Watch(Struct):
+    """What is said of look after look: what has become bad, and what is well again."""
+
+    pacer: Pacer = field(default_factory=Pacer)
+    bad: dict[str, Nanos] = {}
+    """Since when each thing is bad."""
+    calm: dict[str, int] = {}
+    """How often in a row it has looked well since."""
+
+    def take(self, seen: Look) -> Message | None:
+        """One more look; the message that is to go out."""
+        here = {one.key: one for one in seen.findings}
+        for key, one in here.items():
+            if one.level != "ok":
+                self.bad.setdefault(key, seen.at)
+                self.calm.pop(key, None)
+                self.pacer.add(key, one.level, f"{one.desk} {one.what}: {one.why}", seen.at)
+        for key, since in list(self.bad.items()):
+            now = here.get(key)
+            if now is not None and now.level != "ok":
+                continue
+            self.calm[key] = self.calm.get(key, 0) + 1
+            if self.calm[key] >= CALM_LOOKS:
+                del self.bad[key], self.calm[key]
+                self.pacer.recover(key, f"{key.replace(':', ' ')}: well again after {(seen.at - since) // SECOND} s")
+        return self.pacer.due(seen.at)
+
+
+def judge(first: Seen, frame: Frame, now: Nanos) -> list[Finding]:
+    """All that one desk's two pictures say: the first look, and a later frame."""
+    snapshot, card, run = frame.snapshot, frame.card, frame.card.run
+    found: list[Finding] = []
+
+    def say(what: str, level: str, why: str) -> None:
+        found.append(Finding(run, what, level, why))
+
+    ticks = first.frame is None or snapshot.seq > first.frame.snapshot.seq
+    say("ticking", "ok" if ticks else "alarm", f"{card.mode}, {snapshot.seq} events" if ticks else f"no event in {APART_S} s")
+    stopped = snapshot.phase in ("killing", "killed")
+    say("kill switch", "alarm" if stopped else "ok", f"{snapshot.phase}: {snapshot.why}" if stopped else "armed")
+    say("desk", "alarm" if card.busy else "ok", card.busy or snapshot.phase)
+    money = snapshot.money
+    level = "alarm" if money.drawdown_pct >= money.halt_pct else "warn" if money.drawdown_pct >= money.alert_pct else "ok"
+    say("drawdown", level, f"{money.drawdown_pct:.1f} %, warned at {money.alert_pct:g} %, killed at {money.halt_pct:g} %")
+    down = [link for link in snapshot.feeds if not link.up and (snapshot.at - link.since) / SECOND > DOWN_S]
+    say("links", "warn" if down else "ok", "; ".join(f"{link.link} down: {link.why}" for link in down) or f"{len(snapshot.feeds)} up")
+    unknown = [row for row in snapshot.orders if row.status == "UNCERTAIN" and (snapshot.at - row.sent_at) / SECOND > UNKNOWN_S]
+    say("open orders", "warn" if unknown else "ok", f"{len(unknown)} of unknown fate" if unknown else f"{len(snapshot.orders)}")
+    for row in snapshot.risk:
+        if row.name in _CHECKED:
+            bad = "alarm" if row.name in _ALARMS else "warn"
+            say(row.name, bad if row.holding else "ok", f"{row.now}, limit {row.limit}")
+    if card.source in ("live", "loopback"):
+        age_s = (now - snapshot.at) / SECOND
+        say("clock", "ok" if abs(age_s) < 5 else "alarm", f"last event {age_s:.1f} s ago")
+    return found
+
+
+def disk(folders: Iterable[Path]) -> list[Finding]:
+    """Room for the records."""
+    found = []
+    for folder in folders:
+        place = next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
+        free = shutil.disk_usage(place).free
+        level = "alarm" if free < DISK_LOW[1] else "warn" if free < DISK_LOW[0] else "ok"
+        found.append(Finding("machine", "disk", level, f"{free / 1024**3:.1f} GiB free at {place}"))
+    return found
+
+
+def see(wanted: Sequence[str]) -> Look:
+    """Look at every desk that runs, and for those that are to run: by run, or by profile."""
+    firsts = running()
+    time.sleep(APART_S)
+    findings = disk([state_folder()])
+    here: set[str] = set()
+    for first in firsts:
+        now = look(first.socket)
+        if now.frame is None:
+            findings.append(Finding(first.run, "alive", "alarm", now.why))
+            continue
+        here |= {now.run, now.frame.card.profile}
+        findings.append(Finding(now.run, "alive", "ok", f"process {now.frame.card.pid}, profile {now.frame.card.profile}"))
+        findings += judge(first, now.frame, Nanos(time.time_ns()))
+    findings += [Finding(name, "alive", "alarm", "does not run") for name in wanted if name not in here]
+    if not firsts and not wanted:
+        findings.append(Finding("machine", "desks", "warn", "none runs"))
+    return Look(Nanos(time.time_ns()), tuple(findings))
+
+
+def monitor(wanted: Sequence[str], every_s: float, as_json: bool, quiet: bool) -> int:
+    """Look once (`every_s` 0) or for ever, tell the channels what changed, print what is seen. The exit code of the last look."""
+    channels, kept = find_channels(), state_folder() / "monitor.json"
+    watch = _remembered(kept)
+    while True:
+        seen = see(wanted)
+        _print(seen, as_json, quiet)
+        message = watch.take(seen)
+        if message is not None and channels:
+            _send(channels, message)
+        private_folder(kept.parent)
+        replace(kept, msgspec.json.encode(watch))
+        if not every_s:
+            return CODES[seen.level]
+        time.sleep(every_s)
+
+
+def _remembered(path: Path) -> Watch:
+    """What earlier looks found: a timer's looks are processes of their own, and must not say everything anew."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Watch)
+    except (OSError, msgspec.MsgspecError):
+        return Watch()
+
+
+def try_channels() -> int:
+    """Send a test message to every channel. 0: all took it; 1: one did not; 3: there is none."""
+    channels = find_channels()
+    if not channels:
+        sys.stderr.write("pmm-tui: no alert channel: put apprise URLs into alerts.txt beside the profiles, or into PMM_TUI_ALERT_URLS\n")
+        return CODES["alarm"]
+    failed = _send(channels, Message("info", ("· this is a test: alerts of pmm-tui arrive here",), 0))
+    sys.stdout.write("every channel took it\n" if not failed else "")
+    return CODES["warn"] if failed else 0
+
+
+def _send(channels: Channels, message: Message) -> list[str]:
+    failed = asyncio.run(channels.send(f"pmm-tui {message.level}", message))
+    for name in failed:
+        sys.stderr.write(f"pmm-tui: the alert channel {name} did not take the message\n")
+    return failed
+
+
+def _print(seen: Look, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        told = {"at": seen.at, "level": seen.level, "findings": seen.findings}
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    else:
+        for one in seen.findings:
+            if not quiet or one.level != "ok":
+                sys.stdout.write(f"{one}\n")
+    sys.stdout.flush()
