@@ -33,13 +33,16 @@ def complain(text: str) -> None:
 
 
 @desks.command()
-def ps(as_json: AsJson = False) -> None:
+def ps(
+    as_json: AsJson = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Remove what desks that were killed or crashed left behind.")] = False,
+) -> None:
     """List the desks that run on this machine."""
 
     def work() -> int:
         from pmm_tui.runtime.shell import show_desks
 
-        return show_desks(as_json)
+        return show_desks(as_json, forget)
 
     finish(work)
 
@@ -110,5 +113,17 @@ def monitor(
         from pmm_tui.runtime.places import duration_s
 
         return try_channels() if test else look(wanted or [], duration_s(every), as_json, quiet)
+
+    finish(work)
+
+
+@desks.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what on this machine keeps the program from working well, and how to mend it. Exit code 1 where something does."""
+
+    def work() -> int:
+        from pmm_tui.runtime.doctor import doctor as look
+
+        return look(as_json)
 
     finish(work)

@@ -19,6 +19,7 @@ from pmm_tui.runtime.logs import level_of
 from pmm_tui.study.production import live_figures, live_refusal, live_trade
 
 STATE_EVERY_NS = 1_000_000_000
+ALERTS_MAX = 64
 
 
 class Desk:
@@ -34,6 +35,8 @@ class Desk:
         """What is wrong with the desk itself; empty when nothing is."""
         self.dead = False
         """The engine failed inside a step: its state cannot be believed any more."""
+        self.alerts: deque[Alert] = deque(maxlen=ALERTS_MAX)
+        """What a person is to be told, until somebody takes it from here."""
         self.speed = card.speed
         self.tape_position = 0.0
         self._card = card
@@ -150,6 +153,7 @@ class Desk:
         for command in commands:
             if isinstance(command, Alert):
                 self.log.log(level_of(command.level), command.text, extra={"fields": {"alert": command.key}})
+                self.alerts.append(command)
         if state.kill.stopped is not self._stopped:
             self._stopped = state.kill.stopped
             self._latch_kill()

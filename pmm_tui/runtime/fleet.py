@@ -33,16 +33,28 @@ class Seen(Struct, frozen=True):
     socket: Path
     frame: Frame | None
     why: str = ""
+    gone: bool = False
+    """Nobody listens any more: the desk was killed, or crashed, and left its socket behind."""
 
 
 def look(socket: Path) -> Seen:
     """The desk behind a socket."""
+    if not owner(socket):
+        return Seen(socket.stem, socket, None, "its process is gone: killed, or crashed", gone=True)
     try:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=ANSWER_S) as http:
             frame = decode_frame(http.get("http://desk/api/state").raise_for_status().content)
     except _UNHEARD as error:
         return Seen(socket.stem, socket, None, f"{type(error).__name__}: {error}".rstrip(": "))
     return Seen(frame.card.run, socket, frame)
+
+
+def forget() -> list[Path]:
+    """Remove the sockets that nobody listens on; which they were."""
+    gone = [desk.socket for desk in running() if desk.gone]
+    for socket in gone:
+        socket.unlink(missing_ok=True)
+    return gone
 
 
 def running() -> list[Seen]:
@@ -55,7 +67,7 @@ def find(name: str) -> Seen:
     """The desk of a socket's path, a run's name, the beginning of one, or a profile. CannotStart where that is none, or more than one."""
     if Path(name).is_socket():
         return look(Path(name))
-    desks = running()
+    desks = [desk for desk in running() if not desk.gone]
     exact = [desk for desk in desks if name in (desk.run, desk.socket.stem)]
     found = exact or [desk for desk in desks if desk.run.startswith(name) or (desk.frame is not None and desk.frame.card.profile == name)]
     if len(found) == 1:

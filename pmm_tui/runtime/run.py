@@ -46,6 +46,7 @@ from pmm_tui.venues.paper.matching import Matching
 from pmm_tui.venues.paper.venue import PaperVenue
 
 if TYPE_CHECKING:
+    from pmm_tui.runtime.crier import Crier
     from pmm_tui.venues.clob.keys import Keys, WalletLock
     from pmm_tui.venues.clob.venue import ClobVenue
 
@@ -112,6 +113,7 @@ class Run:
         if (keys is not None) is not profile.is_live:
             raise CannotStart(f"{profile.file}: mode is {profile.run().mode}: keys belong to a live desk, and to no other")
         self.plan = plan(profile, options)
+        crier = None if self.plan.tape is not None else _crier()
         self._start_at_s = options.start_at_s
         self.profile = profile
         logs = logs_folder(profile, options.logs)
@@ -143,6 +145,7 @@ class Run:
         journal = Journal(self.folder, self._header())
         self.desk = Desk(Engine(knobs), journal, self.folder, self._card(), self.log, latch)
         self._submit: Callable[[Instruction], None] = lambda instruction: None
+        self._crier = None if crier is None else crier(self.desk, f"{self.mode} {self.name}")
 
     def _header(self) -> dict[str, object]:
         settings = self.profile.run()
@@ -198,7 +201,10 @@ class Run:
             if self._lock is not None:
                 self._lock.release()
             await asyncio.wait({crew.start("the records' end", self._close())})
-        return self._end()
+        code = self._end()
+        if self._crier is not None:
+            await self._crier.last(code)
+        return code
 
     async def _play(self, crew: Crew, tape: TapeReader) -> None:
         pace = Pace(self.plan.speed)
@@ -258,6 +264,8 @@ class Run:
             await asyncio.sleep(0.005)
         crew.adopt(serving)
         crew.start("the kill file's watch", self._look_for_kill_file())
+        if self._crier is not None:
+            crew.start("the alerts", self._crier.run())
         return Window(api, serving)
 
     async def _trade(self, crew: Crew, window: "Window", loop: Any) -> None:
@@ -334,6 +342,15 @@ class Window(Struct, frozen=True):
 
     api: Api
     serving: asyncio.Task[None]
+
+
+def _crier() -> "Callable[[Desk, str], Crier] | None":
+    """What makes the voice of a desk; None where nobody is to be told. ValueError where a channel is none."""
+    from pmm_tui.runtime.alerts import find_channels  # a tape's desk tells nobody, and starts faster without
+    from pmm_tui.runtime.crier import Crier
+
+    channels = find_channels()
+    return (lambda desk, title: Crier(desk, channels, title)) if channels else None
 
 
 def _latched(latch: Path | None) -> str:

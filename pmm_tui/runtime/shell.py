@@ -9,15 +9,18 @@ import msgspec
 from pmm_tui.api.protocol import Args
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import SECOND, usd
-from pmm_tui.runtime.fleet import Seen, find, kill, running, tell
+from pmm_tui.runtime.fleet import Seen, find, forget, kill, running, tell
 from pmm_tui.runtime.places import CannotStart
 
 FREES = ("pause", "ack")
 """What lowers risk, or changes none: done at once."""
 
 
-def show_desks(as_json: bool) -> int:
-    """Print a line for each desk. 0: each answers; 1: one does not."""
+def show_desks(as_json: bool, drop: bool) -> int:
+    """Print a line for each desk; `drop`: sockets that nobody listens on are removed first. 0: each answers; 1: one does not."""
+    if drop:
+        for socket in forget():
+            sys.stderr.write(f"pmm-tui: removed {socket}\n")
     desks = running()
     if as_json:
         sys.stdout.write(msgspec.json.encode([_told(desk) for desk in desks]).decode() + "\n")
@@ -33,7 +36,7 @@ def show_desks(as_json: bool) -> int:
 
 def _line(desk: Seen) -> str:
     if desk.frame is None:
-        return f"{desk.run:<36} does not answer: {desk.why}"
+        return f"{desk.run:<36} {'GONE' if desk.gone else 'does not answer'}: {desk.why}"
     card, snapshot, money = desk.frame.card, desk.frame.snapshot, desk.frame.snapshot.money
     up = _span((time.time_ns() - card.started) // SECOND)
     profit = f"{usd(money.equity - money.initial):+.2f}"
@@ -44,7 +47,13 @@ def _line(desk: Seen) -> str:
 
 
 def _told(desk: Seen) -> dict[str, object]:
-    told: dict[str, object] = {"run": desk.run, "socket": str(desk.socket), "answers": desk.frame is not None, "why": desk.why}
+    told: dict[str, object] = {
+        "run": desk.run,
+        "socket": str(desk.socket),
+        "answers": desk.frame is not None,
+        "gone": desk.gone,
+        "why": desk.why,
+    }
     if desk.frame is not None:
         card, snapshot, money = desk.frame.card, desk.frame.snapshot, desk.frame.snapshot.money
         told |= {

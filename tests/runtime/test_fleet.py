@@ -1,0 +1,156 @@
+"""Desks from a shell: found, told, killed, watched, and told of over a real channel; each desk a real process."""
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pmm_tui import cli
+from pmm_tui.core.units import SECOND, Nanos
+from pmm_tui.runtime import doctor, fleet
+from pmm_tui.runtime.alerts import GAP_NS
+from pmm_tui.runtime.monitor import CALM_LOOKS, DISK_LOW, Finding, Look, Watch, disk, see
+from tests.runtime.scene import PROFILE, Home, ending, waited
+
+SLOW = PROFILE.replace("speed: max", "speed: 20")
+
+
+@pytest.fixture(autouse=True)
+def alone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No socket of another test's desk below the common temp folder."""
+    monkeypatch.setattr("tempfile.tempdir", str(home.folder))
+
+
+def call(*words: str) -> tuple[int, str, str]:
+    """The command line in this process: exit code, stdout, stderr."""
+    result = CliRunner().invoke(cli.app, words)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def seen_quoting() -> bool:
+    """A desk answers and has placed orders."""
+    return any(desk.frame is not None and desk.frame.snapshot.orders_sent for desk in fleet.running())
+
+
+def test_a_desk_is_listed_paused_resumed_and_killed_from_a_shell(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.enter(monkeypatch)
+    assert call("ps")[:2] == (0, "no desk runs here\n")
+    with ending(home.headless(home.profile(SLOW))) as process:
+        waited(lambda: seen_quoting())
+        (desk,) = fleet.running()
+        assert desk.frame is not None and fleet.owner(desk.socket) == process.pid == desk.frame.card.pid
+        told = json.loads(call("ps", "--json")[1])
+        assert [(one["run"], one["mode"], one["profile"]) for one in told] == [(desk.run, "PAPER", "small")]
+        assert call("pause", "small")[0] == 0
+        waited(lambda: phase() == "paused")
+        code, _, why = call("resume", "small")
+        assert code == 2 and "not agreed to, nothing was sent" in why and phase() == "paused"
+        assert call("resume", "small", "--yes", desk.run)[0] == 0
+        waited(lambda: phase() != "paused")
+        code, out, _ = call("kill", desk.run[:8], "--reason", "a drill")
+        assert (code, out) == (0, "killed: the venue shows no open order\n") and phase() == "killed"
+        code, out, _ = call("monitor", "small", "--json")
+        (alarm,) = [one for one in json.loads(out)["findings"] if one["level"] == "alarm"]
+        assert code == 3 and alarm["what"] == "kill switch" and "a drill" in alarm["why"]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert fleet.running() == []
+
+
+def phase() -> str:
+    """What the one desk says it is."""
+    (desk,) = fleet.running()
+    return desk.frame.snapshot.phase if desk.frame is not None else ""
+
+
+def test_a_desk_that_does_not_answer_is_killed_by_signal_and_one_that_is_gone_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.enter(monkeypatch)
+    monkeypatch.setattr(fleet, "VERIFIED_S", 0.5)
+    with ending(home.headless(home.profile(SLOW))) as process:
+        waited(lambda: seen_quoting())
+        (desk,) = fleet.running()
+        process.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(fleet, "ANSWER_S", 0.2)
+        done, text = fleet.kill(desk, "it hangs")
+        assert not done and f"SIGUSR1 sent to process {process.pid}" in text and "NOT verified" in text
+        look = see(["small"])
+        assert look.level == "alarm" and any(one.what == "alive" and one.level == "alarm" for one in look.findings)
+        monkeypatch.setattr(fleet, "ANSWER_S", 2.0)
+        process.send_signal(signal.SIGCONT)
+        waited(lambda: phase() == "killed")
+        process.kill()
+        process.communicate(timeout=30)
+    (gone,) = fleet.running()
+    assert gone.gone and "process is gone" in gone.why
+    assert [one.why for one in see(()).findings if one.what == "alive"] == ["its process is gone: killed, or crashed"]
+    with pytest.raises(ValueError, match="desk: found 'small', which does not run; running: none"):
+        fleet.find("small")
+    code, out, err = call("ps", "--forget")
+    assert code == 0 and str(gone.socket) in err and out == "no desk runs here\n"
+
+
+def test_a_desk_that_should_run_and_does_not_is_an_alarm(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.enter(monkeypatch)
+    code, out, _ = call("monitor", "prod-001", "--quiet")
+    assert code == 3 and "prod-001" in out and "does not run" in out
+    assert call("monitor")[0] == 1, "no desk at all is worth a warning"
+
+
+class TestWatch:
+    def test_bad_then_well_again(self) -> None:
+        watch, bad, well = Watch(), Finding("run", "drawdown", "alarm", "21 %"), Finding("run", "drawdown", "ok", "3 %")
+        second = iter(range(1, 100))
+
+        def take(finding: Finding) -> str:
+            said = watch.take(Look(Nanos(next(second) * (GAP_NS + SECOND)), (finding,)))
+            return said.body if said is not None else ""
+
+        assert take(bad) == "!! run drawdown: 21 %"
+        assert take(bad) == "", "said once"
+        assert [take(well) for _ in range(CALM_LOOKS)] == ["", "✔ run drawdown: well again after 63 s"]
+        assert take(well) == ""
+
+    def test_one_good_look_between_bad_ones_is_no_recovery(self) -> None:
+        watch = Watch()
+        for number, level in enumerate(("alarm", "ok", "alarm", "ok")):
+            watch.take(Look(Nanos((number + 1) * SECOND), (Finding("run", "links", level, ""),)))
+        assert "run:links" in watch.bad
+
+
+def test_the_disk_is_looked_at_where_the_records_will_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = disk([tmp_path / "not" / "there"])
+    assert str(tmp_path) in found.why
+    monkeypatch.setattr("pmm_tui.runtime.monitor.DISK_LOW", (2**60, DISK_LOW[1]))
+    assert disk([tmp_path])[0].level == "warn"
+    monkeypatch.setattr("pmm_tui.runtime.monitor.DISK_LOW", (2**60, 2**60))
+    assert disk([tmp_path])[0].level == "alarm"
+
+
+class TestDoctor:
+    def test_what_is_wrong_is_named_with_what_mends_it(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        home.enter(monkeypatch)
+        config = home.folder / "config" / "pmm-tui"
+        (config / "profiles").mkdir(parents=True)
+        (config / "profiles" / "broken.yaml").write_text("levels: 99\n")
+        (config / "alerts.txt").write_text("json://localhost\n")
+        (config / "alerts.txt").chmod(0o644)
+        (home.state / "latches").mkdir(parents=True)
+        (home.state / "latches" / "prod-001.json").write_text("{}")
+        with socket.socket(socket.AF_UNIX) as left:
+            (home.folder / "run" / "pmm-tui").mkdir()
+            left.bind(str(home.folder / "run" / "pmm-tui" / "x.sock"))
+        code, out, _ = call("doctor", "--json")
+        wrong = {one["what"]: one for one in json.loads(out) if not one["ok"]}
+        assert code == 1 and {"profiles", "secrets", "alerts", "kill latches", "desks"} <= set(wrong)
+        assert "broken" in wrong["profiles"]["found"] and "chmod 600" in wrong["secrets"]["mend"]
+        assert "1 gone" in wrong["desks"]["found"] and "prod-001" in wrong["kill latches"]["found"]
+
+    def test_a_terminal_that_cannot_draw_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("locale.getpreferredencoding", lambda _: "ANSI_X3.4-1968")
+        assert [one.ok for one in doctor.terminal() if one.what == "encoding"] == [False]
+
+    def test_the_packages_here_are_those_that_are_required(self) -> None:
+        assert [one.found for one in doctor.program() if one.what == "packages"] == ["as required"]
