@@ -1,5 +1,6 @@
 """The commands for desks that run already, and what every command shares: each heavy import is made by the command that needs it."""
 
+import getpass
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -125,5 +126,21 @@ def doctor(as_json: AsJson = False) -> None:
         from pmm_tui.runtime.doctor import doctor as look
 
         return look(as_json)
+
+    finish(work)
+
+
+@desks.command()
+def unit(
+    profile: Annotated[str, typer.Option("--profile", "-p", help="The profile whose desk it runs.")],
+    user: Annotated[str, typer.Option(help="The user it runs as.")] = getpass.getuser(),
+    drop_in: Annotated[bool, typer.Option("--drop-in", help="The drop-in that says yes to real money.")] = False,
+) -> None:
+    """Print a systemd unit that runs a profile's desk."""
+
+    def work() -> int:
+        from pmm_tui.runtime.unit import show_unit
+
+        return show_unit(profile, user, drop_in)
 
     finish(work)

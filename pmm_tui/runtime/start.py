@@ -17,6 +17,7 @@ from pmm_tui.runtime.logs import end_logs
 from pmm_tui.runtime.places import CannotStart, logs_folder, new_run, socket_path
 from pmm_tui.runtime.profile import Profile, load
 from pmm_tui.runtime.run import Options, Run, plan
+from pmm_tui.runtime.unit import CREDENTIAL
 from pmm_tui.study.performance import report
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ def agreed(profile: Profile, options: Options, keys_in: IO[bytes] | None = None)
 
 
 def password() -> str:
-    """Typed without echo; CannotStart where nobody can type."""
+    """Given by systemd, or typed without echo; CannotStart where nobody can type."""
+    given = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / CREDENTIAL
+    if "CREDENTIALS_DIRECTORY" in os.environ and given.is_file():
+        return given.read_text(encoding="utf-8").rstrip("\n")
     if not sys.stdin.isatty():
         raise CannotStart("the keystore needs its password: start it on a terminal, or set POLYMARKET_KEYSTORE_PASSWORD")
     return getpass.getpass("password of the keystore: ")

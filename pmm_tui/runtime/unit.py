@@ -1,0 +1,87 @@
+"""`pmm-tui unit`: a desk as a service of systemd, its key's password kept by systemd and not in a file of the user."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from pmm_tui.runtime.places import CannotStart, logs_folder, state_folder
+from pmm_tui.runtime.profile import Profile, load
+
+CREDENTIAL = "keystore-password"
+_UNIT = """\
+# {name}: put this into /etc/systemd/system/{name}, then:
+#   sudo systemctl daemon-reload && sudo systemctl enable --now {name}
+#   journalctl -u {name} -f          # its log
+#   pmm-tui ps                       # as the same user: how it stands
+[Unit]
+Description=pmm-tui desk {profile}
+Wants=network-online.target
+After=network-online.target time-sync.target
+# Restarts are the desk's own matter: after three crashes in ten minutes it starts paused. This only ends a loop that never gets so far.
+StartLimitIntervalSec=600
+StartLimitBurst=10
+
+[Service]
+Type=exec
+User={user}
+ExecStart={command}
+{credential}# SIGTERM: admission closes, everything is cancelled and verified by two readings, the journal is closed.
+KillSignal=SIGTERM
+TimeoutStopSec=60
+# 2: it cannot start as it is configured; 3: killed, or orders not proven gone. Both need a person.
+Restart=on-failure
+RestartPreventExitStatus=2 3
+RestartSec=5
+UMask=0077
+LimitNOFILE=65536
+LimitCORE=0
+OOMScoreAdjust=-500
+NoNewPrivileges=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectSystem=strict
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+LockPersonality=yes
+ReadWritePaths={writes}
+
+[Install]
+WantedBy=multi-user.target
+"""
+_CREDENTIAL = """\
+# The password of the keystore, readable by this service alone. Make it once:
+#   sudo systemd-creds encrypt --name={name} - /etc/credstore.encrypted/{file}
+LoadCredentialEncrypted={name}:/etc/credstore.encrypted/{file}
+"""
+_DROP_IN = """\
+# /etc/systemd/system/{name}.d/real-money.conf: the two yeses that only its owner gives, in a file of its own.
+# The third is `pmm-tui preflight --profile {profile}`, which is valid for a day: without it the desk refuses to start (exit code 2).
+[Service]
+ExecStart=
+ExecStart={command} --live --confirm XXXX
+"""
+
+
+def show_unit(name: str, user: str, drop_in: bool) -> int:
+    """Print the unit of a profile's desk, or the drop-in with which its owner says yes to real money."""
+    profile = load(name)
+    unit = f"pmm-tui-{profile.name}.service"
+    if drop_in:
+        if not profile.is_live:
+            raise CannotStart(f"{profile.file}: mode is {profile.run().mode}: only a profile of real money needs a drop-in")
+        sys.stdout.write(_DROP_IN.format(name=unit, profile=profile.name, command=_command(profile)))
+        return 0
+    credential = _CREDENTIAL.format(name=CREDENTIAL, file=f"pmm-tui-{profile.name}") if profile.is_live else ""
+    writes = f"{state_folder()} {logs_folder(profile, None)}"
+    command = _command(profile)
+    text = _UNIT.format(name=unit, profile=profile.name, user=user, command=command, credential=credential, writes=writes)
+    sys.stdout.write(text)
+    return 0
+
+
+def _command(profile: Profile) -> str:
+    """The desk, started as this program was."""
+    words = [sys.executable, "-m", "pmm_tui", "--no-ui", "--profile", str(Path(profile.file).resolve())]
+    return shlex.join(words).replace("%", "%%")

@@ -1,0 +1,47 @@
+"""A desk as a service: the unit is one that systemd takes, and the password that systemd keeps is read."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pmm_tui import cli
+from pmm_tui.runtime.start import password
+from tests.runtime.scene import ROOT
+
+
+def unit(*words: str) -> str:
+    """What the command prints."""
+    result = CliRunner().invoke(cli.app, ["unit", *words])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("profile", ["demo", "prod-001"])
+def test_systemd_takes_it(profile: str, tmp_path: Path) -> None:
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("systemd-analyze is not here")
+    path = tmp_path / f"pmm-tui-{profile}.service"
+    path.write_text(unit("--profile", profile, "--user", "root"))
+    asked = subprocess.run([verify, "verify", str(path)], capture_output=True, text=True, timeout=30, check=False)
+    assert (asked.returncode, asked.stderr) == (0, "")
+
+
+def test_only_real_money_has_a_password_and_a_drop_in() -> None:
+    live, paper = unit("--profile", "prod-001"), unit("--profile", "demo")
+    assert "LoadCredentialEncrypted=keystore-password:" in live and "LoadCredential" not in paper
+    assert "--live" not in live, "the yeses are not in the unit"
+    assert f"{ROOT / 'profiles' / 'prod-001.yaml'} --live --confirm XXXX\n" in unit("--profile", "prod-001", "--drop-in")
+    refused = CliRunner().invoke(cli.app, ["unit", "--profile", "demo", "--drop-in"])
+    assert refused.exit_code == 2 and "only a profile of real money needs a drop-in" in refused.stderr
+
+
+def test_what_systemd_keeps_is_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(ValueError, match="the keystore needs its password"):
+        password()
+    (tmp_path / "keystore-password").write_text("correct horse\n")
+    assert password() == "correct horse"
