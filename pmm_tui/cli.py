@@ -1,5 +1,6 @@
 """The command line. Everything heavy is imported by the command that needs it, so that --version, --help and completion answer at once."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pmm_tui import __version__
+from pmm_tui.cli_console import AllowKill, Drawn, Fps, Keep, LowBandwidth, NoMouse, ReadOnly, check_settings, console, is_real
 from pmm_tui.cli_desks import AsJson, complain, desks, finish
 
 app = typer.Typer(
@@ -39,7 +41,7 @@ def _version(wanted: bool) -> None:
 
 
 def _needs_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):  # set: a browser is the terminal
         complain("there is no terminal here; use --no-ui")
         raise typer.Exit(2)
 
@@ -59,7 +61,13 @@ def start(
     logs: Logs = None,
     live: Live = False,
     confirm: Confirm = "",
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the desk running when the console is quit.")] = False,
+    keep: Keep = False,
+    read_only: ReadOnly = False,
+    allow_kill: AllowKill = False,
+    low_bandwidth: LowBandwidth = False,
+    fps: Fps = 0,
+    no_mouse: NoMouse = False,
+    symbols: Drawn = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """Start a desk and its console: `pmm-tui --profile demo`."""
@@ -80,15 +88,20 @@ def start(
             if len(wanted) > 1:
                 raise ValueError("--no-ui runs one desk here; start the second one by itself")
             return headless(wanted[0])
-        from pmm_tui.tui.app import run
-
+        check_settings()
         with beside(wanted) as all_of_them:
             desks = [launch(options) for options in all_of_them]
-            code = run([desk.socket for desk in desks], keep=keep)
-            for desk in desks:
-                if not desk.ended(0.0 if keep else ENDING_S):
+            cut_off = console(
+                [desk.socket for desk in desks], keep=keep, read_only=read_only, allow_kill=allow_kill, low_bandwidth=low_bandwidth,
+                fps=fps, no_mouse=no_mouse, symbols=symbols, logs=logs,
+            )  # fmt: skip
+            for options, desk in zip(all_of_them, desks, strict=True):
+                stays = keep or bool(cut_off)
+                if read_only and not stays and not is_real(options.profile):
+                    desk.process.terminate()  # a console that may only look cannot ask it to stop
+                if not desk.ended(0.0 if stays else ENDING_S):
                     typer.echo(f"the desk {desk.run} goes on; to see it again: pmm-tui attach {desk.socket}")
-        return code
+        return 0
 
     finish(work)
 
@@ -117,17 +130,41 @@ def desk(
 
 
 @app.command()
-def attach(sockets: Annotated[list[Path], typer.Argument(help="A running desk's socket; again for a second desk.")]) -> None:
+def attach(
+    runs: Annotated[list[str], typer.Argument(help="A run (see `pmm-tui ps`), its profile, or its socket; again for a second desk.")],
+    read_only: ReadOnly = False,
+    allow_kill: AllowKill = False,
+    low_bandwidth: LowBandwidth = False,
+    fps: Fps = 0,
+    no_mouse: NoMouse = False,
+    symbols: Drawn = None,
+) -> None:
     """Open a console on desks that run already; quitting leaves them running."""
     _needs_terminal()
 
     def work() -> int:
-        for socket in sockets:
-            if not socket.is_socket():
-                raise ValueError(f"no desk here: {socket} is no socket")
-        from pmm_tui.tui.app import run
+        for run in runs:
+            if "/" in run and not Path(run).is_socket():
+                raise ValueError(f"no desk here: {run} is no socket")
+        from pmm_tui.runtime.fleet import find
 
-        return run(sockets, keep=True)
+        return console(
+            [find(run).socket for run in runs], keep=True, read_only=read_only, allow_kill=allow_kill, low_bandwidth=low_bandwidth,
+            fps=fps, no_mouse=no_mouse, symbols=symbols,
+        )  # fmt: skip
+
+    finish(work)
+
+
+@app.command()
+def locate(what: Annotated[str, typer.Argument(help="config, profiles or state.")] = "config") -> None:
+    """Print where the console's settings are, the user's profiles, or what was copied and exported."""
+
+    def work() -> int:
+        from pmm_tui.cli_console import place
+
+        typer.echo(str(place(what)))
+        return 0
 
     finish(work)
 
@@ -154,10 +191,19 @@ def replay(
     profile: Annotated[str, typer.Option("--profile", "-p", help="For a tape: the profile whose desk plays it.")] = "demo",
     speed: Annotated[str, typer.Option(help="For a tape: how fast it is played; max where not given.")] = "",
     logs: Logs = None,
+    ui: Annotated[bool, typer.Option("--ui", help="For a run: play it through the console's screens, to hold, step and seek.")] = False,
 ) -> None:
     """Play a TAPE through a desk, or prove a finished RUN: its journal must give the same commands and digest, byte for byte."""
 
+    if ui:
+        _needs_terminal()
+
     def work() -> int:
+        if ui:
+            from pmm_tui.runtime.playback import opened
+
+            with opened(source, speed) as socket:
+                return console([socket])
         from pmm_tui.runtime.replaying import play_tape, prove_run
 
         return prove_run(source) if source.is_dir() else play_tape(source, profile, speed, logs)
@@ -236,16 +282,52 @@ def simulate(
 
 
 @app.command()
+def drill(
+    kills: Annotated[int, typer.Option(help="How often the desk is killed.", min=1)] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the moments.", min=0)] = 1,
+    within: Annotated[float, typer.Option(help="A desk that is up is killed within so many seconds.", min=0.01, max=60)] = 2.0,
+    as_json: AsJson = False,
+) -> None:
+    """Kill -9 the production desk at random moments, on an exchange of its own, and prove each time that nothing was lost or forgotten."""
+
+    def work() -> int:
+        from pmm_tui.runtime.crashing import run_drill
+
+        return run_drill(kills, seed, within, as_json)
+
+    finish(work)
+
+
+@app.command()
 def bench(
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the work: for a look, not for a record.")] = False,
+    api: Annotated[bool, typer.Option("--api", help="Only what a crowd of slow clients costs a desk.")] = False,
 ) -> None:
     """Measure this machine: decoding, books, decisions, replay, memory, start-up."""
 
     def work() -> int:
         from pmm_tui.runtime.bench import run_bench
 
-        return run_bench(as_json, quick)
+        return run_bench(as_json, quick, api)
+
+    finish(work)
+
+
+@app.command()
+def api(
+    what: Annotated[str, typer.Argument(help="serve; or print openapi, asyncapi or the grafana dashboard.")] = "serve",
+    port: Annotated[int, typer.Option(help="On 127.0.0.1; 0: any that is free. Told on stdout.", min=0, max=65535)] = 8501,
+    paper: Annotated[str, typer.Option(help="The desk that needs no suffix: a run, profile or socket; else the newest paper desk.")] = "",
+    prod: Annotated[str, typer.Option(help="The desk whose paths end in /prod; else the newest live one.")] = "",
+    token_file: Annotated[str, typer.Option(help="The bearer token's private file; else api.token in the configuration folder.")] = "",
+) -> None:
+    """Serve a paper and a production desk behind one port of 127.0.0.1, such as /api/state and /api/state/prod."""
+
+    def work() -> int:
+        from pmm_tui.runtime.gatewaying import serve_api, show_document
+
+        return serve_api(port, paper, prod, token_file) if what == "serve" else show_document(what)
 
     finish(work)
 

@@ -3,6 +3,7 @@
 import getpass
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -142,5 +143,50 @@ def unit(
         from pmm_tui.runtime.unit import show_unit
 
         return show_unit(profile, user, drop_in)
+
+    finish(work)
+
+
+@desks.command(hidden=True)
+def playback(run: Path, socket: Path, speed: str = "1") -> None:
+    """A finished run on a socket of its own: what `replay RUN --ui` looks at."""
+
+    def work() -> int:
+        from pmm_tui.runtime.playback import play_run
+
+        return play_run(run, socket, speed)
+
+    finish(work)
+
+
+@desks.command()
+def compare(
+    runs: Annotated[tuple[Path, Path], typer.Argument(help="The folders of two runs.")],
+    as_json: AsJson = False,
+    above: Annotated[float, typer.Option(help="A figure this many times apart, either way, is an alarm.", min=1.0)] = 2.0,
+    least: Annotated[int, typer.Option(help="Independent samples a figure needs before it is judged.", min=2)] = 30,
+) -> None:
+    """Lay two runs side by side, paper and production: each figure, their ratio with its interval, and what diverges (exit code 1)."""
+
+    def work() -> int:
+        from pmm_tui.runtime.comparing import compare_runs
+
+        return compare_runs(*runs, as_json, above, least)
+
+    finish(work)
+
+
+@desks.command()
+def web(
+    runs: Annotated[list[str], typer.Argument(help="One desk or two: as for `pmm-tui kill`.")],
+    port: Annotated[int, typer.Option(help="On 127.0.0.1.", min=1, max=65535)] = 8000,
+) -> None:
+    """Serve the console to a browser on this machine, read only."""
+
+    def work() -> int:
+        from pmm_tui.cli_web import serve
+        from pmm_tui.runtime.fleet import find
+
+        return serve([find(run).socket for run in runs], port)
 
     finish(work)

@@ -31,13 +31,15 @@ class Client:
         actor: str,
         *,
         read_only: bool = False,
+        console: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = time.time_ns,
         jitter: Callable[[], float] = _random,
     ) -> None:
+        """`console`: an operator looks through it; the desk may act when its last console is lost."""
         self._path = path
         self._actor = actor
-        self._uri = "ws://desk/ws?ro=1" if read_only else "ws://desk/ws"
+        self._uri = f"ws://desk/ws?ro={int(read_only)}&ui={int(console)}"
         self._monotonic = monotonic
         self._wall = wall
         self._jitter = jitter
@@ -66,12 +68,15 @@ class Client:
         """How the connection stands now."""
         return Link(self._ws is not None, self._monotonic() - self._heard_at, self._why, self._attempts, self._ended)
 
-    async def command(self, cmd: str, args: Args) -> tuple[bool, str]:
-        """Ask the desk; (False, why) where it refused, is not there, or did not answer while the request was fresh."""
+    async def command(self, cmd: str, args: Args, actor: str = "") -> tuple[bool, str]:
+        """Ask the desk; (False, why) where it refused, is not there, or did not answer while the request was fresh.
+
+        `actor`: who asks, where that is not this client itself.
+        """
         ws = self._ws
         if ws is None:
             return False, f"NOT SENT: no connection to the desk ({self._why})"
-        request = Request(uuid.uuid4().hex, cmd, args, self._actor, TTL_MS, self._wall() // 1_000_000)
+        request = Request(uuid.uuid4().hex, cmd, args, actor or self._actor, TTL_MS, self._wall() // 1_000_000)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         self._waiting[request.id] = future
         try:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from pmm_tui.core.snapshot import DeskCard, Frame, MarketRow, Money
 from pmm_tui.core.units import Nanos
 
-Cmd = Literal["pause", "resume", "flatten", "kill", "kill_reset", "reload", "speed", "stop"]
+Cmd = Literal["pause", "resume", "flatten", "kill", "kill_reset", "reload", "speed", "stop", "play", "step", "seek", "ack"]
 COMMANDS: tuple[str, ...] = get_args(Cmd)
 Args = dict[str, str | int | float | bool]
 
@@ -56,7 +56,9 @@ class Link(Struct, frozen=True):
     """The desk said that it ends before it closed the connection."""
 
 
-class _Out(Struct):
+class Push(Struct):
+    """A frame as the message that faces get."""
+
     frame: Frame
 
 
@@ -81,7 +83,7 @@ def encode_frame(frame: Frame) -> bytes:
 
 def encode_push(frame: Frame) -> bytes:
     """A frame as the message that clients get."""
-    return msgspec.json.encode(_Out(frame))
+    return msgspec.json.encode(Push(frame))
 
 
 def _unknown_to_nan(row: Any, kind: type[Struct]) -> None:

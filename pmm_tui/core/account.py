@@ -178,3 +178,4 @@ def _breathe(state: State) -> None:
         for side, after in list(market.backoff.items()):
             if after.short and state.now >= after.until:
                 market.backoff[side] = Backoff(after.until, after.times, after.short - 1)
+                market.changed = True

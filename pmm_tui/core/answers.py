@@ -70,6 +70,7 @@ def order_rejected(state: State, event: OrderRejected) -> MarketState | None:
     until = Nanos(event.at + wait_ms * 1_000_000)
     short = min(before.short + (code == "balance"), 8)
     market.backoff[(order.token, order.side)] = Backoff(until, min(before.times + 1, 8), short)
+    market.retry_at = max(market.retry_at, until)
     if code == "balance":
         ask(state, order)  # what the account really holds
     elif code == "tick":

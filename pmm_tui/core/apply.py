@@ -84,6 +84,8 @@ def book_reset(state: State, event: BookReset) -> MarketState | None:
     if market is None:
         return None
     if event.rest:
+        if market.doubted(state.knobs.risk.hash_streak_max) and market.book.shows(event.bids, event.asks):
+            market.false_alarms += 1
         market.integrity.reset()
     if market.book.reset(event.bids, event.asks, event.ts, event.tick):
         market.changed = True
@@ -105,6 +107,7 @@ def traded(state: State, event: Traded) -> MarketState | None:
     if market is None:
         return None
     market.last = event.price
+    market.trades.append(event)
     if market.live:
         queue.traded(market.live.values(), event, market.market.yes)
     market.integrity.frame(event)

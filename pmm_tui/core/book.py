@@ -219,6 +219,10 @@ class Book:
                 found.append((Price(i * grid), Size(sizes[i])))
         return found
 
+    def shows(self, bids: Iterable[Level], asks: Iterable[Level]) -> bool:
+        """Whether these are all of its levels, in any order."""
+        return sorted(bids) == sorted(self.levels(_BUY, ONE)) and sorted(asks) == sorted(self.levels(Side.SELL, ONE))
+
     def depth(self, side: Side, down_to: Price) -> Size:
         """Total size from the best price to `down_to`, which is included: down to it for bids, up to it for asks."""
         grid = self._grid

@@ -134,6 +134,8 @@ def watch_market(state: State, market: MarketState) -> None:
         market.integrity.judge(now)
         if market.crossed_since or market.astray_since or market.integrity.streak:
             resync(state, market)
+    if market.retry_at and now >= market.retry_at:  # the book may stand still, and the refused side would be forgotten
+        market.retry_at, market.changed = Nanos(0), True
     closes = market.market.closes
     if closes and not market.ending and closes - now <= state.knobs.risk.stop_before_close_s * 1e9:
         market.urgent = True
@@ -155,7 +157,7 @@ def resync(state: State, market: MarketState) -> None:
         why = "crossed book"
     elif market.astray_since and now - market.astray_since >= risk.astray_after_ms * 1_000_000:
         why = "the touch is not the venue's"
-    elif market.integrity.streak >= risk.hash_streak_max:
+    elif market.doubted(risk.hash_streak_max):
         why = "book hash wrong"
     else:
         return

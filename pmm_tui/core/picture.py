@@ -18,6 +18,7 @@ from pmm_tui.core.snapshot import (
     QuoteRow,
     RiskRow,
     Snapshot,
+    TradeRow,
 )
 from pmm_tui.core.state import MarketState, State
 from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size
@@ -143,6 +144,7 @@ def market_row(state: State, market: MarketState) -> MarketRow:
         unrealised=Cash(worth - cost) if worth is not None else Cash(0),
         payout_yes=market.payout,
         fills=state.fills_in.get(terms.id, 0),
+        trades=tuple(TradeRow(one.at, one.price, one.size, one.side) for one in reversed(market.trades)),
     )
 
 
@@ -202,29 +204,53 @@ def fill_row(state: State, fill: Fill) -> FillRow:
 
 
 def risk_rows(state: State) -> tuple[RiskRow, ...]:
-    """Every guard and cap: now against its limit, and whether it holds something."""
-    risk, shape, equity = state.knobs.risk, state.knobs.shape, max(1, state.equity_now)
+    """Every guard, cap and reviewer: now against its limit, whether it holds something, and how much of the limit is used."""
+    risk, open_ = state.knobs.risk, [market for market in state.markets.values() if not market.over]
     held = [quote.held for market in state.markets.values() for quote in market.quotes if quote.held]
-    holds = [market.hold for market in state.markets.values() if market.hold and not market.over]
-    ages = [state.now - market.seen_at for market in state.markets.values() if market.seen_at and not market.over]
-    nets = [abs(state.portfolio.shares(m.market.yes) - state.portfolio.shares(m.market.no)) for m in state.markets.values()]
-    cluster = max(state.clusters.values(), default=0)
-    widest = max((market.committed for market in state.markets.values()), default=0)
+    holds = [market.hold for market in open_ if market.hold]
+    age = max((state.now - market.seen_at for market in open_ if market.seen_at), default=0) / 1e9
+    left = min((market.market.closes - state.now for market in open_ if market.market.closes), default=0) / 1e9
+    streak, crossed = max((market.integrity.streak for market in open_), default=0), sum(market.book.crossed for market in open_)
+    asked, live, failed = state.wallet is not None, len(state.live), len(state.failed)
+    undone = failed / (risk.failed_trades_max + 1)
     return (
+        RiskRow("data age", f"{age:.1f} s", f"{risk.stale_after_s:g} s", _any(holds, "stale"), age / risk.stale_after_s),
+        *_caps(state, held),
+        RiskRow("open orders", f"{live}", f"{risk.max_open_orders}", _any(held, "open orders"), live / risk.max_open_orders),
+        RiskRow("time to the end", f"{max(0.0, left):.0f} s", f">{risk.stop_before_close_s:g} s", _any(held, "ends in")),
+        RiskRow("price bounds", "beyond" if _any(held, "price beyond") else "within", f">{risk.min_price:g}", _any(held, "price beyond")),
+        RiskRow("crossed books", f"{crossed}", "0", "crossed book" in holds),
+        RiskRow("wrong hashes", f"{streak}", f"{risk.hash_streak_max}", _any(holds, "book hash"), streak / risk.hash_streak_max),
+        RiskRow("account check", f"{state.account_misses} missed", "2", state.account_misses >= 2, state.account_misses / 2),
         RiskRow(
-            "data age", f"{max(ages, default=0) / 1e9:.1f} s", f"{risk.stale_after_s:g} s", any(hold.startswith("stale") for hold in holds)
+            "wallet check", f"{state.wallet_misses} missed" if asked else "not asked", "2", state.wallet_misses >= 2,
+            state.wallet_misses / 2 if asked else -1.0,
         ),
-        RiskRow(
-            "net position", f"{max(nets, default=0) / 1e6:g} sh", f"{shape.max_position_size:g} sh", any("position" in why for why in held)
+        RiskRow("failed trades", f"{failed}", f"{risk.failed_trades_max}", _any(holds, "failed on chain"), undone),
+    )  # fmt: skip
+
+
+def _any(reasons: list[str], part: str) -> bool:
+    return any(part in why for why in reasons)
+
+
+def _caps(state: State, held: list[str]) -> tuple[RiskRow, ...]:
+    """Position and capital, each in percent of its limit too."""
+    risk, most, equity = state.knobs.risk, state.knobs.shape.max_position_size, max(1, state.equity_now)
+    shares = state.portfolio.shares
+    net = max((abs(shares(one.market.yes) - shares(one.market.no)) for one in state.markets.values()), default=0) / 1e6
+    widest = max((market.committed for market in state.markets.values()), default=0)
+    capital = (
+        ("one market", widest, risk.max_market_pct),
+        ("one cluster", max(state.clusters.values(), default=0), risk.max_cluster_pct),
+        ("all capital", state.committed, risk.max_total_pct),
+    )
+    return (
+        RiskRow("net position", f"{net:g} sh", f"{most:g} sh", _any(held, "position"), net / most),
+        *(
+            RiskRow(name, f"{100 * used / equity:.1f} %", f"{limit:g} %", "capital cap" in held, 100 * used / equity / limit)
+            for name, used, limit in capital
         ),
-        RiskRow("one market", f"{100 * widest / equity:.1f} %", f"{risk.max_market_pct:g} %", "capital cap" in held),
-        RiskRow("one cluster", f"{100 * cluster / equity:.1f} %", f"{risk.max_cluster_pct:g} %", "capital cap" in held),
-        RiskRow("all capital", f"{100 * state.committed / equity:.1f} %", f"{risk.max_total_pct:g} %", "capital cap" in held),
-        RiskRow("open orders", f"{len(state.live)}", f"{risk.max_open_orders}", any("open orders" in why for why in held)),
-        RiskRow("crossed books", f"{sum(m.book.crossed for m in state.markets.values() if not m.over)}", "0", "crossed book" in holds),
-        RiskRow("account check", f"{state.account_misses} missed", "2", state.account_misses >= 2),
-        RiskRow("wallet check", "not asked" if state.wallet is None else f"{state.wallet_misses} missed", "2", state.wallet_misses >= 2),
-        RiskRow("failed trades", f"{len(state.failed)}", f"{risk.failed_trades_max}", any("failed on chain" in hold for hold in holds)),
     )
 
 

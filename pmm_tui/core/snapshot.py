@@ -62,6 +62,15 @@ class FillRow(Struct, frozen=True):
     """From sending the order to the venue's acceptance; -1: unknown."""
 
 
+class TradeRow(Struct, frozen=True):
+    """Somebody took: price and the taker's side in YES terms."""
+
+    at: Nanos
+    price: Price
+    size: Size
+    side: Side
+
+
 class BookHealth(Struct, frozen=True):
     """How far the book can be believed."""
 
@@ -116,6 +125,8 @@ class MarketRow(Struct, frozen=True):
     unrealised: Cash
     payout_yes: Price | None
     fills: int
+    trades: tuple[TradeRow, ...] = ()
+    """The newest few of the whole market, newest first."""
 
 
 class RiskRow(Struct, frozen=True):
@@ -125,6 +136,8 @@ class RiskRow(Struct, frozen=True):
     now: str
     limit: str
     holding: bool
+    used: float = -1.0
+    """The part of the limit that is used up, 1 at the limit; -1: not a matter of more or less."""
 
 
 class KillRow(Struct, frozen=True):
@@ -230,6 +243,36 @@ class DeskCard(Struct, frozen=True):
     """The wallet's short form; empty on paper."""
     busy: str
     """What the desk itself reports is wrong (disk full, journal halted); empty when nothing is."""
+    deadman_s: float = -1.0
+    """Seconds until the desk acts for want of a sign of its operator; 0 once it has; -1: it never does."""
+    unwatched: str = ""
+    """Why the desk has acted because nobody watched it; empty while it has not, and after the next sign."""
+
+
+class StatsCell(Struct, frozen=True):
+    """The figures of one market in one stretch of its time."""
+
+    market: str
+    stretch: int
+    """Which stretch, counted from the market's end; from the epoch where none is named."""
+    values: tuple[float, ...]
+    """One for each of the `fields`; shares, dollars and seconds."""
+
+
+class Stats(Struct, frozen=True):
+    """What a run came to, in figures that can be laid beside those of another run: sums by market and stretch of time."""
+
+    stretch_s: int
+    """How long a stretch is; it doubles when there would be too many."""
+    fields: tuple[str, ...]
+    cells: tuple[StatsCell, ...]
+    reasons: tuple[tuple[str, str], ...]
+    """The venue's newest words of refusal by code."""
+    gas_usd: float
+    gas_operations: int
+    """How often gas was paid."""
+    unfollowed: int
+    """Fills whose markouts were not taken, as too many were waiting."""
 
 
 class Frame(Struct, frozen=True):
@@ -237,3 +280,5 @@ class Frame(Struct, frozen=True):
 
     card: DeskCard
     snapshot: Snapshot
+    stats: Stats | None = None
+    """Anew once a second."""

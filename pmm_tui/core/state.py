@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from pmm_tui.core.book import Book
 from pmm_tui.core.commands import Command
+from pmm_tui.core.events import Traded
 from pmm_tui.core.knobs import Knobs
 from pmm_tui.core.market import Market, Side
 from pmm_tui.core.orders.life import Order
@@ -18,6 +19,8 @@ from pmm_tui.core.signals.integrity import Integrity
 from pmm_tui.core.signals.volatility import Volatility
 from pmm_tui.core.strategies.maker import Pricing
 from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, to_cash
+
+FALSE_ALARMS_MAX = 3
 
 
 class Link(Struct):
@@ -62,6 +65,7 @@ class MarketState:
         "exiting",
         "external",
         "failed_at",
+        "false_alarms",
         "first_at",
         "hashed",
         "hold",
@@ -78,10 +82,12 @@ class MarketState:
         "quotes",
         "resync_at",
         "resyncs",
+        "retry_at",
         "room",
         "seen_at",
         "sigma",
         "sigma_source",
+        "trades",
         "urgent",
         "vol",
         "waiting",
@@ -133,9 +139,15 @@ class MarketState:
         self.crossed_since = Nanos(0)
         self.astray_since = Nanos(0)
         """Since when the venue's own touch, told with each change, is not that of our book: a change was lost."""
+        self.retry_at = Nanos(0)
+        """When a side that was refused may ask again."""
+        self.false_alarms = 0
+        """How often the venue's REST book was ours although its hashes were wrong."""
         self.resync_at = Nanos(0)
         self.resyncs = 0
         self.last = Price(0)
+        self.trades: deque[Traded] = deque(maxlen=8)
+        """The newest, for the screen."""
         self.backoff: dict[tuple[str, Side], Backoff] = {}
         """After refusals: by token and side."""
         self.ending = False
@@ -154,6 +166,10 @@ class MarketState:
     def mid(self) -> float | None:
         """The mid in dollars, None where the book is not two-sided."""
         return self.book.mid() if self.book.two_sided else None
+
+    def doubted(self, streak_max: int) -> bool:
+        """Whether so many book hashes in a row are wrong that the book may be. After a few false alarms it is the hashes that are."""
+        return self.integrity.streak >= streak_max and self.false_alarms < FALSE_ALARMS_MAX
 
     def quoted_mid_of(self, token: str) -> float | None:
         """The mid of one of the two tokens when its quotes were last decided, None before that."""
@@ -353,7 +369,7 @@ class State:
             return "crossed book"
         if market.astray_since and self.now - market.astray_since >= risk.astray_after_ms * 1_000_000:
             return "the venue's touch is not that of our book"
-        if market.integrity.streak >= risk.hash_streak_max:
+        if market.doubted(risk.hash_streak_max):
             return f"book hash wrong {risk.hash_streak_max} times in a row or more"
         if self.account_misses >= 2:
             return "the venue's account does not match ours"

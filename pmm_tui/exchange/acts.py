@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from pmm_tui.core.units import LOT, ONE, Nanos, Price, Size, price_of
+from msgspec import structs
+
+from pmm_tui.core.market import Side
+from pmm_tui.core.units import DOLLAR, LOT, ONE, SHARE, Cash, Nanos, Price, Size, price_of
 from pmm_tui.exchange.matching import Matching
 from pmm_tui.exchange.terms import Lasts, Order
 
@@ -32,6 +35,42 @@ def carry_out(matching: Matching, what: str, given: dict[str, Any], at: Nanos) -
         wanted = given["orders"] or [one.id for pit in matching.markets.values() for one in pit.ladder.orders() if one.owner]
         for order in wanted:
             race(matching, str(order), float(given["part"]), at)
+    elif what == "overfill":
+        for order in {one.wallet: one for pit in matching.markets.values() for one in pit.ladder.orders() if one.owner}.values():
+            overfill(matching, order, Size(round(given["shares"] * 100) * LOT), at)
+    elif markets:
+        _by_hand(matching, what, given, markets[0], at)
+
+
+def _by_hand(matching: Matching, what: str, given: dict[str, Any], market: str, at: Nanos) -> None:
+    """What happens to every wallet that ever posted an order with a key, past its desk."""
+    pit = matching.markets[market]
+    if what == "fee_change":
+        fees = structs.replace(pit.market.fees, rate=float(given["rate"]))
+        pit.market = structs.replace(pit.market, fees=fees)
+        return
+    size = Size(round(given["shares"] * SHARE))
+    for wallet, owner in sorted({(order.wallet, order.owner) for order in matching.orders.values() if order.owner}):
+        if what == "order_by_hand":
+            name = f"0x{len(matching.orders):032x}{int(at):032x}"
+            lasts = Lasts.GTC if given["rests"] else Lasts.FAK
+            price = Price(round(given["price"] * ONE))
+            side = Side(str(given["side"]))
+            matching.place(Order(name, wallet, owner, market, pit.market.yes, side, price, size, lasts, False, at), at)
+        elif what == "balance_moves":
+            matching.deposit(wallet, Cash(round(given["dollars"] * DOLLAR)))
+            matching.give(wallet, pit.market.yes, size)
+        elif what == "pairs_by_hand":
+            done = matching.split if size > 0 else matching.merge
+            done(wallet, market, Size(abs(size)))
+
+
+def overfill(matching: Matching, order: Order, more: Size, at: Nanos) -> None:
+    """A resting order is filled whole, and then some."""
+    ladder, true = matching.markets[order.market].ladder, order.size
+    ladder.shrink(order, Size(true + more))
+    race(matching, order.id, 1.0, at)
+    order.size = true
 
 
 def race(matching: Matching, name: str, part: float, at: Nanos) -> None:

@@ -41,7 +41,7 @@ def refuse(order: Order, market: Market, tick: Price, ladder: Ladder, wallet: Wa
     if order.price % tick or not tick <= order.price <= ONE - tick:
         return f"order {order.id} is invalid. Price ({price_text(order.price)}) breaks minimum tick size rule: {price_text(tick)}"
     touch = crossing(order, market, ladder)
-    if not touch and order.size < market.min_size and order.lasts in (Lasts.GTC, Lasts.GTD):
+    if not touch and order.size < market.min_size and order.lasts in (Lasts.GTC, Lasts.GTD) and not wallet.unlimited:
         return f"order {order.id} is invalid. Size ({size_text(order.size)}) lower than the minimum: {size_text(market.min_size)}"
     if order.size % LOT and not wallet.unlimited and not order.budget:
         return "invalid amounts, the buy orders maker amount supports a max accuracy of 4 decimals, taker amount a max of 2 decimals"

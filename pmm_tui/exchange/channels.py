@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct, field
 
-from pmm_tui.core.market import Market, Side
-from pmm_tui.core.units import ONE, Nanos, Price, mirror, price_text, size_text
+from pmm_tui.core.market import Market
+from pmm_tui.core.units import Nanos
 from pmm_tui.exchange import shapes
 from pmm_tui.exchange.auth import Keys
+from pmm_tui.exchange.boards import Boards, Line, opening
 from pmm_tui.exchange.faults import Faults
-from pmm_tui.exchange.terms import Fact, Frame, LevelsMoved, OrderTold, Printed, Resolved, TickMoved, TradeTold
+from pmm_tui.exchange.rtds import Rtds
+from pmm_tui.exchange.terms import Fact, Frame, OrderTold, TradeTold
 
 if TYPE_CHECKING:
     from pmm_tui.exchange.matching import Matching
 
 NEVER = Nanos(2**63 - 1)
-_FEE_CAP_BPS = "1000"
 _PENDING_MAX = 1_000_000
 
 
@@ -34,7 +35,9 @@ class Session(Struct):
 class Channels:
     """Subscriptions, and the frames on their way out in the order of their times."""
 
-    def __init__(self, matching: "Matching", keys: Keys, faults: Faults) -> None:
+    def __init__(self, matching: "Matching", keys: Keys, faults: Faults, rtds: Rtds) -> None:
+        self.boards = Boards(matching, self._listens, self._tx_of)
+        self.rtds = rtds
         self._matching = matching
         self._keys = keys
         self._faults = faults
@@ -46,15 +49,18 @@ class Channels:
         """A new socket's number."""
         self._count += 1
         self._sessions[self._count] = Session(channel)
+        if channel == "rtds":
+            self.rtds.open(self._count)
         return self._count
 
     def shut(self, session: int) -> None:
         """The socket is gone; what was on its way to it is dropped."""
         self._sessions.pop(session, None)
+        self.rtds.shut(session)
 
     def due(self) -> Nanos:
         """When the next frame leaves."""
-        return self._pending[0][0] if self._pending else NEVER
+        return min(self._pending[0][0] if self._pending else NEVER, self.rtds.due())
 
     def frames(self, at: Nanos) -> list[tuple[int, Frame]]:
         """The frames that leave by now, in order."""
@@ -71,15 +77,19 @@ class Channels:
         if session is None:
             return
         if raw == "PING":
-            self._put(number, Frame(session.channel, "", "PONG", at))
+            if session.channel != "rtds":
+                self._put(number, Frame(session.channel, "", "PONG", at))
             return
         try:
             said = msgspec.json.decode(raw)
         except (msgspec.DecodeError, RecursionError):
+            said = None
+        if session.channel == "rtds":
+            for topic, text in self.rtds.hear(number, said, at):
+                self._push(number, topic, text, at)
+        elif not isinstance(said, dict):
             return
-        if not isinstance(said, dict):
-            return
-        if session.channel == "market":
+        elif session.channel == "market":
             self._subscribe_market(number, session, said, at)
         elif session.channel == "user":
             self._subscribe_user(session, said)
@@ -93,9 +103,14 @@ class Channels:
         fresh = [token for token in dict.fromkeys(tokens) if token not in session.keys]
         session.keys.update(fresh)
         session.ready = True
-        books = [self._initial(market, token, at) for token in fresh if (market := self._matching.market_of(token)) is not None]
-        if said.get("initial_dump", True) and books:
-            self._push(number, "", shapes.text(books), at)
+        listed = [(market, token) for token in fresh if (market := self._matching.market_of(token)) is not None]
+        if said.get("initial_dump", True) and listed:
+            books = [self._opening(market, token, at) for market, token in listed]
+            self._push(number, "", f"[{','.join(books)}]\n", at)  # the line break is the venue's
+
+    def _opening(self, market: Market, token: str, at: Nanos) -> str:
+        board = self.boards.of(market.id)
+        return "" if board is None else opening(board, token, self.boards.stamp(market.id, at))
 
     def _subscribe_user(self, session: Session, said: dict[str, Any]) -> None:
         told = said.get("auth")
@@ -108,93 +123,24 @@ class Channels:
         else:
             session.keys |= markets
 
-    def _initial(self, market: Market, token: str, at: Nanos) -> dict[str, Any]:
-        whole = shapes.book(self._matching, market, token, at)
-        names = ("market", "asset_id", "timestamp", "hash", "bids", "asks", "tick_size")
-        return {**{name: whole[name] for name in names}, "event_type": "book", "last_trade_price": whole["last_trade_price"]}
-
     def tell(self, facts: list[Fact], at: Nanos) -> None:
-        """Render facts with the book as it is now."""
+        """Render facts in their order, each with the book as it was right after it."""
         for fact in facts:
             match fact:
-                case LevelsMoved():
-                    self._moved(fact, at)
-                case Printed():
-                    self._printed(fact, at)
-                case TickMoved():
-                    self._ticked(fact, at)
-                case Resolved():
-                    self._resolved(fact, at)
                 case OrderTold():
                     market = self._matching.market_of(fact.order.token)
                     if market is not None and fact.order.owner:
-                        self._to_owner(fact.order.owner, market.id, shapes.text(shapes.order_told(fact.kind, fact.order, market, at)), at)
+                        told = shapes.order_told(fact.kind, fact.order, market, fact.at)
+                        self._to_owner(fact.order.owner, market.id, shapes.text(told), at)
                 case TradeTold():
                     self._traded(fact, at)
+        for line in self.boards.tell(facts):
+            self._to_market(line, at)
 
-    def _best(self, token: str) -> tuple[Price, Price]:
-        bids, asks = self._matching.levels(token, Side.BUY), self._matching.levels(token, Side.SELL)
-        return (bids[0][0] if bids else Price(0)), (asks[0][0] if asks else ONE)
-
-    def _moved(self, fact: LevelsMoved, at: Nanos) -> None:
-        market = self._market(fact.market)
-        if market is None:
-            return
-        sides = []
-        for token in (market.yes, market.no):
-            bid, ask = self._best(token)
-            sides.append((token, shapes.book(self._matching, market, token, at)["hash"], price_text(bid), price_text(ask)))
-        entries = []
-        for side, price, size in fact.changes:
-            for token, digest, bid_text, ask_text in sides:
-                own = token == market.yes
-                entries.append(
-                    {
-                        "asset_id": token,
-                        "price": price_text(price if own else mirror(price)),
-                        "size": size_text(size),
-                        "side": (side if own else side.other).value,
-                        "hash": digest,
-                        "best_bid": bid_text,
-                        "best_ask": ask_text,
-                    }
-                )
-        said = {"market": market.id, "price_changes": entries, "timestamp": shapes.milli(at), "event_type": "price_change"}
-        self._to_market(market, shapes.text(said), at)
-        for token, _, bid_text, ask_text in sides:
-            bid, ask = self._best(token)
-            best: dict[str, Any] = {"market": market.id, "asset_id": token, "best_bid": bid_text, "best_ask": ask_text}
-            best |= {"spread": price_text(ask - bid), "timestamp": shapes.milli(at), "event_type": "best_bid_ask"}
-            self._to_token(token, shapes.text(best), at, custom=True)
-
-    def _printed(self, fact: Printed, at: Nanos) -> None:
-        market = self._market(fact.market)
-        if market is None:
-            return
-        said: dict[str, Any] = {"market": market.id, "asset_id": fact.token, "price": price_text(fact.price), "size": size_text(fact.size)}
-        said |= {"fee_rate_bps": _FEE_CAP_BPS if market.fees.rate else "0", "side": fact.side.value, "timestamp": shapes.milli(at)}
-        trade = self._matching.trades.get(fact.trade)
-        said |= {"event_type": "last_trade_price", "transaction_hash": trade.tx if trade else ""}
-        self._to_token(fact.token, shapes.text(said), at)
-        for token in (market.yes, market.no):
-            whole = shapes.book(self._matching, market, token, at)
-            names = ("market", "asset_id", "bids", "asks", "hash", "timestamp")
-            self._to_token(token, shapes.text({**{name: whole[name] for name in names}, "event_type": "book"}), at)
-
-    def _ticked(self, fact: TickMoved, at: Nanos) -> None:
-        market = self._market(fact.market)
-        for token in (market.yes, market.no) if market else ():
-            said = {"event_type": "tick_size_change", "asset_id": token, "market": fact.market, "old_tick_size": price_text(fact.old)}
-            self._to_token(token, shapes.text({**said, "new_tick_size": price_text(fact.new), "timestamp": shapes.milli(at)}), at)
-
-    def _resolved(self, fact: Resolved, at: Nanos) -> None:
-        market = self._market(fact.market)
-        if market is None:
-            return
-        won = market.yes if fact.payout_yes * 2 >= ONE else market.no
-        said = {"event_type": "market_resolved", "id": market.id, "market": market.id, "assets_ids": [market.yes, market.no]}
-        said |= {"winning_asset_id": won, "winning_outcome": shapes.outcome(market, won), "timestamp": shapes.milli(at), "tags": []}
-        self._to_market(market, shapes.text(said), at, custom=True)
+    def tell_prices(self, at: Nanos) -> None:
+        """The newest reference prices, to those who follow them."""
+        for number, topic, text in self.rtds.tick(at):
+            self._push(number, topic, text, at)
 
     def _traded(self, fact: TradeTold, at: Nanos) -> None:
         market = self._matching.market_of(fact.trade.token)
@@ -203,21 +149,26 @@ class Channels:
         owners = dict.fromkeys((fact.trade.owner, *(part.owner for part in fact.trade.parts)))
         for owner in owners:
             if owner:
-                self._to_owner(owner, market.id, shapes.text(shapes.trade_told(fact.trade, market, owner, at)), at)
+                self._to_owner(owner, market.id, shapes.text(shapes.trade_told(fact.trade, market, owner, fact.at)), at)
 
-    def _market(self, condition: str) -> Market | None:
-        state = self._matching.markets.get(condition)
-        return None if state is None else state.market
+    def _listens(self, market: Market) -> bool:
+        """Whether any socket follows a token of a market."""
+        tokens = (market.yes, market.no)
+        return any(one.channel == "market" and not one.keys.isdisjoint(tokens) for one in self._sessions.values())
 
-    def _to_market(self, market: Market, raw: str, at: Nanos, *, custom: bool = False) -> None:
+    def _tx_of(self, trade: str) -> str:
+        """The hash of a trade's transaction; empty while there is none."""
+        known = self._matching.trades.get(trade)
+        return known.tx if known is not None else ""
+
+    def _to_market(self, line: Line, at: Nanos) -> None:
+        pit = self._matching.markets.get(line.market)
+        about = {line.token} if line.token else {pit.market.yes, pit.market.no} if pit is not None else set()
         for number, session in self._sessions.items():
-            if session.channel == "market" and (session.custom or not custom) and not session.keys.isdisjoint((market.yes, market.no)):
-                self._push(number, market.yes, raw, at)
-
-    def _to_token(self, token: str, raw: str, at: Nanos, *, custom: bool = False) -> None:
-        for number, session in self._sessions.items():
-            if session.channel == "market" and token in session.keys and (session.custom or not custom):
-                self._push(number, token, raw, at)
+            if session.channel != "market" or (line.custom and not session.custom):
+                continue
+            if (line.everyone and session.ready) or not session.keys.isdisjoint(about):
+                self._push(number, line.token or (pit.market.yes if pit is not None else ""), line.raw, at)
 
     def _to_owner(self, owner: str, market: str, raw: str, at: Nanos) -> None:
         for number, session in self._sessions.items():

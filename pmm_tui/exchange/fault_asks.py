@@ -324,8 +324,10 @@ EFFECTS: dict[str, tuple[Callable[[Ask], bool], Callable[[Blow], Verdict | None]
 def strike(blow: Blow) -> Verdict | None:
     """What the fault does to the request; None, and the acts mean nothing, where it is not about it or misses."""
     about, effect = EFFECTS[blow.fault.what]
-    path, query = blow.fault.text("path"), blow.fault.text("query")
+    path, query, method = (blow.fault.text(name) for name in ("path", "query", "method"))
     if not (blow.ask.path.startswith(path) if path else about(blow.ask)) or query not in blow.ask.query:
+        return None
+    if method not in ("", blow.ask.method):
         return None
     verdict = effect(blow)
     return verdict if verdict is not None and blow.fault.strikes(blow.chance) else None

@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import structs
 
-from pmm_tui.core.units import MILLI, Nanos
+from pmm_tui.core.units import MILLI, ONE, Nanos, Price, price_of, price_text
 from pmm_tui.exchange.fault_terms import Fault
 from pmm_tui.exchange.terms import Frame
 
@@ -77,6 +78,21 @@ def _giant(fault: Fault, frame: Frame, chance: "Random") -> list[Frame]:
     return [structs.replace(frame, raw=raw), frame]
 
 
+def _crossed(fault: Fault, frame: Frame, chance: "Random") -> list[Frame]:
+    """After a change of levels a bid two cents beyond the best ask, said for both tokens, and its end."""
+    if '"event_type":"price_change"' not in frame.raw:
+        return [frame]
+    said = msgspec.json.decode(frame.raw)
+    yes, *others = {entry["asset_id"]: entry for entry in said["price_changes"]}.values()
+    price = min(ONE - 100, price_of(yes["best_ask"]) + 200)
+    bid = yes | {"price": price_text(Price(price)), "side": "BUY", "size": "7"}
+    mirrored = [no | {"price": price_text(Price(ONE - price)), "side": "SELL", "size": "7"} for no in others]
+    crossed = [bid | {"best_bid": bid["price"]}, *(ask | {"best_ask": ask["price"]} for ask in mirrored)]
+    over = [entry | {"size": "0"} for entry in (bid, *mirrored)]
+    both = [structs.replace(frame, raw=msgspec.json.encode(said | {"price_changes": entries}).decode()) for entries in (crossed, over)]
+    return [frame, both[0], _late(both[1], fault.number("ms"))]
+
+
 def _cut(fault: Fault, frame: Frame, chance: "Random") -> list[Frame]:
     return [structs.replace(frame, raw=frame.raw[: len(frame.raw) // 2] + CUT)]
 
@@ -93,6 +109,7 @@ EFFECTS: dict[str, Callable[[Fault, Frame, "Random"], list[Frame]]] = {
     "wrong_hash": _wrong_hash,
     "bad_numbers": _bad_numbers,
     "unknown_status": _unknown_status,
+    "crossed_frames": _crossed,
     "giant_message": _giant,
     "drop_connection": _cut,
 }

@@ -98,6 +98,7 @@ def _word(about: str, *words: str) -> Field:
 _MS = (0.0, 600_000.0)
 _PATH = Field("", "only requests whose path begins so; empty: those the fault is about")
 _QUERY = Field("", "only requests whose query contains this")
+_METHOD = Field("", "only requests of this method")
 _CHANNEL = _word("only frames of this channel; empty: every channel", "", "market", "user", "rtds")
 _EVENT = Field("", "only frames of this event_type")
 _LATE = _number(35.0, *_MS, "at most this late, milliseconds")
@@ -105,7 +106,7 @@ _MARKET = Field("", "the market; empty: every market")
 
 
 def _ask(about: str, **fields: Field) -> Kind:
-    return Kind("ask", about, {"path": _PATH, "query": _QUERY} | fields)
+    return Kind("ask", about, {"path": _PATH, "query": _QUERY, "method": _METHOD} | fields)
 
 
 def _frame(about: str, channel: str = "", **fields: Field) -> Kind:
@@ -189,6 +190,11 @@ KINDS: dict[str, Kind] = {
     "bad_numbers": _frame("numbers that are none", "market", text=Field("NaN", "what stands in place of a price")),
     "unknown_status": _frame("a status nobody knows", "user", status=Field("QUARANTINED", "the status")),
     "reference_outlier": _frame("a reference price is off", "rtds", percent=_number(0.7, -99, 1_000, "by this much")),
+    "crossed_frames": _frame(
+        "a bid is told beyond the best ask, and its end comes later",
+        "market",
+        ms=_number(300, *_MS, "the book stays crossed for this long, milliseconds"),
+    ),
     "giant_message": _frame(
         "a frame of absurd size or depth comes first",
         "market",
@@ -214,6 +220,27 @@ KINDS: dict[str, Kind] = {
         told=Field(True, "market_resolved is sent"),
     ),
     "clear_book": _act("the venue cancels every order in a market", market=_MARKET),
+    "overfill": _act("a resting order of every wallet with a key is filled beyond its size", shares=_number(5, 0.01, 1e6, "by this much")),
+    "order_by_hand": _act(
+        "every wallet with a key orders something that its desk did not ask for",
+        market=_MARKET,
+        side=_word("its side, in YES", "BUY", "SELL"),
+        price=_number(0.01, 0.01, 0.99, "its limit, dollars"),
+        shares=_number(10, 0.01, 1e6, "its size"),
+        rests=Field(True, "what does not match rests"),
+    ),
+    "balance_moves": _act(
+        "money or YES shares of every wallet with a key come or go without a trade",
+        market=_MARKET,
+        dollars=_number(0, -1e6, 1e6, "dollars that come"),
+        shares=_number(0, -1e6, 1e6, "YES shares that come"),
+    ),
+    "pairs_by_hand": _act(
+        "every wallet with a key splits dollars into pairs, or merges pairs, past its desk",
+        market=_MARKET,
+        shares=_number(10, -1e6, 1e6, "pairs made; below 0: merged"),
+    ),
+    "fee_change": _act("the fee schedule of a market changes", market=_MARKET, rate=_number(0.1, 0, 1, "the new rate")),
 }
 """Every fault by its name."""
 
@@ -229,7 +256,10 @@ _WILD = {
     "mean_s": _number(5, 0.001, 86_400, "how long one lasts on average, seconds"),
 }
 _SHOWN_MAX = 60
-BY_NAME = ("disabled", "early_resolution", "key_revoked", "tick_change", "clear_book", "giant_message")
+BY_NAME = (
+    "disabled", "early_resolution", "key_revoked", "tick_change", "clear_book", "giant_message", "crossed_frames", "overfill",
+    "order_by_hand", "balance_moves", "pairs_by_hand", "fee_change",
+)  # fmt: skip
 """Not drawn unless they are asked for by name: a run would end, change its markets, or drown."""
 
 

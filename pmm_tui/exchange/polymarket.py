@@ -1,51 +1,67 @@
 """Polymarket without a socket or a clock: requests in, answers and frames out."""
 
 from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from pmm_tui.core.units import Cash, Nanos
-from pmm_tui.exchange import listings, public, shapes
+from pmm_tui.exchange import control, gamma, listings, private, public, readonly, rewards, shapes
 from pmm_tui.exchange.acts import carry_out
-from pmm_tui.exchange.auth import Credentials, Keys, Refused
+from pmm_tui.exchange.auth import Account, Credentials, Keys, Refused
 from pmm_tui.exchange.channels import Channels
-from pmm_tui.exchange.eip712 import wallets_of
 from pmm_tui.exchange.faults import NEVER, Faults
+from pmm_tui.exchange.habits import Habits, Modes
 from pmm_tui.exchange.heartbeats import Heartbeats
-from pmm_tui.exchange.private import Private
+from pmm_tui.exchange.limits import Limits, cost_of
+from pmm_tui.exchange.prices import Prices
+from pmm_tui.exchange.private import Private, wallets_of_all
+from pmm_tui.exchange.readonly import ReadonlyKeys
+from pmm_tui.exchange.rtds import Rtds
 from pmm_tui.exchange.terms import Answer, Ask, Fact, Frame
+from pmm_tui.exchange.view import View
 
 if TYPE_CHECKING:
     from pmm_tui.exchange.matching import Matching
 
 
 NOTHING = Cash(0)
+_MAKES_KEYS = (("POST", "/auth/api-key"), ("GET", "/auth/derive-api-key"))
+_KEEPS_KEYS = (("GET", "/auth/api-keys"), ("DELETE", "/auth/api-key"))
+_READONLY = (("POST", readonly.ONE), ("DELETE", readonly.ONE), ("GET", readonly.MANY))
+_BEATS = ("POST", "/v1/heartbeats")
 
 
 class Crowd(Protocol):
-    """The exchange's other participants."""
+    """The exchange's other participants. One that knows what BTC costs says so in a method `btc() -> Cash`."""
 
     def act(self, matching: "Matching", at: Nanos) -> Nanos:
         """Do what is due; when there is more to do."""
         ...
 
 
-def wallets_of_all(owner: str) -> list[str]:
-    """Every wallet that a key may trade for: its own address, and what the venue's factories make of it."""
-    return [owner.lower(), *(wallet.lower() for kind in (1, 2, 3) for wallet in wallets_of(owner, kind))]
-
-
 class Polymarket:
     """The venue's protocol over a matching core. `grant`: what a wallet gets with its first key; `trusting`: order signatures hold."""
 
     def __init__(
-        self, matching: "Matching", keys: Keys, faults: Faults | None = None, *, grant: Cash = NOTHING, trusting: bool = False
+        self,
+        matching: "Matching",
+        keys: Keys,
+        faults: Faults | None = None,
+        *,
+        grant: Cash = NOTHING,
+        trusting: bool = False,
+        habits: Habits | None = None,
     ) -> None:
         self.matching = matching
         self.keys = keys
         self.faults = faults or Faults()
-        self.channels = Channels(matching, keys, self.faults)
+        self.prices = Prices(Random(0))  # noqa: S311 - a price to be repeated, not to be secret
+        self.channels = Channels(matching, keys, self.faults, Rtds(self.prices))
+        self.view = View(matching, self.channels.boards, habits or Habits())
+        self.modes = Modes()
+        self.limits = Limits()
         self.heartbeats = Heartbeats()
         self.crowd: Crowd | None = None
         """The other participants."""
@@ -54,7 +70,8 @@ class Polymarket:
         self.granted: Callable[[str, Cash], None] | None = None
         """Told what a wallet was given with its first key."""
         self._crowd_due = NEVER
-        self._private = Private(matching, self.faults, trusting)
+        self._private = Private(self.view, self.modes, self.faults, trusting)
+        self._readonly = ReadonlyKeys()
         self._grant = grant
         self._granted: set[str] = set()
 
@@ -63,27 +80,52 @@ class Polymarket:
         self.crowd, self._crowd_due = crowd, at
         self.advance(at)
 
+    # --- requests -------------------------------------------------------------------------------------------------------------------------
+
     def answer(self, ask: Ask, at: Nanos) -> Answer:
         """The true answer; what it moved is told on the channels. The caller asks `faults.judge` first."""
-        told = public.answer(self.matching, ask, at) or listings.answer(self.matching, ask, at)
-        said = told or self._answer_private(ask, at)
+        if ask.path == control.PATH:
+            return control.answer(self.view, self.modes, ask, at)
+        if self.view.habits.limits == "on" and (refused := self.limits.in_front(ask, at)) is not None:
+            return refused
+        said = public.answer(self.view, ask, at) or gamma.answer(self.view, ask) or listings.answer(self.view, ask)
+        said = said or rewards.answer(self.view, ask, at) or self._answer_private(ask, at)
         self._tell(at)
         return said
 
     def _answer_private(self, ask: Ask, at: Nanos) -> Answer:
-        if (ask.method, ask.path) in (("POST", "/auth/api-key"), ("GET", "/auth/derive-api-key")):
+        asked = (ask.method, ask.path)
+        if asked == ("GET", readonly.VALIDATE):
+            return self._readonly.validate(ask)
+        if asked in _MAKES_KEYS:
             return self._key(ask, at)
+        if asked not in (*_KEEPS_KEYS, *_READONLY, _BEATS) and not private.known(ask):
+            return shapes.error("not found", 404)
         account = self.keys.check_l2(ask, at)
         if isinstance(account, Refused):
             return shapes.error(account.error, 401)
-        if (ask.method, ask.path) == ("GET", "/auth/api-keys"):
+        if asked in _READONLY:
+            return self._readonly.answer(ask, account.address)
+        if asked == ("GET", "/auth/api-keys"):
             return shapes.answer({"apiKeys": self.keys.of(account.address)})
-        if (ask.method, ask.path) == ("POST", "/v1/heartbeats"):
-            return self._beat(ask, account.api_key, at)
-        if (ask.method, ask.path) == ("DELETE", "/auth/api-key"):
+        if asked == ("DELETE", "/auth/api-key"):
             self.keys.revoke(account.api_key)
             return shapes.answer("OK")
-        return self._private.answer(ask, account, at)
+        return self._beat(ask, account.api_key, at) if asked == _BEATS else self._trade(ask, account, at)
+
+    def _trade(self, ask: Ask, account: Account, at: Nanos) -> Answer:
+        """What costs its signer tokens, where they are counted; and all other requests of an account."""
+        habits, cost = self.view.habits, cost_of(ask)
+        if habits.limits == "off" or cost is None:
+            return self._private.answer(ask, account, at)
+        toll = self.limits.charge(account.address, *cost, habits, at)
+        if toll.refused is not None:
+            return toll.refused
+        said = self._private.answer(ask, account, at)
+        if ask.path in ("/cancel-all", "/cancel-market-orders") and said.status == 200:
+            gone = msgspec.json.decode(said.body)["canceled"]
+            self.limits.sweep(account.address, len(gone), habits, at)
+        return msgspec.structs.replace(said, headers=said.headers | toll.headers)
 
     def _key(self, ask: Ask, at: Nanos) -> Answer:
         proven = self.keys.check_l1(ask, at)
@@ -110,12 +152,15 @@ class Polymarket:
             return shapes.answer({"heartbeat_id": following})
         return shapes.answer({"error_msg": "Invalid Heartbeat ID", "heartbeat_id": following}, 400)
 
+    # --- sockets --------------------------------------------------------------------------------------------------------------------------
+
     def open(self, channel: str) -> int:
-        """A new socket on `market` or `user`; its number."""
+        """A new socket on `market`, `user` or `rtds`; its number."""
         return self.channels.open(channel)
 
     def hear(self, channel: str, session: int, raw: str, at: Nanos) -> None:
         """A text frame from a client."""
+        self._price(at)
         self.channels.hear(session, raw, at)
 
     def shut(self, channel: str, session: int) -> None:
@@ -125,6 +170,8 @@ class Polymarket:
     def frames(self, at: Nanos) -> list[tuple[int, Frame]]:
         """The frames that leave by now, with the sockets they leave on."""
         return self.channels.frames(at)
+
+    # --- time -----------------------------------------------------------------------------------------------------------------------------
 
     def due(self) -> Nanos:
         """When something is due: settlement or a frame."""
@@ -139,7 +186,14 @@ class Polymarket:
         for owner in self.heartbeats.lapsed(to):
             self.matching.cancel_where("", to, owner=owner)
         self.matching.advance(to)
+        self._price(to)
+        self.channels.tell_prices(to)
+        self.view.earnings.note(self.matching, self.matching.accrual, to)
         self._tell(to)
+
+    def _price(self, at: Nanos) -> None:
+        """Reference prices come this far."""
+        self.prices.note(at, getattr(self.crowd, "btc", None))
 
     def _tell(self, at: Nanos) -> None:
         """What just happened, to the channels and to the chain."""

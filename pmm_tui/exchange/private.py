@@ -1,70 +1,103 @@
-"""The endpoints behind a key: orders, cancels, own orders and trades, balances."""
+"""The endpoints behind a key: orders, cancels, own orders and trades, balances, scoring, rewards."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from pmm_tui.core.market import Side
 from pmm_tui.core.units import SECOND, Nanos, size_text
-from pmm_tui.exchange import shapes
+from pmm_tui.exchange import rewards, shapes
 from pmm_tui.exchange.auth import Account
-from pmm_tui.exchange.eip712 import verify_order, wallets_of
+from pmm_tui.exchange.eip712 import VerifiedOrder, verify_order, wallets_of
 from pmm_tui.exchange.faults import Faults
+from pmm_tui.exchange.habits import Modes
 from pmm_tui.exchange.ladder import in_yes
-from pmm_tui.exchange.public import query
-from pmm_tui.exchange.terms import Answer, Ask, Order
-
-if TYPE_CHECKING:
-    from pmm_tui.exchange.matching import Matching
+from pmm_tui.exchange.paging import page
+from pmm_tui.exchange.terms import Answer, Ask, Order, Trade
+from pmm_tui.exchange.view import View, query
 
 BAD_PAYLOAD = "Invalid order payload"
 BATCH_MAX = 15
-CANCELS_MAX = 1000
 EXCHANGES = (
     "0xE111180000d2663C0091e4f400237545B87B996B",
     "0xe2222d279d744050d28e00520010520000310F59",
     "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa",
 )
 ALLOWED = str(2**256 - 1)
+_PLACES = ("/order", "/orders")
+_CANCELS = (*_PLACES, "/cancel-all", "/cancel-market-orders")
+_READS = (
+    *("/data/orders", "/data/trades", "/balance-allowance", "/balance-allowance/update", "/auth/ban-status/closed-only"),
+    *("/notifications", "/order-scoring", *rewards.USER_PATHS),
+)
+
+
+def known(ask: Ask) -> bool:
+    """Whether a request is one of those answered here."""
+    if ask.method == "GET":
+        return ask.path in _READS or ask.path.startswith("/data/order/")
+    if ask.method == "POST":
+        return ask.path in _PLACES or ask.path == "/orders-scoring"
+    return ask.method == "DELETE" and (ask.path in _CANCELS or ask.path == "/notifications")
+
+
+def wallets_of_all(owner: str) -> list[str]:
+    """Every wallet that a key may trade for: its own address, and what the venue's factories make of it."""
+    return [owner.lower(), *(wallet.lower() for kind in (1, 2, 3) for wallet in wallets_of(owner, kind))]
 
 
 class Private:
     """What one account may ask for, once its request is authenticated."""
 
-    def __init__(self, matching: "Matching", faults: Faults, trusting: bool = False) -> None:
-        self._matching = matching
+    def __init__(self, view: View, modes: Modes, faults: Faults, trusting: bool = False) -> None:
+        self._view = view
+        self._modes = modes
+        self._matching = view.matching
         self._faults = faults
         self._trusting = trusting
 
     def answer(self, ask: Ask, account: Account, at: Nanos) -> Answer:
-        """The answer to an authenticated request; 404 where the path is unknown."""
+        """The answer to an authenticated request that is `known`."""
         if ask.method == "GET":
-            return self._read(ask, account)
+            return self._read(ask, account, at)
         try:
             body = msgspec.json.decode(ask.body) if ask.body else None
         except (msgspec.DecodeError, RecursionError):
             return shapes.error(BAD_PAYLOAD)
         match ask.method, ask.path:
             case "POST", "/order":
-                leg = self._place(body, account, at)
-                return shapes.error(leg) if isinstance(leg, str) else shapes.answer(leg)
+                return self._one(body, account, at)
             case "POST", "/orders":
                 return self._batch(body, account, at)
-            case "POST", "/orders-scoring" if isinstance(body, list):
+            case "POST", _ if isinstance(body, list):
                 return shapes.answer({str(name): self._scores(str(name), account) for name in body})
+            case "DELETE", "/notifications":
+                return shapes.answer("OK")
             case "DELETE", _:
-                return self._cancel(ask.path, body, account, at)
-        return shapes.error("not found", 404)
+                return self._modes.refuse_cancels(at) or self._cancel(ask.path, body, account, at)
+        return shapes.error(BAD_PAYLOAD)
 
-    def _place(self, body: Any, account: Account, at: Nanos) -> dict[str, Any] | str:
+    # --- orders ---------------------------------------------------------------------------------------------------------------------------
+
+    def _one(self, body: Any, account: Account, at: Nanos) -> Answer:
+        seen = self._verify(body, account)
+        if isinstance(seen, str):
+            return shapes.error(seen)
+        leg = self._modes.refuse_orders([body], at) or self._place(seen, at)
+        return leg if isinstance(leg, Answer) else shapes.error(leg) if isinstance(leg, str) else shapes.answer(leg)
+
+    def _verify(self, body: Any, account: Account) -> VerifiedOrder | str:
         order = body.get("order") if isinstance(body, dict) else None
         market = self._matching.market_of(str(order.get("tokenId"))) if isinstance(order, dict) else None
         if market is None:
             return BAD_PAYLOAD
         market = msgspec.structs.replace(market, tick=self._matching.tick(market.id))
-        seen = verify_order(body, market, account, trusting=self._trusting)
-        if isinstance(seen, str):
-            return seen
+        return verify_order(body, market, account, trusting=self._trusting)
+
+    def _place(self, seen: VerifiedOrder, at: Nanos) -> dict[str, Any] | str:
+        market = self._matching.market_of(seen.token)
+        if market is None:
+            return BAD_PAYLOAD
         one = Order(
             seen.id, seen.wallet, seen.owner, market.id, seen.token, seen.side, seen.price, seen.size, seen.lasts, seen.post_only, at
         )
@@ -72,8 +105,10 @@ class Private:
         placed = self._matching.place(one, at)
         if placed.error:
             return placed.error
-        making, taking = (size_text(amount) if amount else "" for amount in (placed.making, placed.taking))
+        written = str if self._view.habits.base_units else size_text
+        making, taking = (written(amount) if amount else "" for amount in (placed.making, placed.taking))
         said = {"errorMsg": "", "orderID": one.id, "takingAmount": taking, "makingAmount": making, "status": placed.status, "success": True}
+        said |= {"transactionsHashes": []} if self._view.habits.transactions_hashes else {}
         return said | ({"tradeIDs": list(placed.trades)} if placed.trades else {})
 
     def _batch(self, body: Any, account: Account, at: Nanos) -> Answer:
@@ -81,20 +116,27 @@ class Private:
             return shapes.error(BAD_PAYLOAD)
         if len(body) > BATCH_MAX:
             return shapes.error(f"Too many orders in payload: {len(body)}, max allowed: {BATCH_MAX}")
+        if (refused := self._modes.refuse_orders(body, at)) is not None:
+            return refused
         legs = []
         for one in body:
-            leg = self._faults.refuse_leg(at) or self._place(one, account, at)
-            refused = {"errorMsg": leg, "orderID": "", "takingAmount": "", "makingAmount": "", "status": "", "success": True}
-            legs.append(refused if isinstance(leg, str) else leg)
+            leg = self._faults.refuse_leg(at) or self._leg(one, account, at)
+            nothing = {"errorMsg": leg, "orderID": "", "takingAmount": "", "makingAmount": "", "status": "", "success": True}
+            legs.append(nothing if isinstance(leg, str) else leg)
         return shapes.answer(legs)
 
+    def _leg(self, body: Any, account: Account, at: Nanos) -> dict[str, Any] | str:
+        seen = self._verify(body, account)
+        return seen if isinstance(seen, str) else self._place(seen, at)
+
     def _cancel(self, path: str, body: Any, account: Account, at: Nanos) -> Answer:
+        most = self._view.habits.cancels_max
         match path, body:
             case "/order", {"orderID": str(oid)}:
                 gone, kept = self._cancel_ids([oid], account, at)
             case "/orders", list() if all(isinstance(oid, str) for oid in body):
-                if len(body) > CANCELS_MAX:
-                    return shapes.error(f"Too many orders in payload, max allowed: {CANCELS_MAX}")
+                if len(body) > most:
+                    return shapes.error(f"Too many orders in payload, max allowed: {most}")
                 gone, kept = self._cancel_ids(list(dict.fromkeys(body)), account, at)
             case "/cancel-all", _:
                 gone, kept = self._matching.cancel_where("", at, owner=account.api_key)
@@ -118,26 +160,30 @@ class Private:
             kept |= left
         return gone, kept
 
-    def _read(self, ask: Ask, account: Account) -> Answer:
+    # --- reading --------------------------------------------------------------------------------------------------------------------------
+
+    def _read(self, ask: Ask, account: Account, at: Nanos) -> Answer:
         asked = query(ask)
         if ask.path == "/data/orders":
             mine = [one for one in self._matching.orders.values() if one.owner == account.api_key and one.status in ("LIVE", "DELAYED")]
             named = (("id", "id"), ("market", "market"), ("asset_id", "token"))
-            return _page([self._order(one) for one in mine if all(asked.get(n, getattr(one, f)) == getattr(one, f) for n, f in named)])
+            found = [one for one in mine if all(asked.get(n, getattr(one, f)) == getattr(one, f) for n, f in named)]
+            return page([self._order(one) for one in found], asked)
         if ask.path.startswith("/data/order/"):
-            found = self._matching.orders.get(ask.path.removeprefix("/data/order/"))
-            if found is None or found.owner != account.api_key:
+            order = self._matching.orders.get(ask.path.removeprefix("/data/order/"))
+            if order is None or order.owner != account.api_key:
                 return shapes.error("order not found", 404)
-            return shapes.answer(self._order(found))
+            return shapes.answer(self._order(order))
         if ask.path == "/data/trades":
             return self._trades(asked, account)
         if ask.path == "/balance-allowance":
             return self._balance(asked, account)
-        fixed: dict[str, Any] = {"/balance-allowance/update": None, "/auth/ban-status/closed-only": {"closed_only": False}}
-        fixed["/notifications"] = []
+        if ask.path in rewards.USER_PATHS:
+            return rewards.of_user(self._view, ask, set(wallets_of_all(account.address)), at)
         if ask.path == "/order-scoring":
             return shapes.answer({"scoring": self._scores(asked.get("order_id", ""), account)})
-        return shapes.answer(fixed[ask.path]) if ask.path in fixed else shapes.error("not found", 404)
+        fixed: dict[str, Any] = {"/balance-allowance/update": None, "/auth/ban-status/closed-only": {"closed_only": False}}
+        return shapes.answer(fixed.get(ask.path, []))
 
     def _scores(self, name: str, account: Account) -> bool:
         """Whether an order counts for liquidity rewards: it rests, is large enough, and near enough to the mid."""
@@ -145,11 +191,11 @@ class Private:
         if order is None or order.owner != account.api_key or order.status != "LIVE":
             return False
         pit = self._matching.markets[order.market]
-        rewards, (bid, ask) = pit.market.rewards, (pit.ladder.best(Side.BUY), pit.ladder.best(Side.SELL))
-        if bid is None or ask is None or order.rest < rewards.min_size:
+        terms, (bid, ask) = pit.market.rewards, (pit.ladder.best(Side.BUY), pit.ladder.best(Side.SELL))
+        if bid is None or ask is None or order.rest < terms.min_size:
             return False
         price = in_yes(pit.market, order.token, order.side, order.price)[1]
-        return abs(price - (bid + ask) / 2) / 100 < rewards.max_spread_cents
+        return abs(price - (bid + ask) / 2) / 100 < terms.max_spread_cents
 
     def _balance(self, asked: dict[str, str], account: Account) -> Answer:
         """The balance of the wallet that the signature type names; of several that it may be, the one that holds something."""
@@ -161,22 +207,28 @@ class Private:
         return shapes.answer({"balance": str(held), "allowances": dict.fromkeys(EXCHANGES, ALLOWED)})
 
     def _order(self, one: Order) -> dict[str, Any]:
-        return shapes.order(one, self._matching.markets[one.market].market)
+        said = shapes.order(one, self._matching.markets[one.market].market)
+        return said | {"status": f"ORDER_STATUS_{said['status']}"} if self._view.habits.long_statuses else said
 
     def _trades(self, asked: dict[str, str], account: Account) -> Answer:
         try:
-            after = int(asked.get("after", "0"))
+            after, before = int(asked.get("after", "0")), int(asked.get("before", "0"))
         except ValueError:
             return shapes.error("Invalid trade params payload")
         said = []
         for one in self._matching.trades.values():
             mine = account.api_key == one.owner or any(part.owner == account.api_key for part in one.parts)
-            wanted = asked.get("id", one.id) == one.id and asked.get("market", one.market) == one.market
             market = self._matching.market_of(one.token)
-            if mine and wanted and market is not None and one.at >= after * SECOND:
-                said.append(shapes.trade(one, market, one.owner == account.api_key))
-        return _page(said)
+            in_time = one.at >= after * SECOND and (not before or one.at < before * SECOND)
+            if mine and in_time and market is not None and _about(one, asked):
+                row = shapes.trade(one, market, one.owner == account.api_key)
+                said.append(row | {"status": f"TRADE_STATUS_{one.status}"} if self._view.habits.long_statuses else row)
+        return page(said, asked)
 
 
-def _page(rows: list[dict[str, Any]]) -> Answer:
-    return shapes.answer({"limit": 500, "next_cursor": "LTE=", "count": len(rows), "data": rows})
+def _about(one: Trade, asked: dict[str, str]) -> bool:
+    """Whether a trade is one of those asked for: by id, market, token (of anyone in it) and wallet (of anyone in it)."""
+    tokens, wallets = {one.token, *(part.token for part in one.parts)}, {one.wallet, *(part.wallet for part in one.parts)}
+    fits = asked.get("id", one.id) == one.id and asked.get("market", one.market) == one.market
+    fits = fits and ("asset_id" not in asked or asked["asset_id"] in tokens)
+    return fits and ("maker_address" not in asked or asked["maker_address"].lower() in wallets)

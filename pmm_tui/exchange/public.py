@@ -1,152 +1,182 @@
-"""The endpoints that need no key: the CLOB's market data, Gamma's keyset page, geoblock, version and time."""
+"""The CLOB's endpoints that need no key: books, prices of one token and of many, their history, a market's terms, time, geoblock."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from typing import Any
 
 import msgspec
 
-from pmm_tui.core.market import Market, Side
+from pmm_tui.core.market import Market
 from pmm_tui.core.units import ONE, SECOND, Nanos, dollars, price_text, shares
 from pmm_tui.exchange import shapes
 from pmm_tui.exchange.terms import Answer, Ask
+from pmm_tui.exchange.view import View, query
 
-if TYPE_CHECKING:
-    from pmm_tui.exchange.matching import Matching
-
-VOLUME = 250_000.0
-"""Dollars a day, of every market: what a desk that chooses by volume asks for."""
 NO_BOOK = "No orderbook exists for the requested token id"
+NO_MARKET = "market not found"
+BAD = "Invalid payload"
+TOKENS_MAX = 500
+HISTORIES_MAX = 20
+_INTERVALS = {"1h": 3_600, "6h": 21_600, "1d": 86_400, "1w": 604_800, "1m": 2_592_000, "max": 10**12, "all": 10**12}
+"""Seconds back from now; also the widest."""
 
 
-def query(ask: Ask) -> dict[str, str]:
-    """The query's last value of each name."""
-    return {name: values[-1] for name, values in parse_qs(ask.query).items()}
-
-
-def answer(matching: "Matching", ask: Ask, at: Nanos) -> Answer | None:
+def answer(view: View, ask: Ask, at: Nanos) -> Answer | None:
     """A public answer; None where the path is not a public one."""
     fixed: dict[str, Any] = {"/": {"version": 2}, "/version": {"version": 2}, "/ok": "OK", "/time": at // SECOND}
     fixed["/api/geoblock"] = {"blocked": False, "ip": ask.ip, "country": "IE", "region": "L"}
     if ask.method == "GET" and ask.path in fixed:
         return shapes.answer(fixed[ask.path])
-    if ask.method == "POST" and ask.path == "/books":
-        return _books(matching, ask, at)
+    if ask.method in ("GET", "POST") and ask.path in _MANY:
+        return _of_many(view, ask, at)
+    if ask.path == "/batch-prices-history" and ask.method == "POST":
+        return _histories(view, ask, at)
     if ask.method != "GET":
         return None
-    if ask.path in ("/gamma/markets/keyset", "/gamma/markets"):
-        return _gamma(matching, ask, at)
+    if ask.path == "/prices-history":
+        return _history(view, query(ask), at)
     if ask.path.startswith("/clob-markets/"):
-        market = _by_condition(matching, ask.path.removeprefix("/clob-markets/"))
-        return shapes.error("market not found", 404) if market is None else shapes.answer(_terms(matching, market))
+        market = view.market(ask.path.removeprefix("/clob-markets/"))
+        return shapes.error(NO_MARKET, 404) if market is None else shapes.answer(_terms(view, market))
     if ask.path.startswith("/markets-by-token/"):
-        market = matching.market_of(ask.path.removeprefix("/markets-by-token/"))
+        market = view.matching.market_of(ask.path.removeprefix("/markets-by-token/"))
         if market is None:
-            return shapes.error("market not found", 404)
+            return shapes.error(NO_MARKET, 404)
         return shapes.answer({"condition_id": market.id, "primary_token_id": market.yes, "secondary_token_id": market.no})
-    return _of_token(matching, ask, at)
+    return _of_token(view, ask, at)
 
 
-def _by_condition(matching: "Matching", condition: str) -> Market | None:
-    state = matching.markets.get(condition)
-    return None if state is None else state.market
+# --- one token ----------------------------------------------------------------------------------------------------------------------------
 
 
-def _of_token(matching: "Matching", ask: Ask, at: Nanos) -> Answer | None:
+def _of_token(view: View, ask: Ask, at: Nanos) -> Answer | None:
     paths = ("/book", "/price", "/midpoint", "/spread", "/last-trade-price", "/tick-size", "/neg-risk", "/fee-rate")
     path, _, inner = ask.path.rpartition("/")
     if ask.path in paths:
         path, inner = ask.path, query(ask).get("token_id", "")
     if path not in paths:
         return None
-    market = matching.market_of(inner)
+    market = view.matching.market_of(inner)
     if not inner.isdigit():
         return shapes.error("Invalid token id")
     if market is None:
         return shapes.error(NO_BOOK, 404)
-    bids, asks = matching.levels(inner, Side.BUY), matching.levels(inner, Side.SELL)
-    bid, ask_price = (bids[0][0] if bids else 0), (asks[0][0] if asks else ONE)
-    last = matching.last(market.id)
+    if path == "/book":
+        said = shapes.answer(shapes.book(view.matching, market, inner, at))
+        return msgspec.structs.replace(said, body=said.body + b"\n")  # every recorded one ends so
     side = query(ask).get("side", "BUY").upper()
-    said: dict[str, Callable[[], Any]] = {
-        "/book": lambda: shapes.book(matching, market, inner, at),
-        "/price": lambda: {"price": price_text(bid if side == "BUY" else ask_price)},
-        "/midpoint": lambda: {"mid": f"{(bid + ask_price) / 2 / ONE:.6f}".rstrip("0").rstrip(".")},
-        "/spread": lambda: {"spread": price_text(ask_price - bid)},
-        "/last-trade-price": lambda: {"price": last or "0.5", "side": ""},
-        "/tick-size": lambda: {"minimum_tick_size": dollars(matching.tick(market.id))},
+    price, last_side = view.last(market.id)
+    told: dict[str, Callable[[], Any]] = {
+        "/price": lambda: {"price": price_text(view.price(inner, side))},
+        "/midpoint": lambda: {"mid": _middle(view, inner)},
+        "/spread": lambda: {"spread": _spread(view, inner)},
+        "/last-trade-price": lambda: {"price": price, "side": last_side},
+        "/tick-size": lambda: {"minimum_tick_size": shapes.number(dollars(view.matching.tick(market.id)))},
         "/neg-risk": lambda: {"neg_risk": market.neg_risk},
         "/fee-rate": lambda: {"base_fee": 1000 if market.fees.rate else 0},
     }
-    return shapes.answer(said[path]())
+    return shapes.answer(told[path]())
 
 
-def _books(matching: "Matching", ask: Ask, at: Nanos) -> Answer:
+def _middle(view: View, token: str) -> str:
+    return f"{sum(view.touch(token)) / 2 / ONE:.6f}".rstrip("0").rstrip(".")
+
+
+def _spread(view: View, token: str) -> str:
+    bid, ask = view.touch(token)
+    return price_text(ask - bid)
+
+
+# --- many tokens --------------------------------------------------------------------------------------------------------------------------
+
+_MANY = ("/books", "/prices", "/midpoints", "/spreads", "/last-trades-prices")
+
+
+def _wanted(ask: Ask) -> list[tuple[str, str]] | None:
+    """The tokens asked for with their sides (empty: both); None where the request is odd or asks for too many."""
+    if ask.method == "GET":
+        asked = query(ask)
+        tokens = [token for token in asked.get("token_ids", "").split(",") if token]
+        sides = [side for side in asked.get("sides", "").upper().split(",") if side] or [""] * len(tokens)
+        wanted = list(zip(tokens, sides, strict=False)) if len(sides) == len(tokens) else []
+    else:
+        try:
+            rows = msgspec.json.decode(ask.body, type=list[dict[str, str]])
+            wanted = [(row["token_id"], row.get("side", "").upper()) for row in rows]
+        except (msgspec.DecodeError, KeyError, RecursionError):
+            return None
+        if not rows:
+            return []
+    return wanted if 0 < len(wanted) <= TOKENS_MAX else None
+
+
+def _of_many(view: View, ask: Ask, at: Nanos) -> Answer:
+    wanted = _wanted(ask)
+    if wanted is None:
+        return shapes.error(BAD)
+    known = {token: market for token, _ in wanted if (market := view.matching.market_of(token)) is not None}
+    if ask.path == "/books":
+        return shapes.answer([shapes.book(view.matching, market, token, at) for token, market in known.items()])
+    if ask.path == "/last-trades-prices":
+        lasts = [(token, *view.last(market.id)) for token, market in known.items()]
+        return shapes.answer([{"token_id": token, "price": price, "side": side} for token, price, side in lasts])
+    if ask.path == "/prices":
+        priced: dict[str, dict[str, float]] = {}
+        for token, side in wanted:
+            for one in (side,) if side else ("BUY", "SELL"):
+                if token in known:
+                    priced.setdefault(token, {})[one] = shapes.number(dollars(view.price(token, one)))
+        return shapes.answer(priced)
+    one_of = _middle if ask.path == "/midpoints" else _spread
+    return shapes.answer({token: one_of(view, token) for token in known})
+
+
+# --- history ------------------------------------------------------------------------------------------------------------------------------
+
+
+def _history(view: View, asked: dict[str, str], at: Nanos) -> Answer:
+    """GET /prices-history: mids by minute, of a token id (named `market`) and either a span or an interval back from now."""
+    points = _points(view, asked.get("market", ""), asked, at)
+    return shapes.error(points) if isinstance(points, str) else shapes.answer({"history": points})
+
+
+def _histories(view: View, ask: Ask, at: Nanos) -> Answer:
+    """POST /batch-prices-history: the same of several tokens, by token."""
     try:
-        tokens = [one["token_id"] for one in msgspec.json.decode(ask.body, type=list[dict[str, str]])]
-    except (msgspec.DecodeError, KeyError):
-        return shapes.error("Invalid payload")
-    known = [(token, market) for token in tokens if (market := matching.market_of(token)) is not None]
-    return shapes.answer([shapes.book(matching, market, token, at) for token, market in known])
+        said = msgspec.json.decode(ask.body, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return shapes.error(BAD)
+    tokens = said.get("markets")
+    if not isinstance(tokens, list) or not 0 < len(tokens) <= HISTORIES_MAX:
+        return shapes.error(BAD)
+    names = {"start_ts": "startTs", "end_ts": "endTs", "interval": "interval", "fidelity": "fidelity"}
+    asked = {new: str(said[old]) for old, new in names.items() if old in said}
+    found = {str(token): _points(view, str(token), asked, at) for token in tokens}
+    wrong = next((points for points in found.values() if isinstance(points, str)), None)
+    return shapes.error(wrong) if wrong is not None else shapes.answer({"history": found})
 
 
-def _terms(matching: "Matching", market: Market) -> dict[str, Any]:
+def _points(view: View, token: str, asked: dict[str, str], at: Nanos) -> list[dict[str, float]] | str:
+    """A token's history; why not, as a text."""
+    now_s = at // SECOND
+    interval = asked.get("interval", "" if "startTs" in asked or "endTs" in asked else "max")
+    if interval not in ("", *_INTERVALS):
+        return "invalid interval"
+    try:
+        start = int(asked.get("startTs", now_s - _INTERVALS[interval] if interval else 0))
+        end, fidelity = int(asked.get("endTs", now_s)), int(asked.get("fidelity", "1"))
+    except ValueError:
+        return "invalid params"
+    if fidelity < 1 or start > end:
+        return "invalid params"
+    market = view.matching.market_of(token)
+    return [] if market is None else view.boards.history.of(market.id, token == market.yes, start, end, fidelity * 60)
+
+
+def _terms(view: View, market: Market) -> dict[str, Any]:
     cap = 1000 if market.fees.rate else 0
     tokens = [{"t": market.yes, "o": market.outcomes[0]}, {"t": market.no, "o": market.outcomes[1]}]
-    said: dict[str, Any] = {"gst": None, "r": None, "t": tokens, "mos": shares(market.min_size), "mts": dollars(matching.tick(market.id))}
-    said |= {"mbf": cap, "tbf": cap, "rfqe": False, "itode": False, "ibce": False}
-    said |= {"fd": {"r": market.fees.rate, "e": market.fees.exponent, "to": True}, "oas": 0}
+    tick = shapes.number(dollars(view.matching.tick(market.id)))
+    said: dict[str, Any] = {"gst": None, "r": None, "t": tokens, "mos": shapes.number(shares(market.min_size)), "mts": tick}
+    said |= {"mbf": cap, "tbf": cap, "rfqe": False, "itode": view.matching.rules.taker_delay_ms > 0, "ibce": False}
+    said |= {"fd": {"r": shapes.number(market.fees.rate), "e": shapes.number(market.fees.exponent), "to": True}, "oas": 0}
     return said | ({"nr": True} if market.neg_risk else {})
-
-
-def iso(at: Nanos) -> str:
-    """A time as Gamma and the CLOB write it."""
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _gamma_market(matching: "Matching", number: int, market: Market) -> dict[str, Any]:
-    said: dict[str, Any] = {"id": str(number), "slug": market.slug, "question": market.question, "conditionId": market.id}
-    pair = (f'["{market.outcomes[0]}", "{market.outcomes[1]}"]', f'["{market.yes}", "{market.no}"]')
-    pit = matching.markets[market.id]
-    mid, best = _touch(matching, market)
-    yes = pit.payout if pit.payout is not None else mid
-    prices = f'["{price_text(yes)}", "{price_text(ONE - yes)}"]'
-    said |= {"outcomes": pair[0], "outcomePrices": prices, "clobTokenIds": pair[1], "active": True, "closed": pit.closed}
-    said |= {"archived": False, "acceptingOrders": not pit.closed, "enableOrderBook": True, "negRisk": market.neg_risk}
-    said |= best | {"volume24hr": VOLUME, "liquidityNum": VOLUME}
-    said |= {"umaResolutionStatus": "resolved"} if pit.payout is not None else {}
-    said |= {"endDate": iso(market.closes)} if market.closes else {}
-    said |= {"eventStartTime": iso(market.opens)} if market.opens else {}
-    said |= {"orderMinSize": shares(market.min_size), "orderPriceMinTickSize": dollars(matching.tick(market.id))}
-    said |= {"rewardsMinSize": shares(market.rewards.min_size), "rewardsMaxSpread": market.rewards.max_spread_cents}
-    fees = {"rate": market.fees.rate, "exponent": market.fees.exponent, "takerOnly": True, "rebateRate": market.fees.rebate_share}
-    said |= {"feesEnabled": market.fees.rate > 0, "feeSchedule": fees}
-    return said | ({"version": "v2"} if market.protocol == 3 else {})
-
-
-def _touch(matching: "Matching", market: Market) -> tuple[int, dict[str, Any]]:
-    """The mid of YES (half a dollar where the book has not two sides), and the touch as Gamma tells it."""
-    bids, asks = matching.levels(market.yes, Side.BUY), matching.levels(market.yes, Side.SELL)
-    if not bids or not asks:
-        return ONE // 2, {}
-    bid, ask = bids[0][0], asks[0][0]
-    return (bid + ask) // 2, {"bestBid": dollars(bid), "bestAsk": dollars(ask), "spread": dollars(ask - bid)}
-
-
-def _gamma(matching: "Matching", ask: Ask, at: Nanos) -> Answer:
-    asked = parse_qs(ask.query)
-    names = {name for what in ("slug", "condition_ids", "clob_token_ids") for name in asked.get(what, ())}
-    closed = asked.get("closed", ["false"])[-1] == "true"
-    try:
-        limit = max(1, min(100, int(asked.get("limit", ["20"])[-1])))
-        start = max(0, int(asked.get("after_cursor", asked.get("offset", ["0"]))[-1]))
-    except ValueError:
-        return shapes.error("invalid pagination")
-    listed = [(n, pit.market) for n, pit in enumerate(matching.markets.values(), 1) if pit.closed is closed]
-    found = [(n, one) for n, one in listed if not names or names & {one.slug, one.id, one.yes, one.no}]
-    page = [_gamma_market(matching, n, one) for n, one in found[start : start + limit]]
-    if ask.path == "/gamma/markets":
-        return shapes.answer(page, headers={"deprecation": "true", "sunset": "Fri, 01 May 2026"})
-    following = {"next_cursor": str(start + limit)} if start + limit < len(found) else {}
-    return shapes.answer({"markets": page, **following})

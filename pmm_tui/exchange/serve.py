@@ -16,7 +16,7 @@ from pmm_tui.exchange.polymarket import Polymarket
 from pmm_tui.exchange.terms import Ask
 
 OUTBOX_MAX = 50_000
-"""A socket that lets so many frames wait is closed: no frame is ever left out."""
+"""A socket that lets so many frames wait loses its connection at once, without a close frame: no frame is ever left out."""
 _SLEEP_S_MAX = 1.0
 _PATHS = ("/ws/market", "/ws/user", "/rtds")
 
@@ -36,6 +36,7 @@ class Servers:
         self._venue = venue
         self._clock = clock
         self._outboxes: dict[int, asyncio.Queue[str]] = {}
+        self._senders: dict[int, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         sockets = [WebSocketRoute(path, self._socket) for path in _PATHS]
         self.app = Starlette(routes=[*sockets, Route("/{path:path}", self._http, methods=["GET", "POST", "DELETE"])])
@@ -59,7 +60,8 @@ class Servers:
             if outbox is None:
                 continue
             if outbox.full():
-                del self._outboxes[number]  # its sender ends, and with it the socket
+                del self._outboxes[number]
+                self._senders[number].cancel()  # it may hang in a send for ever; its end is the socket's
                 continue
             outbox.put_nowait(frame.raw)
 
@@ -88,7 +90,8 @@ class Servers:
         channel = socket.url.path.rpartition("/")[2]
         number = self._venue.open(channel)
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX_MAX)
-        tasks = {asyncio.create_task(self._send(socket, number, outbox)), asyncio.create_task(self._hear(socket, channel, number))}
+        sender = self._senders[number] = asyncio.create_task(self._send(socket, outbox))
+        tasks = {sender, asyncio.create_task(self._hear(socket, channel, number))}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -96,6 +99,7 @@ class Servers:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._outboxes.pop(number, None)
+            self._senders.pop(number, None)
             self._venue.shut(channel, number)
 
     async def _hear(self, socket: WebSocket, channel: str, number: int) -> None:
@@ -106,8 +110,8 @@ class Servers:
         except (WebSocketDisconnect, RuntimeError, KeyError):
             return  # the client is gone, or sent what is no text
 
-    async def _send(self, socket: WebSocket, number: int, outbox: asyncio.Queue[str]) -> None:
-        while number in self._outboxes:
+    async def _send(self, socket: WebSocket, outbox: asyncio.Queue[str]) -> None:
+        while True:
             raw = await outbox.get()
             whole, cut, _ = raw.partition(CUT)
             await socket.send_text(whole)

@@ -12,6 +12,7 @@ from pmm_tui.exchange.terms import Answer, Order, Part, Trade
 if TYPE_CHECKING:
     from pmm_tui.exchange.matching import Matching
 
+
 def text(value: Any) -> str:
     """Compact JSON, keys in the order given."""
     return msgspec.json.encode(value).decode()
@@ -25,6 +26,11 @@ def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None)
 def error(said: str, status: int = 400) -> Answer:
     """The venue's `{"error": ...}`."""
     return answer({"error": said}, status)
+
+
+def number(value: float) -> float | int:
+    """A JSON number as the venue writes it: 5, not 5.0."""
+    return int(value) if value == int(value) else value
 
 
 def milli(at: Nanos) -> str:
@@ -89,7 +95,6 @@ def order(one: Order, market: Market) -> dict[str, Any]:
 def order_told(kind: str, one: Order, market: Market, at: Nanos) -> dict[str, Any]:
     """An `order` event of the user channel."""
     return {
-        "event_type": "order",
         "id": one.id,
         "owner": one.owner,
         "market": one.market,
@@ -99,7 +104,7 @@ def order_told(kind: str, one: Order, market: Market, at: Nanos) -> dict[str, An
         "original_size": size_text(one.size),
         "size_matched": size_text(one.matched),
         "price": price_text(one.price),
-        "associate_trades": list(one.trades) or None,
+        "associate_trades": list(one.trades),
         "outcome": outcome(market, one.token),
         "type": kind,
         "created_at": second(one.created),
@@ -108,6 +113,7 @@ def order_told(kind: str, one: Order, market: Market, at: Nanos) -> dict[str, An
         "status": one.status,
         "maker_address": one.wallet,
         "timestamp": milli(at),
+        "event_type": "order",
     }
 
 

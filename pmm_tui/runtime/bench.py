@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 import pmm_tui
+from pmm_tui.runtime.bench_api import measure_api
 from pmm_tui.runtime.bench_live import WALLETS, matching_rate, signing_ms
 from pmm_tui.runtime.bench_road import measure_road
 from pmm_tui.runtime.bench_tape import frames
@@ -42,10 +43,14 @@ class Effort(Struct, frozen=True):
     signed: int = 500
     road_s: float = 20.0
     kills: int = 30
+    api_s: float = 8.0
+    api_rounds: int = 5
 
 
 FULL = Effort()
-QUICK = Effort(frames=2_000, steps=4_000, changes=100_000, trades=3_000, signed=100, road_s=5.0, kills=4)
+QUICK = Effort(
+    frames=2_000, steps=4_000, changes=100_000, trades=3_000, signed=100, road_s=5.0, kills=4, api_s=3.0, api_rounds=2
+)  # fmt: skip
 
 
 class Machine(Struct, frozen=True):
@@ -95,9 +100,9 @@ def figure(name: str, unit: str, values: list[float], at_least: float | None = N
     return Figure(name, unit, middle, min(values), max(values), len(values), at_least if at_least is not None else at_most, reached)
 
 
-def run_bench(as_json: bool, quick: bool) -> int:
-    """Measure and print. Exit code 0; ValueError where something that was to be timed did not do its work."""
-    report = measure(QUICK if quick else FULL, lambda what: sys.stderr.write(f"{what} ...\n"))
+def run_bench(as_json: bool, quick: bool, api: bool = False) -> int:
+    """Measure and print; `api`: only what faces cost. Exit code 0; ValueError where something that was to be timed did not do its work."""
+    report = measure(QUICK if quick else FULL, lambda what: sys.stderr.write(f"{what} ...\n"), api)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
     else:
@@ -105,18 +110,22 @@ def run_bench(as_json: bool, quick: bool) -> int:
     return 0
 
 
-def measure(effort: Effort, say: Callable[[str], object]) -> Report:
-    """Do all the work; `say` is told what comes next."""
+def measure(effort: Effort, say: Callable[[str], object], api: bool = False) -> Report:
+    """Do all the work, or the api's; `say` is told what comes next."""
     before = machine()
     figures: list[Figure] = []
     for what, work in (
-        ("decoding", decoding),
-        ("decisions", decisions),
-        ("the demo's tape", demo),
-        ("the generated tape", delta),
-        ("a desk in a process of its own", desk),
-        ("signing, and the exchange's matching", signing),
-        ("the way from a frame to an order, and a kill", road),
+        (("a desk with a crowd of faces", faces),)
+        if api
+        else (
+            ("decoding", decoding),
+            ("decisions", decisions),
+            ("the demo's tape", demo),
+            ("the generated tape", delta),
+            ("a desk in a process of its own", desk),
+            ("signing, and the exchange's matching", signing),
+            ("the way from a frame to an order, and a kill", road),
+        )
     ):
         say(what)
         figures += work(effort)
@@ -223,6 +232,28 @@ def road(effort: Effort) -> list[Figure]:
         figure("the same: frames", "frames/s", [seen.frames_a_second]),
         figure("kill to zero resting orders: worst", "ms", [kills[-1]], at_most=1_000.0),
         figure("kill to zero resting orders: p50", "ms", [kills[len(kills) // 2]]),
+    ]
+
+
+def faces(effort: Effort) -> list[Figure]:
+    """What faces cost a desk; the crowds take turns, and are compared within each round."""
+    seen = measure_api(effort.api_s, effort.api_rounds)
+    rounds = [dict(zip(("none", "one", "fifty"), seen.turns[at : at + 3], strict=True)) for at in range(0, len(seen.turns), 3)]
+    figures = []
+    for share in (0.50, 0.99):
+        for named, faces in (("none", "no face"), ("one", "one face"), ("fifty", "50 faces, 25 of them reading nothing")):
+            values = [one[named].wait_us(share) for one in rounds]
+            figures.append(figure(f"fact to decision, {faces}: p{share * 100:.0f}", "us", values))
+        ratios = [one["fifty"].wait_us(share) / one["none"].wait_us(share) for one in rounds]
+        figures.append(figure(f"the same, 50 faces over none: p{share * 100:.0f}", "ratio", ratios, at_most=1.25 if share < 0.9 else 1.5))
+    used = [100 * (one["fifty"].processor - one["none"].processor) for one in rounds]
+    grown = [one["fifty"].rss_mib - one["none"].rss_mib for one in rounds]
+    return [
+        *figures,
+        figure("processor time of a core for 50 faces", "%", used),
+        figure("memory for 50 faces, beyond none", "MiB", grown, at_most=16.0),
+        figure("pictures a second, 50 faces", "1/s", [one["fifty"].frames_per_s for one in rounds]),
+        figure("one picture", "KiB", [seen.frame_kib]),
     ]
 
 

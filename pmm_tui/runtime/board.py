@@ -4,10 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from pmm_tui.core.instructions import Flattened, Instruction, Killed, KillReset, Paused, Resumed, Retuned
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.runtime.desk import Desk
 from pmm_tui.runtime.loop import NOT_YET
+from pmm_tui.runtime.operator import Operator
 from pmm_tui.runtime.pace import Pace, parse_speed, speed_text
 from pmm_tui.runtime.profile import Profile, ProfileRefused, diff, load
 
@@ -20,7 +23,17 @@ Args = dict[str, str | int | float | bool]
 class DeskBoard:
     """What the api needs of a desk."""
 
-    def __init__(self, desk: Desk, profile: Profile, submit: Callable[[Instruction], None], stop: asyncio.Event, pace: Pace | None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        profile: Profile,
+        submit: Callable[[Instruction], None],
+        stop: asyncio.Event,
+        pace: Pace | None,
+        operator: Operator | None = None,
+    ) -> None:
+        """`operator`: who is told of each command; None for a desk that does not care whether it is watched."""
+        self._operator = operator or Operator("keep", 0.0, submit)
         self._desk = desk
         self._profile = profile
         self._submit = submit
@@ -33,7 +46,9 @@ class DeskBoard:
         """The newest picture, drawn anew at most ten times a second."""
         now = time.monotonic_ns()
         if self._frame is None or now - self._frame_at >= FRAME_EVERY_NS:
-            self._frame, self._frame_at = self._desk.frame(), now
+            frame, operator = self._desk.frame(), self._operator
+            card = msgspec.structs.replace(frame.card, deadman_s=operator.left_s, unwatched=operator.unwatched)
+            self._frame, self._frame_at = msgspec.structs.replace(frame, card=card), now
         return self._frame
 
     async def command(self, cmd: str, args: Args, actor: str) -> tuple[bool, str]:
@@ -45,6 +60,9 @@ class DeskBoard:
 
     def _command(self, cmd: str, args: Args, actor: str) -> tuple[bool, str]:
         who = actor[:ACTOR_MAX] or "api"
+        self._operator.sign()
+        if cmd == "ack":
+            return self._ack(args.get("leaving") is True, who)
         if cmd == "kill":
             self._submit(Killed(NOT_YET, who, str(args.get("reason", "operator"))[:REASON_MAX]))
             return True, "killing: cancel all, verify, latch"
@@ -80,6 +98,14 @@ class DeskBoard:
             return False, "the kill switch is tripped: reset it first"
         self._submit(Resumed(NOT_YET, who, market))
         return True, f"resuming {where}"
+
+    def _ack(self, leaving: bool, who: str) -> tuple[bool, str]:
+        """Somebody is there; `leaving`: and closes the console on purpose, with the desk to go on as it is."""
+        if leaving:
+            self._operator.leave()
+        self._desk.log.info("acknowledged", extra={"fields": {"actor": who, "leaving": leaving}})
+        left_s = self._operator.left_s
+        return True, "acknowledged" if left_s < 0 else f"acknowledged: the next sign is due within {left_s:.0f} s"
 
     def _reset(self, args: Args, actor: str) -> tuple[bool, str]:
         reason = str(args.get("reason", "")).strip()[:REASON_MAX]

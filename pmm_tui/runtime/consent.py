@@ -79,6 +79,11 @@ def keep_passed(profile: Profile, wallet: str) -> None:
     replace(path, msgspec.json.encode(_passed(profile, wallet)))
 
 
+def forget_passed(profile: Profile, wallet: str) -> None:
+    """It failed now: an earlier one of today counts no more."""
+    passed_path(profile, wallet).unlink(missing_ok=True)
+
+
 def _passed(profile: Profile, wallet: str) -> Passed:
     values = hashlib.sha256(msgspec.json.encode(sorted(profile.values.items(), key=lambda item: item[0]))).hexdigest()
     return Passed(f"{datetime.now(UTC):%Y-%m-%d}", wallet.lower(), values)

@@ -11,14 +11,17 @@ from pmm_tui.core.commands import Alert, Command, Place
 from pmm_tui.core.engine import Engine
 from pmm_tui.core.events import Event, FillSettled, OrderFilled, OrderRejected
 from pmm_tui.core.instructions import Killed
-from pmm_tui.core.snapshot import DeskCard, Frame
+from pmm_tui.core.snapshot import DeskCard, Frame, Stats
 from pmm_tui.core.state import Note
 from pmm_tui.record.files import STATE, STATE_LIVE, TRADES, TRADES_LIVE, append_line, replace
 from pmm_tui.record.journal import Journal, JournalFull
 from pmm_tui.runtime.logs import level_of
 from pmm_tui.study.production import live_figures, live_refusal, live_trade
+from pmm_tui.study.tally import Tally
 
 STATE_EVERY_NS = 1_000_000_000
+_MISCOUNTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a bug in the figures raises: it costs the figures, never the desk."""
 ALERTS_MAX = 64
 
 
@@ -50,6 +53,12 @@ class Desk:
         self._undone: deque[tuple[str, int]] = deque(maxlen=1_000)
         self._state_at = 0
         self._stopped = False
+        self._tally: Tally | None = Tally()
+        """None once the figures could not be counted any more."""
+        self._uncounted: tuple[Event, list[Command]] | None = None
+        """The last fact, where commands had to leave before it was counted."""
+        self._stats: Stats | None = None
+        self._stats_at = 0
 
     def step(self, event: Event) -> list[Command]:
         """One fact through the engine and into the journal; the commands may be acted upon when this returns.
@@ -57,6 +66,7 @@ class Desk:
         Records that cannot be written halt the desk: a kill follows at once, and nothing is placed from then on. What the engine or the
         journal raises because of a defect is raised on, with the desk dead and the fact that led to it in the journal.
         """
+        self._catch_up()
         began = time.perf_counter_ns()
         whole = False
         try:
@@ -72,6 +82,9 @@ class Desk:
             self._aside(event, commands, now)
         except OSError as error:
             failure = failure or error
+        self._uncounted = (event, commands)
+        if not commands:
+            self._catch_up()  # nothing waits to leave
         if failure is not None and not self.busy:
             commands = commands + self._halt(event, failure)
         return [command for command in commands if not isinstance(command, Place)] if self.busy else commands
@@ -110,7 +123,7 @@ class Desk:
             engine_p99_us=took[len(took) * 99 // 100] / 1e3 if took else 0.0,
             busy=self.busy,
         )
-        return Frame(card, self.engine.snapshot())
+        return Frame(card, self.engine.snapshot(), self._figures())
 
     def close(self) -> None:
         """End the records: the last line of a whole journal holds the digest of the state."""
@@ -120,6 +133,25 @@ class Desk:
                 self._tell_state()
         except OSError as error:
             self.fail("closing the records", error)
+
+    def _catch_up(self) -> None:
+        """Count the last fact: the state is still the one that it led to."""
+        if self._uncounted is None or self._tally is None:
+            return
+        (event, commands), self._uncounted = self._uncounted, None
+        try:
+            self._tally.step(self.engine.state, event, commands)
+        except _MISCOUNTS as error:
+            self._tally = self._stats = None
+            self.log.error("the figures of the run are counted no more", exc_info=error)
+
+    def _figures(self) -> Stats | None:
+        """The run's figures, put together once a second."""
+        self._catch_up()
+        now = time.perf_counter_ns()
+        if self._tally is not None and (self._stats is None or now - self._stats_at >= STATE_EVERY_NS):
+            self._stats, self._stats_at = self._tally.told(), now
+        return self._stats
 
     def _write(self, event: Event, commands: list[Command]) -> OSError | None:
         """Into the journal; the reason where that cannot be, and then it is written no more unless this entry is in it all the same."""

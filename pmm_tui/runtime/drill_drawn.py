@@ -13,7 +13,10 @@ from pmm_tui.record.drawn import START, turned
 
 ACTOR = "drill"
 LENGTH_MS = (6_000, 14_000)
-NEVER_DRAWN = ("key_revoked", "giant_message", "clock_skew", "refuse_upgrade")
+NEVER_DRAWN = (
+    "key_revoked", "giant_message", "clock_skew", "refuse_upgrade", "crossed_frames", "overfill", "order_by_hand", "balance_moves",
+    "pairs_by_hand", "fee_change",
+)  # fmt: skip
 """What ends a run for good, or costs more than it shows; each has tests of its own."""
 
 

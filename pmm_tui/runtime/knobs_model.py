@@ -72,6 +72,30 @@ class RunSettings(Struct, frozen=True):
     api_socket: Annotated[
         str, Meta(max_length=100, description="Unix socket that serves the desk; empty: <run>.sock in the runtime folder", extra=_RESTART)
     ] = ""
+    api_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="TCP port on 127.0.0.1 that serves who has the token; 0: none", extra=_RESTART)
+    ] = 0
+    api_token_file: Annotated[
+        str,
+        Meta(
+            max_length=4096,
+            description="private file with the api's bearer token; empty: api.token in the configuration folder, made when it is missing",
+            extra=_RESTART,
+        ),
+    ] = ""
+    on_ui_lost: Annotated[
+        Literal["keep", "pause", "cancel_all"],
+        Meta(description="when the last console is lost: go on, pull the quotes, or kill", extra=_RESTART),
+    ] = "keep"
+    operator_deadman_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="a live desk pauses (kills if on_ui_lost does) after so many seconds without a command or `pmm-tui ack`; 0: never",
+            extra=_RESTART,
+        ),
+    ] = 0.0
 
 
 class Knob(Struct, frozen=True):

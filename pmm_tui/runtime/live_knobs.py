@@ -53,3 +53,12 @@ class LiveSettings(Struct, frozen=True):
         Literal["stop", "keep"],
         Meta(description="when the terminal of a desk without a console is lost: cancel all and stop, or go on", extra=_RESTART),
     ] = "stop"
+    safe_mode_crashes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="start paused after so many crashes of this profile within ten minutes; 0: never",
+            extra=_RESTART,
+        ),
+    ] = 3

@@ -11,6 +11,9 @@ import msgspec
 
 from pmm_tui.record.files import open_private, write_all
 
+ROTATE_BYTES = 32 * 1024**2
+KEPT = 3
+"""So many full files stay beside the one that is written: run.log.1 is the newest of them."""
 _LEVELS = {"info": logging.INFO, "warn": logging.WARNING, "alarm": logging.ERROR}
 
 
@@ -65,11 +68,45 @@ class Sink(logging.Handler):
         super().close()
 
 
+class LogFile:
+    """run.log, begun anew when it is full. OSError where it cannot be had or written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = self._open()
+        self._size = os.fstat(self._fd).st_size
+
+    def write(self, line: str) -> None:
+        """One line."""
+        data = line.encode()
+        if self._size and self._size + len(data) > ROTATE_BYTES:
+            self._turn()
+        write_all(self._fd, data)
+        self._size += len(data)
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._fd)
+
+    def _turn(self) -> None:
+        for number in range(KEPT, 0, -1):
+            older = self._path.with_name(f"{self._path.name}.{number}")
+            newer = self._path if number == 1 else self._path.with_name(f"{self._path.name}.{number - 1}")
+            if newer.exists():
+                newer.replace(older)
+        fresh = self._open()
+        os.close(self._fd)
+        self._fd, self._size = fresh, 0
+
+    def _open(self) -> int:
+        return open_private(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+
 def start_logs(folder: Path, mode: str, to_stderr: bool) -> logging.Logger:
     """The desk's logger, writing run.log (0600) in the run's folder; warnings of the libraries go there too."""
     end_logs()
-    fd = open_private(folder / "run.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    sinks = [Sink(lambda line: write_all(fd, line.encode()), lambda: os.close(fd))]
+    file = LogFile(folder / "run.log")
+    sinks = [Sink(file.write, file.close)]
     if to_stderr:
         sinks.append(Sink(_to_stderr))
     for sink in sinks:

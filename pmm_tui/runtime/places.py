@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pmm_tui
 from pmm_tui.record.files import private_folder
-from pmm_tui.runtime.profile import Profile
+from pmm_tui.runtime.profile import Profile, config_folder
 
 SOCKET_BYTES_MAX = 100
 """A Unix socket's path has 104 bytes on some systems, its end included."""
@@ -84,6 +84,11 @@ def socket_path(profile: Profile, run: str) -> Path:
             return path
     short = hashlib.sha256(os.fsencode(state_folder()) + run.encode()).hexdigest()[:16]
     return last / f"{short}.sock"
+
+
+def token_path(given: str) -> Path:
+    """The file of the api's bearer token: as given, else the user's own."""
+    return Path(given).expanduser() if given else config_folder() / "api.token"
 
 
 def socket_folders() -> list[Path]:

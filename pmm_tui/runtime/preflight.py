@@ -10,15 +10,16 @@ from random import SystemRandom
 from typing import Any
 
 import httpx
-from msgspec import Struct, structs, to_builtins
+import msgspec
+from msgspec import Struct, field, structs, to_builtins
 
 from pmm_tui.core.commands import Place
 from pmm_tui.core.events import MarketListed
 from pmm_tui.core.market import Kind, Market, Side
-from pmm_tui.core.units import SECOND, Nanos, cash_text, to_cash
+from pmm_tui.core.units import SECOND, Nanos, cash_text, size_text, to_cash
 from pmm_tui.feeds.discovery import GammaFeed
 from pmm_tui.runtime.clock import Clock
-from pmm_tui.runtime.consent import find_keys, keep_passed
+from pmm_tui.runtime.consent import find_keys, forget_passed, keep_passed
 from pmm_tui.runtime.knobs_model import KNOBS
 from pmm_tui.runtime.places import CannotStart
 from pmm_tui.runtime.production import KINDS, chain_of, node_url, open_client, secure, short, wallet_of
@@ -56,7 +57,7 @@ class Check(Struct, frozen=True):
 
 
 def preflight(name: str, password: Callable[[], str], as_json: bool) -> int:
-    """Run every check and print it. 0: all passed, and it is remembered for today; 1: something is not so."""
+    """Run every check and print it. 0: all passed, and it is remembered for today; 1: something is not so, and no earlier pass counts."""
     # Whoever knows this URL can write there; and no profile has a value of its name.
     alert = Secret(os.environ.pop(ALERT_URL, ""))
     profile = load(name)
@@ -70,8 +71,7 @@ def preflight(name: str, password: Callable[[], str], as_json: bool) -> int:
         lock.release()
     wallet = wallet_of(profile, keys)
     passed = all(check.ok for check in checks)
-    if passed:
-        keep_passed(profile, wallet)
+    (keep_passed if passed else forget_passed)(profile, wallet)
     if as_json:
         print(json.dumps({"profile": profile.name, "wallet": wallet, "passed": passed, "checks": to_builtins(checks)}))
     else:
@@ -87,20 +87,38 @@ async def run_checks(profile: Profile, keys: Keys, alert: Secret) -> list[Check]
     checks = [paper_knobs(profile), kill_switch(profile), order_size(profile), signature_type(profile, keys)]
     checks.append(await guarded("geoblock", geoblock(profile)))
     checks.append(await alert_channel(profile, alert))
-    tiers: list[str] = []
-
-    async def heard(response: httpx.Response) -> None:
-        tiers.extend(response.headers.get_list(TIER_HEADER))
-
+    told = Overheard()
     run, patience = profile.run(), profile.clob().clob_read_timeout_s
-    async with httpx.AsyncClient(base_url=run.clob_url, timeout=patience, event_hooks={"response": [heard]}) as http:
-        checks += await venue_checks(profile, keys, http)
-    checks.append(rate_tier(profile, tiers[-1] if tiers else ""))
-    return checks + await chain_checks(profile, keys)
+    async with httpx.AsyncClient(base_url=run.clob_url, timeout=patience, event_hooks={"response": [told.hear]}) as http:
+        checks += await venue_checks(profile, keys, http, told)
+    checks.append(rate_tier(profile, told.tier))
+    checks += await chain_checks(profile, keys)
+    return checks if node_url(profile, keys) else [*checks, venue_allowances(profile, told)]
 
 
-async def venue_checks(profile: Profile, keys: Keys, http: httpx.AsyncClient) -> list[Check]:
-    """What only the venue can show."""
+class _Allowed(Struct):
+    allowances: dict[str, int] = {}
+
+
+class Overheard(Struct):
+    """What the venue says beside what it is asked for."""
+
+    tier: str = ""
+    allowances: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By kind of asset, and exchange (lower case): what it may move, base units; for shares anything but 0 is all of them."""
+
+    async def hear(self, response: httpx.Response) -> None:
+        """Look at an answer on its way."""
+        self.tier = response.headers.get(TIER_HEADER, self.tier)
+        if response.request.url.path != "/balance-allowance" or not response.is_success:
+            return
+        await response.aread()
+        said = msgspec.convert(response.json(), _Allowed, strict=False).allowances
+        self.allowances[response.request.url.params["asset_type"]] = {at.lower(): amount for at, amount in said.items()}
+
+
+async def venue_checks(profile: Profile, keys: Keys, http: httpx.AsyncClient, told: Overheard) -> list[Check]:
+    """What only the venue can show; what it says beside that is in `told`."""
     clock = Clock()
     try:
         clob = await open_client(profile, keys, clock, SystemRandom(), http)
@@ -113,6 +131,7 @@ async def venue_checks(profile: Profile, keys: Keys, http: httpx.AsyncClient) ->
         market = await find_market(profile)
         if market is None:
             return [*checks, Check("place and cancel", False, f"no market was listed within {FIND_S:g} s")]
+        await guarded("allowances", shares_of(clob, market))
         checks.append(await guarded("place and cancel", place_and_cancel(clob, market, clock)))
         checks.append(await guarded("kill drill", kill_drill(clob, market, clock)))
     finally:
@@ -121,13 +140,12 @@ async def venue_checks(profile: Profile, keys: Keys, http: httpx.AsyncClient) ->
 
 
 async def chain_checks(profile: Profile, keys: Keys) -> list[Check]:
-    """What only the chain can show: that it is the right one, gas, and allowances."""
+    """What only the chain can show: that it is the right one, gas, and allowances; without a node the venue tells those."""
     url = node_url(profile, keys)
     if not url:
         why = "no node is named: set rpc_url in the profile, or POLYGON_RPC_URL"
         ok, why = profile.is_loopback, f"not needed, {_LOOPBACK_ONLY}" if profile.is_loopback else why
-        told = "the client does not tell them, so only the order that is placed proves its own exchange's"
-        return [Check("chain", ok, why), Check("gas", ok, why), Check("allowances", ok, f"{why}; {told}")]
+        return [Check("chain", ok, why), Check("gas", ok, why)]
     try:
         wallet = await Wallet.open(url, wallet_of(profile, keys), keys.account, chain_of(profile))
     except ChainTrouble as failure:
@@ -211,6 +229,33 @@ async def allowances(profile: Profile, wallet: Wallet) -> Check:
         f"not given, by the chain: {', '.join(missing)}{do}" if missing else f"all {len(wanted)} of the exchanges are given, by the chain"
     )
     return Check("allowances", not missing, told)
+
+
+async def shares_of(clob: Clob, market: Market) -> Check:
+    """Have the venue asked for shares, so that it tells of their allowances."""
+    held = await clob.shares(market.yes, market)
+    return Check("shares", True, f"{size_text(held)} held in {market.slug}")
+
+
+def venue_allowances(profile: Profile, told: Overheard) -> Check:
+    """Every exchange that an order may be signed for may move what it needs, as the venue says; shares: of the kind that was asked for."""
+    chain, capital = chain_of(profile), to_cash(profile.values["initial_balance"])
+    at = dict(zip(EXCHANGES, (chain.exchange, chain.neg_risk_exchange, chain.exchange_v3), strict=True))
+    if "COLLATERAL" not in told.allowances or len(told.allowances) < 2:
+        return Check("allowances", False, "could not be looked at: no node is named, and the venue told of none")
+    wanted, missing = 0, []
+    for kind, (token, spenders, least) in {
+        "COLLATERAL": ("pUSD", EXCHANGES, capital),
+        "CONDITIONAL": ("outcome tokens", EXCHANGES[:2], 1),
+        "CONDITIONAL-V2": ("positions v2", EXCHANGES[2:], 1),
+    }.items():
+        for name in spenders if kind in told.allowances else ():
+            wanted += 1
+            if told.allowances[kind].get(at[name].lower(), 0) < least:
+                missing.append(f"{token} for the {name}")
+    do = f"; do: pmm-tui wallet approve --profile {profile.name}"
+    why = f"not given, by the venue: {', '.join(missing)}{do}" if missing else f"all {wanted} are given, by the venue; no node is named"
+    return Check("allowances", not missing, why)
 
 
 async def alert_channel(profile: Profile, url: Secret) -> Check:

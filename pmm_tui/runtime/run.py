@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,12 @@ import msgspec
 from msgspec import Struct, to_builtins
 
 import pmm_tui
-from pmm_tui.api.server import Api
-from pmm_tui.core.commands import Command, Unwatch, Watch
+from pmm_tui.api.gate import read_token
+from pmm_tui.api.server import Api, Door
+from pmm_tui.core.commands import Alert, Command, Unwatch, Watch
 from pmm_tui.core.engine import Engine
 from pmm_tui.core.events import Event
-from pmm_tui.core.instructions import Instruction, Killed
+from pmm_tui.core.instructions import Instruction, Killed, Paused
 from pmm_tui.core.snapshot import DeskCard
 from pmm_tui.core.units import Nanos, to_cash
 from pmm_tui.feeds.base import Feed
@@ -33,12 +35,14 @@ from pmm_tui.record.recorded import begin_at, facts
 from pmm_tui.record.tape import TapeReader, read_tape
 from pmm_tui.runtime.board import DeskBoard
 from pmm_tui.runtime.clock import Clock
+from pmm_tui.runtime.crashes import crashed
 from pmm_tui.runtime.crew import Crew
 from pmm_tui.runtime.desk import Desk
 from pmm_tui.runtime.logs import start_logs
 from pmm_tui.runtime.loop import NOT_YET, Live, Player
+from pmm_tui.runtime.operator import Operator
 from pmm_tui.runtime.pace import Pace, parse_speed, speed_text
-from pmm_tui.runtime.places import CannotStart, duration_s, latch_path, logs_folder, new_run, run_folder, socket_path, tape_path
+from pmm_tui.runtime.places import CannotStart, duration_s, latch_path, logs_folder, new_run, run_folder, socket_path, tape_path, token_path
 from pmm_tui.runtime.profile import Profile
 from pmm_tui.study.performance import Summary, summarise
 from pmm_tui.venues.paper.fills import check_source
@@ -114,6 +118,7 @@ class Run:
             raise CannotStart(f"{profile.file}: mode is {profile.run().mode}: keys belong to a live desk, and to no other")
         self.plan = plan(profile, options)
         crier = None if self.plan.tape is not None else _crier()
+        self._door = _door(profile)
         self._start_at_s = options.start_at_s
         self.profile = profile
         logs = logs_folder(profile, options.logs)
@@ -214,7 +219,7 @@ class Run:
         told: Iterator[Event] = facts(tape, Decoder(), self.profile.run().markets)
         if self._start_at_s:
             told = begin_at(told, self._start_at_s)
-        window = await self._open(crew, DeskBoard(self.desk, self.profile, player.submit, self.stop, pace))
+        window = await self._open(crew, player.submit, pace)
         await self._trade(crew, window, player.run(told, self.stop, lambda: tape.position))
         tape.close()
 
@@ -235,12 +240,22 @@ class Run:
         self._submit = live.submit
         if self._latched:
             live.submit(Killed(NOT_YET, "latch", self._latched))
+        self._start_safe()
         try:
-            window = await self._open(crew, DeskBoard(self.desk, self.profile, live.submit, self.stop, None))
+            window = await self._open(crew, live.submit, None)
             await self._trade(crew, window, live.run(self.stop, self.hurry))
         finally:
             await crew.end()
             await live.close()
+
+    def _start_safe(self) -> None:
+        """A desk that crashes again and again cancels all and reconciles as at any start, and then waits for a person."""
+        most = self.profile.live().safe_mode_crashes if self._keys is not None else 0
+        found = crashed(self.folder.parent, self.profile.name, self.name, datetime.now(UTC)) if most else 0
+        if most and found >= most:
+            why = f"safe mode: {found} crashes within ten minutes"
+            self._submit(Paused(NOT_YET, why))
+            self.desk.alerts.append(Alert("alarm", "safe mode", f"{why}; it starts paused"))
 
     def _watcher(self, books: MarketFeed) -> Callable[[Command], None]:
         markets = self.desk.engine.state.markets
@@ -253,9 +268,13 @@ class Run:
 
         return watch
 
-    async def _open(self, crew: Crew, board: DeskBoard) -> "Window":
-        """Serve the api, and look for the kill file. SocketTaken or OSError where the api cannot be served."""
-        api = Api(board, self.socket)
+    async def _open(self, crew: Crew, submit: Callable[[Instruction], None], pace: Pace | None) -> "Window":
+        """Serve the api, look for the kill file and after the operator. SocketTaken or OSError where the api cannot be served."""
+        settings = self.profile.run()
+        deadman_s = settings.operator_deadman_s if self.mode == "LIVE" else 0.0
+        operator = Operator(settings.on_ui_lost, deadman_s, submit, self.desk.alerts.append)
+        board = DeskBoard(self.desk, self.profile, submit, self.stop, pace, operator)
+        api = Api(board, self.socket, folder=self.folder, door=self._door)
         serving = asyncio.get_running_loop().create_task(api.serve(), name="the api")
         while not api.listening:
             if serving.done():
@@ -264,6 +283,7 @@ class Run:
             await asyncio.sleep(0.005)
         crew.adopt(serving)
         crew.start("the kill file's watch", self._look_for_kill_file())
+        crew.start("the operator's watch", operator.watch(lambda: api.consoles))
         if self._crier is not None:
             crew.start("the alerts", self._crier.run())
         return Window(api, serving)
@@ -342,6 +362,15 @@ class Window(Struct, frozen=True):
 
     api: Api
     serving: asyncio.Task[None]
+
+
+def _door(profile: Profile) -> Door | None:
+    """The api's way in by TCP, where the profile wants one. ValueError or OSError where its token cannot be used."""
+    settings = profile.run()
+    if not settings.api_port:
+        return None
+    given = settings.api_token_file
+    return Door(settings.api_port, read_token(token_path(given), make=not given))
 
 
 def _crier() -> "Callable[[Desk, str], Crier] | None":

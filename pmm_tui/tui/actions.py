@@ -1,5 +1,6 @@
-"""What each key does: lowers risk at once, shows what it costs first, or asks before it adds risk."""
+"""What the keys do to a desk: lower risk at once, show what it costs first, or ask before they add risk."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -7,9 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pmm_tui.api.protocol import Args
 from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.tui import format as f
-from pmm_tui.tui.dialogs import asked
-from pmm_tui.tui.dialogs.question import Confirm, Help, TypePhrase
-from pmm_tui.tui.rows.foot import help_rows
+from pmm_tui.tui.dialogs import asked, widening
+from pmm_tui.tui.dialogs.question import Confirm, Notice, TypePhrase
 from pmm_tui.tui.rows.lines import Row
 from pmm_tui.tui.state import Scene
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 SPEEDS = ("1", "10", "max")
 RESUME_APART_S = 0.5
 """A held space bar pauses; it does not resume."""
-PANES = 7
+ENDING_S = 20.0
+"""How long a desk that was asked to stop may take until somebody is told that it did not."""
+LOOK_S = 0.1
 
 Go = Callable[[str], None]
 
@@ -47,16 +49,19 @@ def send(app: "PmmApp", cmd: str, args: Args, to: Target | None = None) -> None:
     app.start(ask())
 
 
-def confirm(app: "PmmApp", what: str, rows: list[Row], action: str, go: Go) -> None:
-    """Go if y is pressed."""
-    app.push_screen(
-        Confirm(asked.title(app.scene, what), rows, app.scene, app.clock, action), lambda answer: go(answer) if answer else None
-    )
+def confirm(app: "PmmApp", what: str, rows: list[Row], choices: dict[str, str], go: Go, scene: Scene | None = None) -> None:
+    """Go with the key that was pressed, if it is one of the choices."""
+    at = scene or app.scene
+    dialog = Confirm(asked.title(at, what), rows, at, app.clock, choices, app.config.arm_s)
+    app.push_screen(dialog, lambda answer: go(answer) if answer else None)
 
 
-def typed(app: "PmmApp", what: str, rows: list[Row], phrase: str, go: Go, *, wants_reason: bool = False) -> None:
+def typed(
+    app: "PmmApp", what: str, rows: list[Row], phrase: str, go: Go, *, wants_reason: bool = False, scene: Scene | None = None
+) -> None:
     """Go if the phrase is typed; with the reason, where one is wanted."""
-    dialog = TypePhrase(asked.title(app.scene, what), rows, app.scene, app.clock, phrase, wants_reason)
+    at = scene or app.scene
+    dialog = TypePhrase(asked.title(at, what), rows, at, app.clock, phrase, wants_reason, app.config.arm_s)
     app.push_screen(dialog, lambda answer: go(answer) if answer else None)
 
 
@@ -96,6 +101,15 @@ def _toggle(app: "PmmApp", market: str, paused: bool) -> None:
         send(app, "resume", args, to)
 
 
+def cancel(app: "PmmApp", everywhere: bool = False) -> None:
+    """Cancel the orders of the selected market, or all. They stay away: a desk that quotes would place them again at once."""
+    row = app.scene.market
+    if everywhere or row is not None:
+        send(app, "pause", {"market": "" if everywhere or row is None else row.id})
+    else:
+        app.say("no market is selected; X cancels all", "warn")
+
+
 def flatten(app: "PmmApp") -> None:
     """Show the order that closes the selected market, then send it."""
     row = app.scene.market
@@ -114,16 +128,24 @@ def flatten_all(app: "PmmApp") -> None:
 
 
 def _flatten(app: "PmmApp", what: str, rows: tuple[MarketRow, ...], market: str) -> None:
+    """Cross now, or rest at the touch: resting costs nothing now, so that it needs no more than its key."""
     to = aimed(app)
     text, proceeds = asked.flatten(app.scene, rows)
+    much = app.scene.live and proceeds > round(app.config.typed_above * 1_000_000)
 
-    def go(_: str) -> None:
+    def go(answer: str) -> None:
+        if answer == "p":
+            send(app, "flatten", {"market": market, "passive": True}, to)
+        elif much:
+            typed(app, what, text, f"FLATTEN {proceeds // 1_000_000}", cross, scene=to.scene)
+        else:
+            cross("")
+
+    def cross(_: str) -> None:
         send(app, "flatten", {"market": market}, to)
 
-    if app.scene.live and proceeds > asked.TYPED_ABOVE:
-        typed(app, what, text, f"FLATTEN {proceeds // 1_000_000}", go)
-    else:
-        confirm(app, what, text, "send these orders", go)
+    now = "cross the spread now, at that cost" + (": asks for the amount" if much else "")
+    confirm(app, what, text, {"y": now, "p": "rest at the touch: costs nothing now, sold only as others come"}, go)
 
 
 def reset(app: "PmmApp") -> None:
@@ -154,10 +176,10 @@ def reload(app: "PmmApp") -> None:
             app.say(f"{asked.mode(to.scene)} reload: {text}", "" if ok else "alarm")
         elif app.source is not to.source:
             app.say(f"{asked.mode(to.scene)} reload: the keys go to another desk by now, nothing was applied", "warn")
-        elif to.scene.live:
-            typed(app, "apply the profile", asked.changes(text), "APPLY LIVE", go)
+        elif to.scene.live and widening.adds_risk(text):
+            typed(app, "apply the profile", widening.changes(text), "APPLY LIVE", go)
         else:
-            confirm(app, "apply the profile", asked.changes(text), "apply these changes", go)
+            confirm(app, "apply the profile", widening.changes(text), {"y": "apply these changes"}, go)
 
     app.start(look())
 
@@ -173,7 +195,7 @@ def stop(app: "PmmApp") -> None:
     if app.scene.live:
         typed(app, "stop the desk", asked.stop(app.scene), "STOP LIVE", go)
     else:
-        confirm(app, "stop the desk", asked.stop(app.scene), "stop the desk", go)
+        confirm(app, "stop the desk", asked.stop(app.scene), {"y": "stop the desk"}, go)
 
 
 def speed(app: "PmmApp", step: int, around: bool = False) -> None:
@@ -195,55 +217,122 @@ def flip(app: "PmmApp") -> None:
         app.flip()
 
 
-def turn(app: "PmmApp", step: int) -> None:
-    """The pane after or before this one."""
-    app.show_pane((app.scene.pane - 1 + step) % PANES + 1)
+def mode(app: "PmmApp") -> None:
+    """From paper to the production desk: typed, behind what that desk knows. Back: its quotes are pulled at once."""
+    if app.scene.live or app.scene.rehearsing:
+        here = asked.mode(app.scene)
+        send(app, "pause", {"market": ""})
+        if app.scene.beside is not None:
+            app.flip()
+        app.say(f"{here} paused: quotes are pulled; its resume is typed", "warn")
+        return
+    beside = app.scene.beside
+    if beside is None or not (beside.live or beside.rehearsing):
+        app.start(_how_to_start(app))
+        return
+    to = Target(app.sources[app.other], beside)
+
+    def go(_: str) -> None:
+        if app.source is not to.source:
+            app.flip()
+        if to.scene.frame is not None and to.scene.frame.snapshot.phase == "paused":
+            send(app, "resume", {"market": ""}, to)
+
+    if beside.stopped or beside.lost:
+        app.push_screen(Notice(asked.title(beside, "cannot go there now"), asked.go_live(beside), beside))
+    else:
+        name = f.said(beside.frame.card.profile, 30).strip() if beside.frame is not None else ""
+        typed(app, "the keys go there, and it quotes", asked.go_live(beside), f"{asked.mode(beside)} {name}", go, scene=beside)
 
 
-def show(app: "PmmApp", number: int) -> None:
-    """A pane by its number."""
-    app.show_pane(number)
+async def _how_to_start(app: "PmmApp") -> None:
+    """Told, not done: a key is proven where it is typed, and never on this screen."""
+    listed = await asyncio.to_thread(app.elsewhere.profiles) if app.elsewhere is not None else []
+    rows = asked.how_to_start([(one.name, one.wrong) for one in listed if one.mode == "LIVE"])
+    app.push_screen(Notice("To real money", rows, app.scene))
 
 
-def show_help(app: "PmmApp") -> None:
-    """Every key."""
-    app.push_screen(Help("Keys", help_rows(), app.scene, "any key closes"))
+def ack(app: "PmmApp") -> None:
+    """An alarm was seen."""
+    app.herald.alarmed = False
+    if app.read_only:
+        app.say("seen, here; a read-only console tells the desk nothing")
+    else:
+        send(app, "ack", {})
 
 
 def leave(app: "PmmApp") -> None:
-    """Quit the console; a desk without real money that it started ends with it."""
+    """Quit the console; a desk without real money that it started ends with it, one with real money is asked about."""
+    asking = [target for target in _targets(app) if _is_asked_about(app, target.scene)]
+    if not asking or app.read_only:
+        app.start(_leave(app, [], ""))
+        return
+    names = ", ".join(asked.mode(target.scene) for target in asking)
+    choices = {
+        "k": "keep it running, and leave",
+        "p": "pause it: pull its quotes, and leave",
+        "c": "cancel all and stop it; leaves when it has ended",
+    }
+    confirm(app, f"what shall {names} do?", asked.leaving(asking[0].scene), choices, lambda how: app.start(_leave(app, asking, how)))
 
-    async def go() -> None:
-        for source in app.sources:
-            frame = source.latest()
-            if app.stops_paper and frame is not None and (frame.card.mode != "LIVE" or frame.card.source == "loopback"):
-                await source.command("stop", {})
-        app.exit()
 
-    app.start(go())
+def _targets(app: "PmmApp") -> list[Target]:
+    return [Target(source, Scene(source.latest(), source.link())) for source in app.sources]
+
+
+def _is_asked_about(app: "PmmApp", scene: Scene) -> bool:
+    """Real money that runs; and its rehearsal, unless it ends with this console anyway."""
+    if scene.frame is None or not scene.link.connected or scene.frame.snapshot.phase == "ending":
+        return False
+    return scene.live or (scene.rehearsing and not app.stops_paper)
+
+
+async def _leave(app: "PmmApp", asking: list[Target], how: str) -> None:
+    """Do what was chosen for what was asked about, end what ends with this console, and go. A desk that does not end keeps us here."""
+    if how in ("p", "c"):
+        for target in asking:
+            ok, text = await target.source.command("pause" if how == "p" else "stop", {"market": ""} if how == "p" else {})
+            if not ok:
+                app.say(f"{asked.mode(target.scene)}: {text}; not left", "alarm")
+                return
+    if how == "c" and not await _ended(app, asking):
+        app.say("it has not ended: orders may be open; K kills, q asks again", "alarm")
+        return
+    mine = [*app.started, *(app.sources if app.stops_paper else ())]
+    for source in mine:
+        scene = Scene(source.latest(), source.link())
+        if scene.frame is not None and not scene.live and not any(source is target.source for target in asking):
+            await source.command("stop", {})
+    app.exit()
+
+
+async def _ended(app: "PmmApp", asking: list[Target]) -> bool:
+    for _ in range(round(ENDING_S / LOOK_S)):
+        if all(target.source.link().ended for target in asking):
+            return True
+        app.say("stopping: cancelling, then waiting until the venue shows no order", "warn")
+        await asyncio.sleep(LOOK_S)
+    return False
 
 
 ACTIONS: dict[str, Callable[["PmmApp"], None]] = {
     "kill": kill,
-    "kill_typing": kill,
-    "toggle": toggle,
-    "toggle_market": toggle_market,
+    "kill.typing": kill,
+    "quote.toggle": toggle,
+    "quote.market": toggle_market,
+    "cancel": cancel,
+    "cancel.all": partial(cancel, everywhere=True),
     "flatten": flatten,
-    "flatten_all": flatten_all,
-    "reset": reset,
-    "reload": reload,
-    "stop": stop,
-    "faster": partial(speed, step=1),
-    "slower": partial(speed, step=-1),
-    "speed": partial(speed, step=1, around=True),
-    "flip": flip,
-    "down": lambda app: app.choose(1),
-    "up": lambda app: app.choose(-1),
-    "next_pane": partial(turn, step=1),
-    "last_pane": partial(turn, step=-1),
-    "back": partial(show, number=1),
-    "help": show_help,
-    "quit": leave,
-    **{f"pane{number}": partial(show, number=number) for number in range(1, PANES + 1)},
+    "flatten.all": flatten_all,
+    "kill.reset": reset,
+    "mode": mode,
+    "profile.reload": reload,
+    "ack": ack,
+    "app.stop": stop,
+    "tape.faster": partial(speed, step=1),
+    "tape.slower": partial(speed, step=-1),
+    "tape.speed": partial(speed, step=1, around=True),
+    "target": flip,
+    "app.detach": leave,
 }
-"""What each id of the key table does."""
+"""What each id of the key table does to a desk; the rest is in `looks`."""

@@ -1,45 +1,47 @@
 """The console: pulls the newest picture ten times a second, paints what changed, and turns keys into instructions."""
 
-import asyncio
 import gc
-import os
-import signal
-import sys
+import math
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from msgspec.structs import replace
 from textual import events
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.binding import Binding, BindingsMap, BindingType
+from textual.driver import Driver
+from textual.timer import Timer
 
-from pmm_tui.api.client import Client
 from pmm_tui.api.protocol import Args, Link
 from pmm_tui.core.snapshot import Frame, MarketRow
 from pmm_tui.core.units import Nanos
-from pmm_tui.tui.actions import ACTIONS
-from pmm_tui.tui.dialogs.question import Dialog, TypePhrase
-from pmm_tui.tui.keys import KEYS
-from pmm_tui.tui.rows import book, chart, desk, duo, foot, top
-from pmm_tui.tui.rows.lines import Builder
-from pmm_tui.tui.state import OVER, Scene
+from pmm_tui.tui import format as f
+from pmm_tui.tui import layout
+from pmm_tui.tui.actions import ACTIONS, typed
+from pmm_tui.tui.config import Config
+from pmm_tui.tui.dialogs.question import Dialog
+from pmm_tui.tui.elsewhere import Elsewhere
+from pmm_tui.tui.keys import Key, Keys, harmless
+from pmm_tui.tui.looks import LOOKS
+from pmm_tui.tui.palette import RED_UP, TABLES, theme_of
+from pmm_tui.tui.rows import desk
+from pmm_tui.tui.rows.lines import Row, matches
+from pmm_tui.tui.state import OVER, Scene, Traces
+from pmm_tui.tui.terminal import Herald, Terminal
+from pmm_tui.tui.view import View
 from pmm_tui.tui.widgets.pane import Pane
 
-PULL_S = 0.1
-BLURRED_EVERY = 10
-"""An unfocused console looks at every tenth picture."""
+BLURRED_HZ = 1
+"""How often an unfocused console looks."""
 STALL_S = 2.0
 IDLE_S = 300.0
 """After so long without a key the keys go to the desk without real money again."""
 MESSAGE_S = 12.0
 """An answer stands so long in the footer, then the newest warning again."""
-WIDE = (120, 36)
-SMALLEST = (80, 24)
-PANES: tuple[Builder, ...] = (book.markets, book.ladder, desk.orders, desk.fills, desk.held, chart.equity, desk.log)
-"""What the number keys show; the first is the dashboard itself."""
+ALWAYS = ("kill", "kill.typing", "app.lock")
+"""What a locked console still does to a desk, and the way out of the lock."""
 
 
 class Source(Protocol):
@@ -59,14 +61,12 @@ class Source(Protocol):
 
 
 class PmmApp(App[None]):
-    """One desk on one screen."""
+    """One or two desks on one screen. Without a clock of its own (`pull_s` 0), it looks only when `pull` is called."""
 
     CSS_PATH = "theme.tcss"
     TITLE = "pmm-tui"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(",".join(key.keys), f"do('{key.id}')", key.label, show=False, priority=key.over) for key in KEYS
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
         self,
@@ -74,42 +74,99 @@ class PmmApp(App[None]):
         *more: Source,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = time.time_ns,
-        pull_s: float = PULL_S,
+        pull_s: float = 0.1,
+        config: Config | None = None,
+        read_only: bool = False,
+        allow_kill: bool = False,
+        elsewhere: Elsewhere | None = None,
+        connect: Callable[[Path], Source] | None = None,
+        driver_class: type[Driver] | None = None,
     ) -> None:
-        super().__init__()
-        self.sources = (source, *more)
+        super().__init__(driver_class=driver_class)
+        self.sources = [source, *more]
         self.target = 0
         """Which desk the keys go to."""
         self._chose = float("-inf")
         """When the operator last pressed a key while it was the desk with real money."""
         self.clock = clock
         self._wall = wall
-        self._pull_s = pull_s
-        self._pulls = 0
-        self._blurred = False
+        self._timed = pull_s > 0
+        self._timer: Timer | None = None
         self._due = clock()
+        self._blurred = False
         self._chosen = ""
         self._chosen_over = False
         """Whether the operator chose a market that was over already: then it stays."""
         self._said_at = float("-inf")
-        self._markets = 0
+        self._settled = (-1, -1)
+        self._traces = [Traces() for _ in self.sources]
+        self.herald = Herald()
         self.scene = Scene(None, source.link())
+        self.frozen: Scene | None = None
+        """What is shown while the display is held; the keys act on the scene of now all the same."""
+        self.view = View()
+        self.read_only, self.allow_kill = read_only, allow_kill
+        self.locked = False
+        self.elsewhere, self.connect = elsewhere, connect
         self.toggled_at = float("-inf")
         self.stops_paper = False
-        """Whether quitting ends a paper desk: it does where this console started it."""
+        """Whether quitting ends a paper desk that is shown: it does where this console was started with it."""
+        self.started: list[Source] = []
+        """Desks that were started from this console: they end with it."""
         self.animation_level = "none"
+        self.rate, self.look, self.local_time = 10, "dark", False
+        for name in TABLES:
+            self.register_theme(theme_of(name))
+        self.config = config or Config()
+        self.keys: Keys = ()
+        self.foot = layout.Foot(())
+        self.take(self.config)
+
+    def take(self, config: Config) -> None:
+        """Settings come into force."""
+        self.config = config
+        self.keys = harmless(config.keys, self.allow_kill) if self.read_only else config.keys
+        self.foot.keys = self.keys
+        ours = [Binding(",".join(key.keys), f"do('{key.id}')", key.label, show=False, priority=key.over) for key in self.keys]
+        self._bindings = BindingsMap.merge([type(self)._merge_bindings(), BindingsMap(ours)])
+        self.show_time(config.time == "local")
+        self.dress("mono" if self.no_color else config.theme)
+        self.set_rate(config.fps)
 
     @property
     def source(self) -> Source:
         """The desk that the keys go to."""
         return self.sources[self.target]
 
+    @property
+    def other(self) -> int:
+        """The number of the desk beside it; the same where there is one."""
+        return (self.target + 1) % len(self.sources)
+
+    @property
+    def safe_only(self) -> bool:
+        """Whether no key changes a desk now."""
+        return self.read_only or self.locked
+
     def flip(self) -> None:
         """The keys go to the next desk."""
-        self.target = (self.target + 1) % len(self.sources)
+        self.target = self.other
         self._chose = self.clock()
-        self._markets = -1
         self.pull()
+
+    def attach(self, socket: Path, started: bool = False) -> None:
+        """Show another desk where the one of the keys is shown now."""
+        if self.connect is None:
+            self.say("this console cannot reach other desks", "warn")
+            return
+        left, source = self.source, self.connect(socket)
+        if self.stops_paper and not _is_real(left):
+            self.started.append(left)
+        if started:
+            self.started.append(source)
+        self.sources[self.target], self._traces[self.target] = source, Traces()
+        self._chosen = ""
+        self.say(f"attached to {socket.stem}")
 
     def _aim_low(self) -> None:
         """Real money is a target only by choice, and not for longer than somebody is there."""
@@ -120,37 +177,15 @@ class PmmApp(App[None]):
             self.target = safer[0]
 
     def compose(self) -> ComposeResult:
-        """Every pane of every layout; the style sheet chooses."""
-        yield Pane(top.banner, "bare", id="banner")
-        yield Pane(top.strip, "bare", id="strip")
-        yield Pane(duo.duo, id="duo")
-        with Horizontal(id="kpi"):
-            yield Pane(top.safe)
-            yield Pane(top.money)
-            yield Pane(top.quotes)
-        yield Pane(top.summary, "bare", id="summary")
-        yield Pane(desk.kill, id="kill")
-        yield Pane(book.markets, id="markets")
-        with Horizontal(id="middle"):
-            yield Pane(book.ladder, id="ladder")
-            with Vertical(id="trades"):
-                yield Pane(desk.orders, id="orders")
-                yield Pane(desk.fills, id="fills")
-            with Vertical(id="side"):
-                yield Pane(desk.position, id="position")
-                yield Pane(desk.guards, id="guards")
-        with Horizontal(id="bottom"):
-            yield Pane(chart.equity, id="equity")
-            yield Pane(desk.log, id="log")
-        yield Pane(book.markets, id="zoom")
-        yield Pane(foot.footer, "bare", id="footer")
-        yield Pane(foot.small, "bare", id="small")
+        """Every pane of every layout."""
+        return layout.compose(self.foot)
 
     def on_mount(self) -> None:
         """Lay out, and start the one timer."""
-        self._lay_out()
-        if self._pull_s:
-            self.set_interval(self._pull_s, self._tick)
+        self.view.screen = self.config.start_screen if layout.SCREENS[self.config.start_screen - 1].builder is not None else 1
+        layout.lay_out(self.screen_stack[0], *self.size, len(self.sources))
+        self.relay()
+        self.set_rate(self.rate)
 
     def on_ready(self) -> None:
         """What was made so far will live as long as the console: keep the collector away from it."""
@@ -160,33 +195,70 @@ class PmmApp(App[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose the layout for the new size."""
-        self._lay_out(event.size.width, event.size.height)
-        self.pull()
+        layout.lay_out(self.screen_stack[0], event.size.width, event.size.height, len(self.sources))
+        self._settled = (-1, -1)
+        self.relay()
 
     def on_app_blur(self) -> None:
         """Nobody looks: slow down."""
         self._blurred = True
+        self.set_rate(self.rate)
 
     def on_app_focus(self) -> None:
         """Somebody looks."""
         self._blurred = False
+        self.set_rate(self.rate)
         self.pull()
 
+    def set_rate(self, rate: int) -> None:
+        """Look so often a second; once, while nobody does."""
+        self.rate = rate
+        if not self._timed or not self.is_running:
+            return
+        if self._timer is not None:
+            self._timer.stop()
+        period = 1 / (BLURRED_HZ if self._blurred else rate)
+        self._due = self.clock() + period
+        self._timer = self.set_interval(period, lambda: self._tick(period))
+
+    def show_time(self, local: bool) -> None:
+        """Local time, or UTC."""
+        self.local_time = local
+        f.show_local(local)
+
+    def dress(self, look: str) -> None:
+        """Another theme."""
+        self.look = look
+        self.theme = look + RED_UP if self.config.red_up else look
+        if self.is_running:
+            for screen in self.screen_stack:
+                for pane in screen.query(Pane):
+                    pane.restyle()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Over a question only the kill keys act; where a phrase is typed, K is a letter and ctrl+k kills."""
+        """Over a question only the kill keys act; where text is typed, K is a letter and ctrl+k kills."""
         if action != "do" or not isinstance(self.screen, Dialog):
             return True
-        return parameters == ("kill_typing",) or (parameters == ("kill",) and not isinstance(self.screen, TypePhrase))
+        return parameters == ("kill.typing",) or (parameters == ("kill",) and not self.screen.types)
 
-    def action_do(self, key: str) -> None:
+    def action_do(self, name: str) -> None:
         """One line of the key table."""
+        key = self._key(name)
+        if key is None:
+            return
         if self._chose > float("-inf"):
             self._chose = self.clock()
-        ACTIONS[key](self)
+        if self.locked and key.dangerous and name not in ALWAYS:
+            self.say("locked: only K and looking; ctrl+l unlocks", "warn")
+        elif not key.screens or self.view.screen in key.screens:
+            (ACTIONS | LOOKS)[name](self)
+
+    def _key(self, name: str) -> Key | None:
+        return next((key for key in self.keys if key.id == name), None)
 
     async def action_quit(self) -> None:
         """The library's own way out is ours."""
-        ACTIONS["quit"](self)
+        ACTIONS["app.detach"](self)
 
     def action_help_quit(self) -> None:
         """Ctrl+C never quits."""
@@ -196,35 +268,53 @@ class PmmApp(App[None]):
         """Work that must not hold up the screen."""
         self.run_worker(work, group="commands", exit_on_error=False)
 
+    def ask_phrase(self, what: str, rows: list[Row], phrase: str, go: Callable[[str], None]) -> None:
+        """Go if the phrase is typed."""
+        typed(self, what, rows, phrase, go)
+
     def pull(self) -> None:
         """Take the newest picture and paint what changed."""
         if len(self.sources) > 1:
             self._aim_low()
-        frame, link = self.source.latest(), self.source.link()
-        markets = frame.snapshot.markets if frame is not None else ()
+        for source, traces in zip(self.sources, self._traces, strict=True):
+            if (seen := source.latest()) is not None:
+                traces.apply(seen)
         message = self.scene.message if self.clock() - self._said_at < MESSAGE_S else ("", "")
-        selected, wall = self._select(markets), Nanos(self._wall())
-        self.scene = Scene(frame, link, selected, wall, message, self.scene.pane, self._beside(wall))
-        self._settle(len(markets))
+        frame, wall = self.source.latest(), Nanos(self._wall())
+        selected = self._select(frame.snapshot.markets if frame is not None else ())
+        self.scene = self.view.shown(replace(self._scene(self.target, selected, wall), message=message, beside=self._beside(wall)))
+        shown = self.scene if self.frozen is None else self.view.shown(replace(self.frozen, frozen=True, message=message))
+        self._settle()
+        self.herald.tell(self, [scene for scene in (self.scene, self.scene.beside) if scene is not None])
         with self.batch_update():
             for pane in self.screen_stack[0].query(Pane):
-                pane.apply(self.scene)
+                pane.apply(shown)
+
+    def _scene(self, number: int, selected: int, wall: Nanos) -> Scene:
+        source = self.sources[number]
+        frame = source.latest()
+        left_s = frame.card.deadman_s if frame is not None and frame.card.deadman_s >= 0 else math.nan
+        return Scene(
+            frame, source.link(), selected, wall, traces=self._traces[number], read_only=self.safe_only, symbols=self.config.symbols,
+            deadman_s=left_s,
+        )  # fmt: skip
 
     def _beside(self, wall: Nanos) -> Scene | None:
         """The other desk, at the same market."""
         if len(self.sources) == 1:
             return None
-        other = self.sources[(self.target + 1) % len(self.sources)]
-        frame = other.latest()
+        frame = self.sources[self.other].latest()
         markets = frame.snapshot.markets if frame is not None else ()
         at = next((number for number, row in enumerate(markets) if row.id == self._chosen), -1)
-        return Scene(frame, other.link(), at, wall)
+        return self._scene(self.other, at, wall)
 
     def choose(self, step: int) -> None:
-        """Move the selection through the markets."""
+        """Move the selection through the markets that are shown."""
         markets = self.scene.frame.snapshot.markets if self.scene.frame is not None else ()
-        if markets:
-            row = markets[max(0, min(len(markets) - 1, self.scene.selected + step))]
+        kept = [row for row in markets if not self.view.markets or matches(self.view.markets, row.question)]
+        if kept:
+            at = next((number for number, row in enumerate(kept) if row.id == self._chosen), 0)
+            row = kept[max(0, min(len(kept) - 1, at + step))]
             self._chosen, self._chosen_over = row.id, row.state in OVER
             self.pull()
 
@@ -244,83 +334,54 @@ class PmmApp(App[None]):
         self.scene = replace(self.scene, message=(style, text))
         self.pull()
 
-    def show_pane(self, number: int) -> None:
-        """The dashboard (1), or one pane as large as the screen."""
-        self.scene = replace(self.scene, pane=number)
-        self.query_one("#zoom", Pane).builder = PANES[number - 1]
-        self.screen_stack[0].set_class(number > 1, "zoomed")
+    def relay(self) -> None:
+        """Another screen, or another pane of it."""
+        layout.fill(self.screen_stack[0], self.view.screen, self.view.pane, self.view.zoomed)
         self.pull()
 
-    def _tick(self) -> None:
+    def is_laid_out(self, pane: str) -> bool:
+        """Whether a pane of the dashboard is to be seen."""
+        return self.screen_stack[0].query_one(f"#{pane}").region.area > 0
+
+    def rows_here(self) -> int:
+        """How many rows the list of this screen can have at most, headings included."""
+        snapshots = [scene.frame.snapshot for scene in (self.scene, self.scene.beside) if scene is not None and scene.frame is not None]
+        lists = [(len(one.orders) + len(one.markets), len(one.fills), len(one.notes), 2 * len(one.risk)) for one in snapshots]
+        return sum(max(each) for each in lists)
+
+    def visible_text(self) -> str:
+        """The chosen pane's text, else the whole screen's."""
+        chosen = [pane for pane in self.screen_stack[0].query(Pane) if pane.chosen]
+        return chosen[0].text() if chosen else self.screen_text()
+
+    def screen_text(self) -> str:
+        """The screen as plain text, one line a row."""
+        return "\n".join(strip.text.rstrip() for strip in self.screen_stack[0]._compositor.render_strips()) + "\n"
+
+    def _tick(self, period: float) -> None:
         late = self.clock() - self._due
-        self._due = self.clock() + self._pull_s
+        self._due = self.clock() + period
         if late > STALL_S:
             self.say(f"the terminal stalled for {late:.1f} s; the desk was not touched by it", "warn")
-        self._pulls += 1
-        if not self._blurred or self._pulls % BLURRED_EVERY == 0:
-            self.pull()
+        if isinstance(self._driver, Terminal) and self._driver.line is not None and self._driver.line.gone:
+            self.exit(return_code=1)
+        self.pull()
 
-    def _lay_out(self, width: int = 0, height: int = 0) -> None:
-        width, height = width or self.size.width, height or self.size.height
-        small = width < SMALLEST[0] or height < SMALLEST[1]
-        wide = width >= WIDE[0] and height >= WIDE[1]
-        base = self.screen_stack[0]
-        base.set_class(small, "small")
-        base.set_class(not small and not wide, "compact")
-        base.set_class(wide and height < 44, "short")
-        base.set_class(len(self.sources) > 1, "two")
-        base.query_one("#duo", Pane).frame = "box" if wide else "bare"
-        for pane in base.query("#markets, #ladder, #orders, #fills, #kill, #zoom").results(Pane):
-            pane.frame = "box" if wide else "rule"
-        self._markets = -1
-
-    def _settle(self, markets: int) -> None:
-        """Heights that depend on how many markets there are and on the kill switch: changed seldom, never by a number moving."""
+    def _settle(self) -> None:
         base = self.screen_stack[0]
         base.set_class(self.scene.lost, "lost")
-        need = desk.kill_height(self.scene)
-        key = markets * 100 + need
-        if key == self._markets:
-            return
-        self._markets = key
-        wide = not base.has_class("compact")
-        table, kill = base.query_one("#markets", Pane), base.query_one("#kill", Pane)
-        table.styles.height = min(max(1, markets), 8 if wide else 4) + (3 if wide else 2)
-        kill.display = bool(need)
-        kill.styles.height = need + (2 if wide else 1)
+        need = (len(self.scene.frame.snapshot.markets) if self.scene.frame is not None else 0, desk.kill_height(self.scene))
+        if need != self._settled:
+            self._settled = need
+            layout.settle(base, *need)
+
+    def write_outside(self, text: str) -> None:
+        """Write what is no part of the screen."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(text)
 
 
 def _is_real(source: Source) -> bool:
     """Whether a desk trades real money."""
     frame = source.latest()
     return frame is not None and frame.card.mode == "LIVE" and frame.card.source != "loopback"
-
-
-def run(sockets: Sequence[Path], *, keep: bool) -> int:
-    """Open the console on desks until the operator leaves; the exit code. Without `keep`, q also stops what is not real money."""
-    clients = [Client(socket, f"console:{_tty()}") for socket in sockets]
-    app = PmmApp(*clients)
-    app.stops_paper = not keep
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        for one in (signal.SIGHUP, signal.SIGTERM):
-            loop.add_signal_handler(one, app.exit)
-        listening = [asyncio.create_task(client.run()) for client in clients]
-        try:
-            await app.run_async()
-        finally:
-            for task in listening:
-                task.cancel()
-            await asyncio.gather(*listening, return_exceptions=True)
-
-    asyncio.run(main())
-    return app.return_code or 0
-
-
-def _tty() -> str:
-    """Which terminal this is, for the journal."""
-    try:
-        return os.ttyname(sys.stdin.fileno()).removeprefix("/dev/")
-    except OSError:
-        return "notty"

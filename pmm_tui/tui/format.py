@@ -102,6 +102,16 @@ def shares(size: int) -> str:
     return f"{count:.1f}" if magnitude >= 0.1 or count == 0 else f"{count:.2f}"
 
 
+def brief(size: int) -> str:
+    """A size in at most four cells: 25, 312, 8.3k, 182k, 1.2M."""
+    count = size / SHARE
+    if count >= 999_500:
+        return f"{count / 1e6:.1f}M" if count < 9_950_000 else f"{count / 1e6:.0f}M"
+    if count >= 999.5:
+        return f"{count / 1e3:.1f}k" if count < 9_950 else f"{count / 1e3:.0f}k"
+    return f"{count:.0f}"
+
+
 def signed_shares(size: int) -> str:
     """A size with its sign; a flat position is 0."""
     return f"+{shares(size)}" if size > 0 else shares(size)
@@ -167,17 +177,37 @@ def span(seconds: float) -> str:
     return f"{days}d {text}" if days else text
 
 
+class _Zone:
+    """Which time of day this console shows: one for the whole process, as for every clock on one wall."""
+
+    local = False
+
+
+def show_local(wanted: bool) -> None:
+    """Show the machine's local time from now on, or UTC."""
+    _Zone.local = wanted
+
+
+def zone() -> str:
+    """The mark after a time of day: Z for UTC, else the local zone's short name."""
+    return f" {datetime.now(UTC).astimezone():%Z}" if _Zone.local else "Z"
+
+
+def _moment(at: int) -> datetime:
+    moment = datetime.fromtimestamp(at // 1_000_000_000, UTC)
+    return moment.astimezone() if _Zone.local else moment
+
+
 def clock(at: int, millis: bool = False) -> str:
-    """A moment as UTC time of day; – before there is one."""
+    """A moment as time of day; – before there is one."""
     if at <= 0:
         return NONE
-    moment = datetime.fromtimestamp(at // 1_000_000_000, UTC)
-    return f"{moment:%H:%M:%S}" + (f".{at // 1_000_000 % 1_000:03d}" if millis else "")
+    return f"{_moment(at):%H:%M:%S}" + (f".{at // 1_000_000 % 1_000:03d}" if millis else "")
 
 
 def day(at: int) -> str:
-    """A moment's UTC date."""
-    return f"{datetime.fromtimestamp(at // 1_000_000_000, UTC):%Y-%m-%d}" if at > 0 else NONE
+    """A moment's date."""
+    return f"{_moment(at):%Y-%m-%d}" if at > 0 else NONE
 
 
 def count(value: int) -> str:

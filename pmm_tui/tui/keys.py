@@ -1,15 +1,14 @@
-"""The one table of keys: bindings, footer, help and the too-small screen are all made from it."""
+"""The one table of keys: bindings, footer, help, palette and the too-small screen are all made from it, as remapped by the user."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmm_tui.tui.state import Scene
 
-ARM_S = 0.5
-"""A dialog hears nothing for so long after it opens."""
-REPEAT_S = 0.08
-"""Two keys closer than this are a held key."""
+MARKET, LOG = 2, 6
+"""The numbers of the screens that have keys of their own."""
 
 
 class Key(Struct, frozen=True):
@@ -22,7 +21,7 @@ class Key(Struct, frozen=True):
     help: str = ""
     """Empty: told together with the key before it."""
     risk: str = "none"
-    """none | frees: lowers risk, one press | costs: shows first | adds: asks first, typed on LIVE"""
+    """none | plays: moves a tape | frees: lowers risk, one press | costs: shows first | adds: asks first, typed on LIVE"""
     footer: int = 0
     """0: not in the footer; else its rank there: a narrow footer drops the highest ranks first."""
     small: bool = False
@@ -31,118 +30,134 @@ class Key(Struct, frozen=True):
     """Heard before any screen or library hears it."""
     when: str = ""
     """"" | tape | killed | two: otherwise left out of the footer."""
+    screens: tuple[int, ...] = ()
+    """The screens on which it does something; empty: all."""
+
+    @property
+    def dangerous(self) -> bool:
+        """Whether it changes a desk: a read-only console does not have it."""
+        return self.risk != "none"
 
 
-KEYS: tuple[Key, ...] = (
-    Key("toggle", ("space",), "space", "pause", "pull all quotes; again: resume (typed on LIVE)", "frees", 1, True),
-    Key("toggle_market", ("p",), "p", "pause market", "the same for the selected market only", "frees"),
-    Key("flatten", ("f",), "f", "flatten", "sell the selected market's net position", "costs", 3),
-    Key("flatten_all", ("F",), "F", "flatten all", "sell every market's net position", "costs"),
+Keys = tuple[Key, ...]
+_SCREENS = ("dashboard", "market", "orders", "fills", "risk", "log", "runs", "compare")
+
+KEYS: Keys = (
+    Key("quote.toggle", ("space",), "space", "pause", "pull all quotes; again: resume (typed on LIVE)", "frees", 1, True),
+    Key("quote.market", ("p",), "p", "pause market", "the same for the selected market only", "frees"),
+    Key("cancel", ("x",), "x", "cancel", "cancel this market's orders; it stays paused", "frees", 5),
+    Key("cancel.all", ("X",), "X", "cancel all", "the same for all markets", "frees", 6, True),
+    Key("flatten", ("f",), "f", "flatten", "close the selected market's net position", "costs", 3),
+    Key("flatten.all", ("F",), "F", "flatten all", "close every market's net position", "costs"),
     Key("kill", ("K",), "K", "KILL", "stop quoting, cancel all, verify, latch", "frees", 1, True, True),
-    Key("kill_typing", ("ctrl+k",), "ctrl+k", "KILL", "the same, also while a phrase is being typed", "frees", over=True),
-    Key("reset", ("R",), "R", "reset kill", "reopen after a kill: typed, with the reason", "adds", 1, when="killed"),
-    Key("reload", ("r",), "r", "reload", "read the profile again, show what changed", "adds", 5),
-    Key("flip", ("e",), "e", "other desk", "the keys go to the other desk, which is shown", footer=3, when="two"),
-    Key("faster", ("plus", "equals_sign"), "+", "speed", "tape: faster, slower, next speed (1, 10, max)", footer=4, when="tape"),
-    Key("slower", ("minus",), "-", "slower"),
-    Key("speed", ("s",), "s", "next speed"),
-    Key("down", ("down", "j"), "↑↓", "market", "next and previous market", footer=7),
-    Key("up", ("up", "k"), "j k", "previous market"),
-    Key("next_pane", ("tab",), "tab", "pane", "next and previous pane, at full size", footer=6, over=True),
-    Key("last_pane", ("shift+tab",), "shift+tab", "previous pane", over=True),
-    Key("pane1", ("1",), "1", "dashboard", "board, ladder, orders, fills, risk, P&L, log"),
-    *(Key(f"pane{number}", (str(number),), str(number), f"pane {number}") for number in range(2, 8)),
-    Key("back", ("escape",), "esc", "back", "back to the dashboard; in a question: no"),
-    Key("help", ("question_mark", "f1"), "?", "help", "this list", footer=2),
-    Key("quit", ("q", "ctrl+q"), "q", "quit", "leave; a desk started elsewhere keeps running", footer=2, small=True),
-    Key("stop", ("Q",), "Q", "stop desk", "cancel everything and end the desk", "costs"),
+    Key("kill.typing", ("ctrl+k",), "ctrl+k", "KILL", "the same, also while something is typed", "frees", over=True),
+    Key("kill.reset", ("R",), "R", "reset kill", "reopen after a kill: typed, with the reason", "adds", 1, when="killed"),
+    Key("mode", ("m",), "m", "mode", "to LIVE: typed; to PAPER: LIVE pauses at once", "adds", 9),
+    Key("profile.reload", ("r",), "r", "reload", "the profile again: shows the change, then asks", "adds", 10),
+    Key("ack", ("a",), "a", "ack", "an alarm was seen, and somebody is there", footer=8),
+    Key("app.stop", ("Q",), "Q", "stop desk", "cancel everything and end the desk", "costs"),
+    Key("target", ("e",), "e", "other desk", "the keys go to the other desk, which is shown", footer=3, when="two"),
+    Key("tape.faster", ("greater_than_sign",), ">", "speed", "tape: faster, slower, next speed (1, 10, max)", "plays", 4, when="tape"),
+    Key("tape.slower", ("less_than_sign",), "<", "slower", risk="plays"),
+    Key("tape.speed", ("s",), "s", "next speed", risk="plays"),
+    *(
+        Key(f"screen.{name}", (str(number),), str(number), name, "board market order fill risk log runs compare" * (number == 1))
+        for number, name in enumerate(_SCREENS, start=1)
+    ),
+    Key("picker", ("ctrl+o",), "ctrl+o", "runs", "other runs and profiles: attach, start, diff"),
+    Key("log", ("l",), "l", "log", "the log of this desk"),
+    Key("back", ("escape",), "esc", "back", "clear a filter, go back; in a question: no"),
+    Key("open", ("enter",), "enter", "open", "the selected market's own screen"),
+    Key("move.down", ("down", "j"), "↑↓", "market", "next and previous market", footer=11),
+    Key("move.up", ("up", "k"), "j k", "previous market"),
+    Key("move.page_down", ("pagedown",), "pgdn", "page down", "ten down and up; the last and the first"),
+    Key("move.page_up", ("pageup",), "pgup", "page up"),
+    Key("move.last", ("G", "end"), "G", "last"),
+    Key("move.first", ("g", "home"), "g", "first"),
+    Key("market.next", ("right_square_bracket",), "]", "next market", "next and previous market, on every screen"),
+    Key("market.previous", ("left_square_bracket",), "[", "previous market"),
+    Key("focus.next", ("tab",), "tab", "pane", "next and previous pane, or screen", footer=12, over=True),
+    Key("focus.previous", ("shift+tab",), "shift+tab", "previous pane", over=True),
+    Key("zoom", ("z",), "z", "zoom", "this pane as large as the screen, and back"),
+    Key("filter", ("slash",), "/", "filter", "only markets or log lines with this; ! inverts", footer=7),
+    Key("book.yes", ("y",), "y", "YES book", "the book of YES, or of NO", footer=8, screens=(MARKET,)),
+    Key("book.no", ("n",), "n", "NO book", footer=8, screens=(MARKET,)),
+    Key("book.depth", ("d",), "d", "depth", "levels of the ladder: 5, 10, 15, 25, all", footer=8, screens=(MARKET,)),
+    Key("view.freeze", ("w",), "w", "freeze", "hold the display; the desks go on"),
+    Key("view.time", ("t",), "t", "time", "UTC or local time"),
+    Key("view.theme", ("T",), "T", "theme", "dark, light, colour-blind, mono, terminal's"),
+    Key("view.faster", ("plus", "equals_sign"), "+", "faster", "look 1, 2, 4 or 10 times a second"),
+    Key("view.slower", ("minus",), "-", "slower"),
+    Key("copy", ("Y",), "Y", "copy", "copy the pane or the kill: clipboard and file"),
+    Key("export", ("S",), "S", "export", "write this screen as CSV, SVG and text"),
+    Key("app.lock", ("ctrl+l",), "ctrl+l", "lock", "only K and looking until UNLOCK is typed"),
+    Key("config.reload", ("ctrl+r",), "ctrl+r", "config", "read tui.toml again"),
+    Key("app.palette", ("colon", "ctrl+p"), ":", "palette", "every command by its name", footer=7),
+    Key("app.help", ("question_mark", "f1"), "?", "help", "this list", footer=2),
+    Key("app.detach", ("q", "ctrl+q"), "q", "quit", "leave; asks what a LIVE desk shall do", footer=2, small=True),
 )  # fmt: skip
 
-RISKS = {"none": "", "frees": "at once", "costs": "shows first", "adds": "asks first"}
+
+def _production(scene: Scene | None) -> bool:
+    return scene is not None and (scene.live or scene.rehearsing)
+
+
+IDS = frozenset(key.id for key in KEYS)
+RISKS = {"none": "", "plays": "", "frees": "at once", "costs": "shows first", "adds": "asks first"}
 _LABELS: dict[str, Callable[[Scene], str]] = {
-    "toggle": lambda scene: "resume" if scene.frame is not None and scene.frame.snapshot.phase == "paused" else "pause",
+    "target": lambda scene: "to PAPER" if scene.live or scene.rehearsing else "to LIVE" if _production(scene.beside) else "other desk",
+    "quote.toggle": lambda scene: "resume" if scene.frame is not None and scene.frame.snapshot.phase == "paused" else "pause",
 }
+_SHOWN = {
+    "question_mark": "?", "colon": ":", "slash": "/", "plus": "+", "minus": "-", "equals_sign": "=", "greater_than_sign": ">",
+    "less_than_sign": "<", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc", "pagedown": "pgdn",
+    "pageup": "pgup", "comma": ",", "full_stop": ".", "semicolon": ";", "exclamation_mark": "!", "at": "@", "number_sign": "#",
+    "dollar_sign": "$", "percent_sign": "%", "ampersand": "&", "asterisk": "*", "underscore": "_", "tilde": "~", "backslash": "\\",
+}  # fmt: skip
+NAMES = {shown: name for name, shown in _SHOWN.items()}
+"""What an operator writes for a key, where that is not the library's own name of it."""
+FORBIDDEN = frozenset({f"ctrl+{letter}" for letter in "abchijmsz"})
+"""Taken by tmux, screen, the terminal, or the same as another key."""
+
+
+def named(key: str) -> str:
+    """A key as the terminal library names it."""
+    return NAMES.get(key, key)
+
+
+def remapped(keymap: Mapping[str, tuple[str, ...]], keys: Keys = KEYS) -> Keys:
+    """The table with the user's keys. ValueError where two ids would have one key."""
+    made = tuple(
+        replace(key, keys=keymap[key.id], show=" ".join(_SHOWN.get(name, name) for name in keymap[key.id])) if key.id in keymap else key
+        for key in keys
+    )
+    owners: dict[str, str] = {}
+    for key in made:
+        for name in key.keys:
+            if name in owners:
+                raise ValueError(f"{_SHOWN.get(name, name)} is the key of {owners[name]} and of {key.id}")
+            owners[name] = key.id
+    return made
+
+
+def harmless(keys: Keys, allow_kill: bool = False) -> Keys:
+    """The table of a read-only console: what changes a desk is not in it at all."""
+    return tuple(key for key in keys if not key.dangerous or (allow_kill and key.id in ("kill", "kill.typing")))
 
 
 def applies(key: Key, scene: Scene) -> bool:
     """Whether a key can do something now."""
+    if key.screens and scene.pane not in key.screens:
+        return False
     if key.when == "tape":
         return scene.frame is not None and scene.frame.card.source == "tape"
     if key.when == "two":
         return scene.beside is not None
     if key.when == "killed":
         return scene.stopped
-    return not (key.id == "toggle" and scene.stopped)
+    return not (key.id == "quote.toggle" and scene.stopped)
 
 
 def label(key: Key, scene: Scene) -> str:
     """What the footer calls a key now."""
     return _LABELS[key.id](scene) if key.id in _LABELS else key.label
-
-
-class Arming:
-    """Keeps a held or hurried key from confirming anything: deaf at first, and deaf to keys that follow too close."""
-
-    def __init__(self, now: float) -> None:
-        self._opened = self._last = now
-
-    def accepts(self, now: float) -> bool:
-        """Whether a key pressed now counts. Every press is noted, so a held key never counts."""
-        apart, self._last = now - self._last, now
-        return now - self._opened >= ARM_S and apart >= REPEAT_S
-
-
-class Typed:
-    """A phrase being typed: what is pasted or held down is refused. With `wants_reason`, a reason follows the phrase."""
-
-    BURST_S = 0.01
-    BURST_KEYS = 3
-    LONGEST = 120
-    REASON_LETTERS = 4
-
-    def __init__(self, phrase: str, now: float, wants_reason: bool = False) -> None:
-        self.phrase = phrase
-        self.wants_reason = wants_reason
-        self.text = ""
-        self.note = ""
-        self._opened = self._last = now
-        self._last_char = ""
-        self._hurried = 0
-
-    @property
-    def reason(self) -> str:
-        """What follows the phrase."""
-        return self.text[len(self.phrase) :].strip() if self.text.startswith(self.phrase) else ""
-
-    @property
-    def matches(self) -> bool:
-        """Whether Enter would confirm."""
-        if not self.wants_reason:
-            return self.text.strip() == self.phrase
-        return self.text.startswith(self.phrase + " ") and len(self.reason) >= self.REASON_LETTERS
-
-    def type(self, char: str, now: float) -> None:
-        """One printable character."""
-        apart, self._last = now - self._last, now
-        if now - self._opened < ARM_S:
-            return
-        self._hurried = self._hurried + 1 if apart < self.BURST_S else 0
-        if self._hurried >= self.BURST_KEYS:
-            self.refuse_paste()
-            return
-        if char == self._last_char and apart < REPEAT_S:
-            return
-        self._last_char = char
-        self.note = ""
-        if len(self.text) < self.LONGEST:
-            self.text += char
-
-    def erase(self, everything: bool = False) -> None:
-        """Backspace, or the whole line."""
-        self.text = "" if everything else self.text[:-1]
-        self._last_char = ""
-
-    def refuse_paste(self) -> None:
-        """What came too fast for fingers is thrown away."""
-        self.text = ""
-        self.note = "paste refused: type it"

@@ -1,13 +1,14 @@
-"""Style names to colours. Colour is never the only sign: a word, an arrow or a glyph always stands beside it."""
+"""Style names to colours, by theme. Colour is never the only sign: a word, an arrow or a glyph always stands beside it."""
 
 from functools import lru_cache
 
 from rich.style import Style
+from textual.theme import BUILTIN_THEMES, Theme
 
-BACKGROUND = "#0b0e14"
+Styles = dict[str, Style]
 
-STYLES: dict[str, Style] = {
-    "": Style(color="#d0d7de", bgcolor=BACKGROUND),
+STYLES: Styles = {
+    "": Style(color="#d0d7de", bgcolor="#0b0e14"),
     "dim": Style(color="#8b949e"),
     "bold": Style(color="#f0f3f6", bold=True),
     "head": Style(color="#7d8ea3"),
@@ -15,6 +16,7 @@ STYLES: dict[str, Style] = {
     "frame": Style(color="#39424e"),
     "frame-live": Style(color="#c98a00"),
     "frame-alarm": Style(color="#ff5c5c"),
+    "frame-chosen": Style(color="#56d4f0"),
     "up": Style(color="#3fd07a"),
     "down": Style(color="#ff7b72"),
     "warn": Style(color="#ffb454"),
@@ -43,12 +45,126 @@ STYLES: dict[str, Style] = {
     "killed": Style(color="#ffffff", bgcolor="#b3201f", bold=True),
     "lost": Style(color="#ffffff", bgcolor="#7a1f5c", bold=True),
 }
+LIGHT: Styles = STYLES | {
+    "": Style(color="#1f2933", bgcolor="#fbfbf8"),
+    "dim": Style(color="#5d6875"),
+    "bold": Style(color="#0b0e14", bold=True),
+    "head": Style(color="#4a5d75"),
+    "title": Style(color="#22384f", bold=True),
+    "frame": Style(color="#b9c2cc"),
+    "frame-live": Style(color="#b36b00"),
+    "frame-alarm": Style(color="#b3201f"),
+    "frame-chosen": Style(color="#00708f"),
+    "up": Style(color="#0a7a3c"),
+    "down": Style(color="#b3201f"),
+    "warn": Style(color="#8f5600"),
+    "ours": Style(color="#00627d", bold=True),
+    "wish": Style(color="#4d8496"),
+    "bid": Style(color="#0a7a3c"),
+    "ask": Style(color="#b3201f"),
+    "bidbar": Style(color="#8fd0ab"),
+    "askbar": Style(color="#e8a9a5"),
+    "mid": Style(color="#7a5a00"),
+    "key": Style(color="#ffffff", bgcolor="#4a5d75", bold=True),
+    "sel": Style(bgcolor="#dbe7f2"),
+}
+_BLUE, _ORANGE, _VERMILION = "#56b4e9", "#e69f00", "#d55e00"
+COLOUR_BLIND: Styles = STYLES | {
+    "up": Style(color=_BLUE),
+    "down": Style(color=_ORANGE),
+    "bid": Style(color=_BLUE),
+    "ask": Style(color=_ORANGE),
+    "bidbar": Style(color="#1f5f8a"),
+    "askbar": Style(color="#7d5600"),
+    "warn": Style(color="#f0e442"),
+    "mid": Style(color="#f0e442"),
+    "ours": Style(color="#ffffff", bold=True),
+    "wish": Style(color="#cc79a7"),
+    "frame-alarm": Style(color=_VERMILION),
+    "running": Style(color="#ffffff", bgcolor="#0072b2", bold=True),
+    "gain": Style(color="#ffffff", bgcolor="#0072b2", bold=True),
+    "loss": Style(color="#000000", bgcolor=_ORANGE, bold=True),
+    "alarm": Style(color="#000000", bgcolor=_VERMILION, bold=True),
+    "danger": Style(color="#000000", bgcolor=_VERMILION, bold=True),
+    "killed": Style(color="#000000", bgcolor=_VERMILION, bold=True),
+    "live": Style(color="#000000", bgcolor="#f0e442", bold=True),
+    "live-fill": Style(color="#f0e442", bgcolor="#f0e442"),
+}
+"""Okabe and Ito's colours: blue against orange, vermilion for alarms, the same to every eye."""
+_PLAIN = Style(color="default", bgcolor="default")
+_BOLD, _DIM, _SOLID, _LOUD = Style(bold=True), Style(dim=True), Style(reverse=True), Style(reverse=True, bold=True)
+_BOLD_NAMES = ("bold", "title", "frame-live", "frame-alarm", "frame-chosen", "warn", "ours", "mid")
+_DIM_NAMES = ("dim", "head", "frame", "wish", "bidbar", "askbar")
+_SOLID_NAMES = ("key", "sel", "paper", "running", "gain", "waiting")
+_LOUD_NAMES = ("alarm", "danger", "live", "loss", "held", "paused", "alert", "killed", "lost")
+MONO: Styles = (
+    dict.fromkeys(STYLES, Style())
+    | {"": _PLAIN}
+    | dict.fromkeys(_BOLD_NAMES, _BOLD)
+    | dict.fromkeys(_DIM_NAMES, _DIM)
+    | dict.fromkeys(_SOLID_NAMES, _SOLID)
+    | dict.fromkeys(_LOUD_NAMES, _LOUD)
+)
+"""No colour at all: bold, dim and reversed, on whatever the terminal has."""
+ANSI: Styles = MONO | {
+    "up": Style(color="green"),
+    "down": Style(color="red"),
+    "bid": Style(color="green"),
+    "ask": Style(color="red"),
+    "warn": Style(color="yellow", bold=True),
+    "mid": Style(color="yellow"),
+    "ours": Style(color="cyan", bold=True),
+    "wish": Style(color="cyan"),
+    "head": Style(color="blue"),
+    "frame-live": Style(color="yellow", bold=True),
+    "frame-chosen": Style(color="cyan", bold=True),
+    "frame-alarm": Style(color="red", bold=True),
+    "alarm": Style(color="white", bgcolor="red", bold=True),
+    "danger": Style(color="white", bgcolor="red", bold=True),
+    "killed": Style(color="white", bgcolor="red", bold=True),
+    "lost": Style(color="white", bgcolor="magenta", bold=True),
+    "paper": Style(color="white", bgcolor="blue", bold=True),
+    "paper-fill": Style(color="cyan", bgcolor="blue"),
+    "live": Style(color="black", bgcolor="yellow", bold=True),
+    "live-fill": Style(color="yellow", bgcolor="yellow"),
+    "running": Style(color="black", bgcolor="green", bold=True),
+    "gain": Style(color="black", bgcolor="green", bold=True),
+    "loss": Style(color="white", bgcolor="red", bold=True),
+    "held": Style(color="black", bgcolor="yellow", bold=True),
+    "paused": Style(color="black", bgcolor="yellow", bold=True),
+}
+"""The terminal's own sixteen colours."""
+THEMES: dict[str, Styles] = {"dark": STYLES, "light": LIGHT, "cb": COLOUR_BLIND, "mono": MONO, "ansi": ANSI}
+_SWAPPED = (("up", "down"), ("gain", "loss"), ("bid", "ask"), ("bidbar", "askbar"))
+RED_UP = "+red-up"
 
 
-@lru_cache(maxsize=512)
-def style(names: str) -> Style:
-    """The style of one or more names, later ones over earlier ones; KeyError for a name that is not in the table."""
-    mixed = STYLES[""]
+def _red_up(styles: Styles) -> Styles:
+    return styles | {a: styles[b] for a, b in _SWAPPED} | {b: styles[a] for a, b in _SWAPPED}
+
+
+TABLES: dict[str, Styles] = THEMES | {name + RED_UP: _red_up(styles) for name, styles in THEMES.items()}
+"""Each theme as it is, and with red for up, as in East Asia."""
+
+
+@lru_cache(maxsize=4096)
+def style(names: str, theme: str = "dark") -> Style:
+    """The style of one or more names in a theme, later ones over earlier ones; KeyError for a name that is not in the table."""
+    table = TABLES[theme]
+    mixed = table[""]
     for name in names.split():
-        mixed += STYLES[name]
+        mixed += table[name]
     return mixed
+
+
+def theme_of(name: str) -> Theme:
+    """The theme as the terminal library knows it, for whatever is not drawn line by line."""
+    table = TABLES[name]
+    plain = table[""]
+    bare = plain.bgcolor is None or plain.bgcolor.is_default
+    background = "ansi_default" if bare or plain.bgcolor is None else plain.bgcolor.name
+    foreground = "ansi_default" if bare or plain.color is None else plain.color.name
+    return Theme(
+        name=name, primary=foreground, background=background, foreground=foreground, surface=background, panel=background, ansi=bare,
+        dark=not name.startswith("light"), variables=dict(BUILTIN_THEMES["ansi-dark"].variables) if bare else {},
+    )  # fmt: skip

@@ -1,11 +1,14 @@
 """What the console concludes from a picture: the one word for the desk and why, what a flatten would send, what the worst end costs."""
 
 import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
 from pmm_tui.api.protocol import Link
-from pmm_tui.core.snapshot import Frame, MarketRow
+from pmm_tui.core.snapshot import Frame, MarketRow, Snapshot
 from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, gets
 from pmm_tui.tui import format as f
 
@@ -15,6 +18,63 @@ SLIPPAGE_TICKS = 2
 """The desk's own default for a flatten."""
 OVER = ("closed", "resolved")
 UNREADY = ("waiting", "warming")
+UNCONFIRMED_S = 3.0
+"""A kill that takes longer to be proven than this is called what it is."""
+POST_ONLY_S = 60.0
+"""The venue's post-only mode is not a lost link: it is known from what it refused this lately."""
+VENUE = {
+    "restarting": ("VENUE RESTARTING", "it takes no orders now; the desk asks until it is back"),
+    "cancel_only": ("VENUE CANCEL-ONLY", "it takes cancels and no orders now"),
+    "disabled": ("VENUE CLOSED", "it says that trading is disabled"),
+    "limited": ("RATE-LIMITED", "too many requests: the desk waits as long as the venue said"),
+    "key refused": ("KEY REFUSED", "the venue does not take this key; nothing leaves any more"),
+}
+"""Why the venue's link is down, as the desk tells it, and what that means."""
+DEADMAN_SHOWN_S, DEADMAN_LOUD_S = 60.0, 15.0
+"""The operator's dead-man is shown, and is an alarm, from so many seconds before it acts."""
+REPLAY = "journal"
+"""The card's source where a finished run is played again."""
+MISMATCHES = {"wallet check": "WALLET MISMATCH", "account check": "ACCOUNT MISMATCH"}
+"""Guards that hold when somebody else's books differ from ours."""
+
+
+Symbols = Literal["braille", "block", "ascii"]
+"""What charts are drawn with."""
+
+
+class TracePoint(NamedTuple):
+    """One market at one moment, micro-dollars and shares; our prices are 0 where nothing of ours rests."""
+
+    at: Nanos
+    mid: int
+    bid: int
+    ask: int
+    net: int
+
+
+class Traces:
+    """What the pictures of one desk showed of each market lately: the desk itself keeps no history of mids."""
+
+    POINTS = 600
+    APART_NS = 1_000_000_000
+
+    def __init__(self) -> None:
+        self.markets: dict[str, deque[TracePoint]] = {}
+
+    def apply(self, frame: Frame) -> None:
+        """Take a picture in: a point for every two-sided market, once a second at most; markets that are gone are forgotten."""
+        now = frame.snapshot.at
+        for row in frame.snapshot.markets:
+            trace = self.markets.setdefault(row.id, deque(maxlen=self.POINTS))
+            if trace and now < trace[-1].at:
+                trace.clear()  # another run, or a replay that went back
+            if math.isfinite(row.mid) and (not trace or now - trace[-1].at >= self.APART_NS):
+                bid = next((level.price for level in row.bids if level.ours), 0)
+                ask = next((level.price for level in row.asks if level.ours), 0)
+                trace.append(TracePoint(now, round(row.mid * 1e6), 100 * bid, 100 * ask, row.yes - row.no))
+        known = {row.id for row in frame.snapshot.markets}
+        for gone in [market for market in self.markets if market not in known]:
+            del self.markets[gone]
 
 
 class Scene(Struct, frozen=True):
@@ -31,6 +91,23 @@ class Scene(Struct, frozen=True):
     """1: the dashboard; else the number of the pane that fills the screen."""
     beside: "Scene | None" = None
     """The other desk, where the console shows two; keys go to this one."""
+    traces: Traces | None = None
+    """What this desk's pictures showed lately, for the charts."""
+    frozen: bool = False
+    """The display stands still at the operator's word; the desk does not."""
+    read_only: bool = False
+    """This console may only look."""
+    deadman_s: float = math.nan
+    """Seconds until the desk acts because no operator was heard; NaN where it never does."""
+    symbols: Symbols = "braille"
+    depth: int = 0
+    """Levels a side of the ladder; 0: as many as fit."""
+    no_side: bool = False
+    """The ladder of the other outcome."""
+    scroll: int = 0
+    """Rows that a list is scrolled down by."""
+    filter: str = ""
+    """Only rows that have this text in them, whatever its case; with ! before it, only those that have not."""
 
     @property
     def market(self) -> MarketRow | None:
@@ -46,12 +123,17 @@ class Scene(Struct, frozen=True):
     @property
     def live(self) -> bool:
         """Whether real money is at stake."""
-        return self.frame is not None and self.frame.card.mode == "LIVE" and self.frame.card.source != "loopback"
+        return self.frame is not None and self.frame.card.mode == "LIVE" and self.frame.card.source not in ("loopback", REPLAY)
 
     @property
     def rehearsing(self) -> bool:
         """The production desk on an exchange of this machine: real orders, no money."""
         return self.frame is not None and self.frame.card.mode == "LIVE" and self.frame.card.source == "loopback"
+
+    @property
+    def replayed(self) -> bool:
+        """A finished run, played again: nothing that is shown happens now."""
+        return self.frame is not None and self.frame.card.source == REPLAY
 
     @property
     def stopped(self) -> bool:
@@ -89,7 +171,9 @@ def desk_verdict(scene: Scene) -> Verdict:
     if frame is None:
         if scene.link.connected:
             return Verdict("…", "WAITING FOR THE DESK", "connected, no picture yet", "waiting")
-        return Verdict("✖", "DISCONNECTED", why_lost(scene.link), "lost")
+        if not scene.link.attempts:
+            return Verdict("…", "CONNECTING", f.clean(scene.link.why) or "asking the desk's socket", "waiting")
+        return Verdict("✖", "NO DESK YET", why_lost(scene.link), "lost")
     if scene.lost:
         if scene.link.ended:
             return Verdict("■", "DESK ENDED", f"the last picture is {f.age(scene.link.age_s)} old; q leaves", "waiting")
@@ -97,19 +181,74 @@ def desk_verdict(scene: Scene) -> Verdict:
     snapshot, why = frame.snapshot, f.clean(frame.snapshot.why)
     busy = f.clean(frame.card.busy)
     if snapshot.phase == "killing":
-        return Verdict("!!", "KILLING", f"CANCEL NOT CONFIRMED  {why}", "killed")
+        began = next((step.at for step in snapshot.kill if step.at), snapshot.at)
+        if (snapshot.at - began) / 1e9 >= UNCONFIRMED_S:
+            return Verdict("!!", "CANCEL NOT CONFIRMED", f"for {f.age((snapshot.at - began) / 1e9)}, asking again: {why}", "killed")
+        return Verdict("!!", "KILLING", f"cancel not confirmed yet: {why}", "killed")
     if snapshot.phase == "killed":
         return Verdict("!!", "KILLED", why, "killed")
     if busy:
         return Verdict("!!", "DESK FAULT", busy, "killed")
+    differs = mismatch(snapshot)
+    if differs is not None:
+        return differs
     if snapshot.phase == "paused":
         return Verdict("▌▌", "PAUSED", why or "quotes pulled by the operator", "paused")
     if snapshot.phase == "ending":
         return Verdict("■", "ENDING", why, "paused")
-    verdict = quoting_verdict(scene)
+    verdict = venue_verdict(snapshot) or quoting_verdict(scene)
     if snapshot.phase == "alert":
         return Verdict("!", "ALERT", f"{why}, {verdict.word.lower()}", "alert")
     return verdict
+
+
+def mismatch(snapshot: Snapshot) -> Verdict | None:
+    """The venue's account or the wallet on chain is not what our books say; None where they agree."""
+    for row in snapshot.risk:
+        if row.holding and row.name in MISMATCHES:
+            return Verdict("!!", MISMATCHES[row.name], f"our books differ, {f.clean(row.now)} in a row: nothing is quoted", "alert")
+    return None
+
+
+def venue_verdict(snapshot: Snapshot) -> Verdict | None:
+    """What the venue cannot do now; None where it takes orders as ever, or fails in a way that has no name."""
+    for feed in snapshot.feeds:
+        if feed.link == "venue" and not feed.up and feed.why in VENUE:
+            word, why = VENUE[feed.why]
+            return Verdict("!", word, f"for {f.age((snapshot.at - feed.since) / 1e9)}: {why}", "alert")
+    return None
+
+
+def post_only(snapshot: Snapshot) -> bool:
+    """Whether the venue said of late that it takes post-only orders alone: ours are, so it may still quote."""
+    fresh = (note.text for note in snapshot.notes if snapshot.at - note.at <= POST_ONLY_S * 1e9)
+    return any("post-only mode" in text or "post-only orders only" in text for text in fresh)
+
+
+class Badge(NamedTuple):
+    """Something about this console or its venue that has to stand beside the state all the time."""
+
+    text: str
+    style: str
+
+
+def badges(scene: Scene) -> tuple[Badge, ...]:
+    """Read-only, the operator's dead-man running out, a venue that takes post-only orders alone."""
+    found: list[Badge] = []
+    frame = scene.frame
+    if scene.read_only:
+        found.append(Badge("READ-ONLY", "waiting"))
+    if scene.deadman_s <= DEADMAN_SHOWN_S:
+        found.append(Badge(f"DEAD-MAN {max(0.0, scene.deadman_s):2.0f}s", "killed" if scene.deadman_s <= DEADMAN_LOUD_S else "alert"))
+    if frame is not None and post_only(frame.snapshot):
+        found.append(Badge("VENUE POST-ONLY", "alert"))
+    return tuple(found)
+
+
+def _stale_for(rows: Sequence[MarketRow]) -> str:
+    """How long the freshest of the stale markets was not heard of."""
+    ages = [row.health.age_ms for row in rows if row.health.age_ms >= 0]
+    return f"last data {f.age(min(ages) / 1000)} ago" if ages else ""
 
 
 def quoting_verdict(scene: Scene) -> Verdict:
@@ -130,12 +269,19 @@ def quoting_verdict(scene: Scene) -> Verdict:
         return Verdict("✖", "NOT QUOTING", "the kill switch has tripped", "killed")
     if snapshot.phase == "paused":
         return Verdict("▌▌", "PAUSED", "space resumes", "paused")
+    if rows and all(row.state == "warming" for row in rows):
+        return Verdict("…", "WARMING UP", "watching before the first quote", "waiting")
     if snapshot.phase == "starting" or (rows and all(row.state in UNREADY for row in rows)):
         return Verdict("…", "WAITING FOR DATA", f.clean(snapshot.why) or why, "waiting")
     if not rows:
         return Verdict("✔", "ALL RESOLVED" if snapshot.markets else "NO MARKET", why or "nothing left to quote", "waiting")
-    word = "STALE" if all(row.state == "stale" for row in rows) else "NOT QUOTING"
-    return Verdict("■", word, why or "no reason given", "held")
+    if all(row.state == "stale" for row in rows):
+        return Verdict("■", "STALE", f"{_stale_for(rows)}, {why.removeprefix('stale: ')}".strip(", "), "held")
+    if all(row.state == "paused" for row in rows):
+        return Verdict("▌▌", "PAUSED", "every market is paused by the operator", "paused")
+    if all(row.state == "closing" for row in rows):
+        return Verdict("»", "FLATTENING", why or "positions are being sold", "held")
+    return Verdict("■", "NOT QUOTING", why or "no reason given", "held")
 
 
 def safe_verdict(scene: Scene) -> Verdict:
@@ -151,6 +297,9 @@ def safe_verdict(scene: Scene) -> Verdict:
         return Verdict("✖", "KILLED", "no open orders, verified", "alarm")
     if scene.frame.card.busy:
         return Verdict("✖", "DESK FAULT", f.clean(scene.frame.card.busy), "alarm")
+    differs = mismatch(snapshot)
+    if differs is not None:
+        return Verdict("✖", differs.word, differs.why, "alarm")
     if snapshot.phase == "alert" or money.drawdown_pct >= money.alert_pct:
         return Verdict("!", "ALERT", f"drawdown beyond {f.percent(money.alert_pct)}", "alarm")
     holding = next((f.clean(row.name) for row in snapshot.risk if row.holding), "")

@@ -1,5 +1,6 @@
 """The walk from a fact to commands: deciding, caps, guards, unknown answers, flatten."""
 
+import pytest
 
 from pmm_tui.core.commands import CancelAll, Place, Sync, Watch
 from pmm_tui.core.events import (
@@ -157,6 +158,7 @@ def test_the_account_says_done_with_a_fill_still_owed() -> None:
     assert sent[0].order not in bench.engine.state.live
 
 
+@pytest.mark.fault("F54")
 def test_two_wrong_accounts_hold_and_three_kill() -> None:
     bench, _ = quoting()
     wrong = Cash(450 * DOLLAR)
@@ -178,6 +180,7 @@ def test_a_right_account_lifts_the_hold() -> None:
     assert bench.engine.state.account_misses == 0
 
 
+@pytest.mark.fault("F36")
 def test_post_only_refusals_back_off_and_double() -> None:
     bench = Bench(knobs(complement_routing=True, reject_backoff_ms=500))
     sent = places(bench.tell(book(100, QUIET)))

@@ -20,6 +20,7 @@ from tests.core.test_engine import QUIET, quoting
         ("|", "empty"),
     ],
 )
+@pytest.mark.fault("F07", "F11")
 def test_a_book_that_cannot_be_priced_pulls_quotes(drawn: str, why: str) -> None:
     bench, sent = quoting()
     commands = bench.tell(book(1_000, drawn)) + bench.tick(1_200)
@@ -28,6 +29,7 @@ def test_a_book_that_cannot_be_priced_pulls_quotes(drawn: str, why: str) -> None
     assert row.why.startswith(why)
 
 
+@pytest.mark.fault("F07")
 def test_a_book_that_stays_crossed_is_fetched_anew() -> None:
     bench, _ = quoting()
     bench.tell(book(1_000, "48x300 | 47x300"))
@@ -69,6 +71,7 @@ def told(ms: int, cents: int, shares: int, bid: int, ask: int) -> BookChanged:
     return BookChanged(at(ms), MARKET.id, at(ms), (level,), best_bid=Price(bid * 100), best_ask=Price(ask * 100))
 
 
+@pytest.mark.fault("F04")
 def test_a_lost_change_shows_in_the_venues_own_touch_and_the_book_is_fetched_anew() -> None:
     bench, sent = quoting(astray_after_ms=1_000)
     bench.tell(told(1_000, 46, 10, 48, 51))

@@ -97,6 +97,7 @@ def test_the_venue_may_resize() -> None:
     assert subject.status is Status.DONE
 
 
+@pytest.mark.fault("F33")
 def test_every_interleaving_ends_with_every_fill_counted() -> None:
     """Acceptance, two fills and a cancel that knows of both, in every order, doubted at every step: DONE, five filled, nothing owed."""
     facts: list[Event] = [OrderAccepted(T, 1), fill(2, "a"), fill(3, "b"), cancelled(5)]

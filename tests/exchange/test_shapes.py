@@ -1,30 +1,18 @@
 """The public endpoints that need no book, and the refusals, as the venue spells them."""
 
-from typing import Any, cast
+from random import Random
 
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.exchange.auth import Keys
+from pmm_tui.exchange.matching import Matching
 from pmm_tui.exchange.polymarket import Polymarket
 from pmm_tui.exchange.terms import Ask
 
 AT = Nanos(1_782_753_357 * SECOND)
 
 
-class Empty:
-    """A matching core without markets."""
-
-    def __init__(self) -> None:
-        self.markets: dict[str, Any] = {}
-
-    def market_of(self, _token: str) -> None:
-        return None
-
-    def take(self) -> list[Any]:
-        return []
-
-
 def venue() -> Polymarket:
-    return Polymarket(cast("Any", Empty()), Keys())
+    return Polymarket(Matching(Random(1)), Keys())
 
 
 def test_time_is_a_bare_integer_and_the_version_is_two() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from textual import events
 from textual.pilot import Pilot
@@ -9,7 +10,6 @@ from textual.pilot import Pilot
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.tui.app import PmmApp
 from pmm_tui.tui.state import Scene
-from tests.faces.conftest import console
 from tests.faces.fake_desk import UP, FakeClock, FakeSource
 from tests.faces.pictures import NOW
 
@@ -43,9 +43,10 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(frame: Frame | None, size: tuple[int, int] = COMPACT) -> AsyncIterator[Desk]:
-    """A running console."""
-    app, source, clock = console(frame)
+async def desk(frame: Frame | None, size: tuple[int, int] = COMPACT, **more: Any) -> AsyncIterator[Desk]:
+    """A running console; `more` as its constructor takes it."""
+    source, clock = FakeSource(frame), FakeClock()
+    app = PmmApp(source, clock=clock, wall=lambda: NOW, pull_s=0, **more)
     async with app.run_test(size=size) as pilot:
         app.pull()
         await pilot.pause()

@@ -20,6 +20,7 @@ from pmm_tui.core.snapshot import (
     QuoteRow,
     RiskRow,
     Snapshot,
+    TradeRow,
 )
 from pmm_tui.core.units import DOLLAR, SECOND, SHARE, Cash, Nanos, Price, Size
 
@@ -48,6 +49,11 @@ def ago(seconds: float) -> Nanos:
 def level(cents: float, size: float, ours: float = 0.0) -> LevelRow:
     """One level of the book."""
     return LevelRow(Price(round(cents * 100)), lots(size), lots(ours))
+
+
+def _trade(number: int) -> TradeRow:
+    sold = number % 3 == 1
+    return TradeRow(ago(1.6 * number), Price(5_200 if sold else 5_300), lots(75 * number + 3), Side.SELL if sold else Side.BUY)
 
 
 def market() -> MarketRow:
@@ -102,6 +108,7 @@ def market() -> MarketRow:
         unrealised=usd(1.8),
         payout_yes=None,
         fills=61,
+        trades=tuple(_trade(number) for number in range(1, 9)),
     )
 
 
@@ -172,8 +179,8 @@ def _fill(seconds: float, side: Side, size: float, cents: float, edge: float, **
 def fills() -> tuple[FillRow, ...]:
     """Newest first: bought, sold, a loss, a fill that failed on chain, one as a taker."""
     return (
-        _fill(2, Side.BUY, 25, 51, 0.38),
-        _fill(16, Side.SELL, 25, 53, 0.12),
+        _fill(2, Side.BUY, 25, 51, 0.38, ahead=lots(0), answered_ms=38.0),
+        _fill(16, Side.SELL, 25, 53, 0.12, ahead=lots(1_250), answered_ms=1_204.0),
         _fill(34, Side.BUY, 12.5, 52, -0.09),
         _fill(52, Side.SELL, 25, 53, 0.25, status="CONFIRMED"),
         _fill(81, Side.BUY, 25, 49, 0.4, outcome="Down", status="CONFIRMED"),
@@ -184,14 +191,16 @@ def fills() -> tuple[FillRow, ...]:
 
 def orders() -> tuple[OrderRow, ...]:
     """Resting, partly filled, on its way out, on its way in, and unknown."""
-    row = OrderRow(4_101, BTC, "Up", Side.BUY, Price(5_200), lots(25), Size(0), "OPEN", ago(3.2), "")
+    row = OrderRow(4_101, BTC, "Up", Side.BUY, Price(5_200), lots(25), Size(0), "OPEN", ago(3.2), "", ahead=lots(1_100))
     return (
         row,
-        replace(row, id=4_088, price=Price(5_100), filled=lots(12.5), sent_at=ago(12.1)),
-        replace(row, id=4_102, side=Side.SELL, price=Price(5_300), sent_at=ago(3.2)),
-        replace(row, id=4_090, side=Side.SELL, price=Price(5_400), status="CANCELLING", sent_at=ago(71)),
-        replace(row, id=4_103, outcome="Down", price=Price(4_600), status="UNCERTAIN", sent_at=ago(8), why="timeout after 5 s"),
-        replace(row, id=4_104, price=Price(5_000), status="SENT", sent_at=ago(0.1)),
+        replace(row, id=4_088, price=Price(5_100), filled=lots(12.5), sent_at=ago(12.1), ahead=lots(0)),
+        replace(row, id=4_102, side=Side.SELL, price=Price(5_300), sent_at=ago(3.2), ahead=lots(312.5)),
+        replace(row, id=4_090, side=Side.SELL, price=Price(5_400), status="CANCELLING", sent_at=ago(71), ahead=lots(8_275)),
+        replace(
+            row, id=4_103, outcome="Down", price=Price(4_600), status="UNCERTAIN", sent_at=ago(8), why="timeout after 5 s", ahead=Size(-1)
+        ),
+        replace(row, id=4_104, price=Price(5_000), status="SENT", sent_at=ago(0.1), ahead=Size(-1)),
     )
 
 
@@ -216,32 +225,22 @@ def curve(last: float = 12.4, points: int = 240) -> tuple[tuple[Nanos, Cash], ..
 def risk() -> tuple[RiskRow, ...]:
     """Where the guards and caps stand."""
     return (
-        RiskRow("stale data", "0.1 s", "2 s", False),
-        RiskRow("position cap", "120 sh", "500 sh", False),
-        RiskRow("cluster cap", "$138", "$400", False),
-        RiskRow("balance per order", "$13.25", "$25.60", False),
-        RiskRow("resolution", "12 min", "60 s", False),
-        RiskRow("kill: drawdown", "2.1 %", "25 %", False),
+        RiskRow("data age", "0.1 s", "2 s", False, 0.07),
+        RiskRow("net position", "80 sh", "500 sh", False, 0.16),
+        RiskRow("one market", "27.7 %", "40 %", False, 0.69),
+        RiskRow("all capital", "84.2 %", "100 %", False, 0.842),
+        RiskRow("open orders", "6", "200", False, 0.03),
+        RiskRow("time to the end", "747 s", ">30 s", False),
+        RiskRow("wallet check", "not asked", "2", False),
     )
 
 
 def card() -> DeskCard:
     """A paper desk on live data."""
     return DeskCard(
-        run="run-007-1795258",
-        profile="run-007",
-        mode="PAPER",
-        source="live",
-        started=ago(11_521),
-        speed="",
-        tape_position=0.0,
-        engine_p99_us=84.0,
-        pid=4_711,
-        version="0.1.0",
-        fill_model="queue",
-        account="",
-        busy="",
-    )
+        run="run-007-1795258", profile="run-007", mode="PAPER", source="live", started=ago(11_521), speed="", tape_position=0.0,
+        engine_p99_us=84.0, pid=4_711, version="0.1.0", fill_model="queue", account="", busy="",
+    )  # fmt: skip
 
 
 def snapshot() -> Snapshot:
@@ -318,7 +317,7 @@ def waiting() -> Frame:
 
 def held() -> Frame:
     """Nothing quotes, and the reviewers say why."""
-    rows = tuple(replace(one, holding=one.name == "stale data", now="4.2 s" if one.name == "stale data" else one.now) for one in risk())
+    rows = tuple(replace(one, holding=one.name == "data age", now="4.2 s" if one.name == "data age" else one.now) for one in risk())
     stale = _still("stale", "book age 4.2 s, limit 2 s", replace(market(), health=replace(market().health, age_ms=4_200)))
     feeds = (FeedRow("market", False, ago(4.2), "no data for 4.2 s, reconnecting"), *snapshot().feeds[1:])
     return Frame(card(), replace(snapshot(), markets=(stale, second()), orders=(), risk=rows, feeds=feeds))

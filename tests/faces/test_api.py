@@ -123,9 +123,9 @@ def test_a_request_is_refused_with_the_reason(request_: Request, why: str) -> No
 async def test_a_mailbox_keeps_the_newest_frame_and_every_answer() -> None:
     box = Mailbox()
     for number in range(5):
-        box.put_frame(b"frame %d" % number)
+        box.put_frame(f"frame {number}")
     box.put_ack(Ack("a", True, "done"))
-    assert await box.take() == [b'{"ack":"a","ok":true,"text":"done"}', b"frame 4"]
+    assert await box.take() == ['{"ack":"a","ok":true,"text":"done"}', "frame 4"]
     assert box.dropped == 4
     for _ in range(ACKS_MAX + 1):
         box.put_ack(Ack("a", True, "done"))
@@ -270,7 +270,7 @@ async def test_a_command_under_way_when_the_desk_dies_says_so(path: Path) -> Non
     await until(lambda: api.listening)
     async with face(path) as client:
         asked = asyncio.create_task(client.command("flatten", {}))
-        await until(lambda: api._under_way == 1)
+        await until(lambda: api.under_way == 1)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         ok, text = await asked

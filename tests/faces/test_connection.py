@@ -29,7 +29,7 @@ async def test_the_console_sees_acts_loses_its_desk_and_finds_it_again(tmp_path:
         await until(lambda: client.link().attempts > 0)
         app.pull()
         await pilot.pause()
-        assert "DISCONNECTED" in grid(app)
+        assert "NO DESK YET" in grid(app)
         async with serving(board, path):
             await until(lambda: client.latest() is not None)
             app.pull()
@@ -63,7 +63,7 @@ async def test_the_program_leaves_cleanly_and_the_desk_stays(tmp_path: Path, how
     board = FakeBoard(pictures.quoting())
     async with serving(board, path, hz=20) as api:
         screen, code = await _run_console(path, api, how)
-    assert code == 0 and b"Traceback" not in screen
+    assert code == (how is not None) and b"Traceback" not in screen
     assert b"\x1b[?1049h" in screen and b"\x1b[?1049l" in screen, "the terminal is given back"
     assert board.taken == [], "a desk that runs elsewhere is not touched"
 
@@ -71,7 +71,8 @@ async def test_the_program_leaves_cleanly_and_the_desk_stays(tmp_path: Path, how
 async def _run_console(path: Path, api: Api, how: signal.Signals | None) -> tuple[bytes, int]:
     """The program on a pseudo-terminal until it has shown its desk and left: what it wrote, and its exit code."""
     ours, theirs = pty.openpty()
-    program = f"import sys; from pathlib import Path; from pmm_tui.tui.app import run; sys.exit(run([Path({str(path)!r})], keep=True))"
+    what = f"open_console([Path({str(path)!r})], Wish())"
+    program = f"import sys; from pathlib import Path; from pmm_tui.tui.start import Wish, open_console; sys.exit({what})"
     terminal = {"TERM": "xterm-256color", "COLUMNS": "160", "LINES": "48"}
     child = subprocess.Popen(
         [sys.executable, "-c", program], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=os.environ | terminal

@@ -10,9 +10,12 @@ from pmm_tui.api.protocol import Args
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.tui.actions import ACTIONS
 from pmm_tui.tui.app import PmmApp
+from pmm_tui.tui.dialogs.arming import Arming, Typed
 from pmm_tui.tui.dialogs.question import Dialog, Help, TypePhrase
-from pmm_tui.tui.keys import KEYS, Arming, Typed, applies, label
+from pmm_tui.tui.keys import FORBIDDEN, KEYS, applies, label
+from pmm_tui.tui.looks import LOOKS
 from pmm_tui.tui.rows import foot
+from pmm_tui.tui.widgets.pane import Pane
 from tests.faces import pictures
 from tests.faces.conftest import grid
 from tests.faces.driver import COMPACT, desk, scene
@@ -22,15 +25,28 @@ from tests.faces.test_rows import text
 
 
 def test_every_key_is_unique_has_an_action_and_stands_in_the_help() -> None:
-    names = [name for key in KEYS for name in key.keys]
-    assert len(names) == len(set(names))
-    assert {key.id for key in KEYS} == set(ACTIONS)
+    ids, names = [key.id for key in KEYS], [name for key in KEYS for name in key.keys]
+    assert len(names) == len(set(names)) and len(ids) == len(set(ids)), "nothing is bound twice"
+    assert not set(ACTIONS) & set(LOOKS) and set(ids) == set(ACTIONS) | set(LOOKS)
     told = text(foot.help_rows())
     for key in KEYS:
-        assert key.show in told and (key.help in told)
-    assert {binding.key for binding in PmmApp.BINDINGS if not isinstance(binding, tuple)} == {",".join(key.keys) for key in KEYS}
+        assert key.show in told and key.help in told, key.id
     assert all(len(line) <= 74 for line in told.splitlines()), "the help is whole on 80 columns"
-    assert not {"ctrl+a", "ctrl+b", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+h", "ctrl+s", "ctrl+z"} & set(names)
+    assert not FORBIDDEN & set(names)
+
+
+def test_what_does_nothing_on_a_screen_is_not_in_its_help() -> None:
+    assert "book of YES" in text(foot.help_rows(KEYS, 2)) and "book of YES" not in text(foot.help_rows(KEYS, 1))
+    everywhere = set(text(foot.help_rows(KEYS)).splitlines())
+    assert everywhere == {line for screen in range(1, 9) for line in text(foot.help_rows(KEYS, screen)).splitlines()}
+
+
+async def test_the_console_is_bound_by_the_table_and_by_nothing_else() -> None:
+    async with desk(pictures.quoting()) as one:
+        bound = {key: {binding.action for binding in bindings} for key, bindings in one.app._bindings.key_to_bindings.items()}
+        ours = {name: f"do('{key.id}')" for key in KEYS for name in key.keys}
+        assert bound.keys() - ours.keys() == {"ctrl+c"}, "the library's own, which copies or hints"
+        assert all(action in bound[name] for name, action in ours.items())
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
@@ -112,15 +128,15 @@ async def test_while_a_phrase_is_typed_k_is_a_letter_and_ctrl_k_kills() -> None:
 
 async def test_speed_goes_up_down_and_round_on_a_tape_only() -> None:
     async with desk(pictures.quoting()) as one:
-        await one.press("plus")
+        await one.press("greater_than_sign")
         assert one.source.asked == [] and "only a tape" in one.said
         one.source.frame = pictures.tape()
         one.app.pull()
-        await one.press("plus", "minus", "s")
+        await one.press("greater_than_sign", "less_than_sign", "s")
         assert [args["speed"] for _, args in one.source.asked] == ["max", "1", "max"]
         one.source.frame = replace(pictures.tape(), card=replace(pictures.tape().card, speed="max"))
         one.app.pull()
-        await one.press("plus", "s")
+        await one.press("greater_than_sign", "s")
         assert [args["speed"] for _, args in one.source.asked[3:]] == ["max", "1"]
 
 
@@ -130,22 +146,35 @@ async def test_ctrl_c_never_quits() -> None:
         assert one.app.is_running and "does neither" in one.said
 
 
-async def test_panes_turn_and_return() -> None:
+async def test_panes_are_chosen_zoomed_and_left() -> None:
     async with desk(pictures.quoting()) as one:
-        await one.press("tab")
-        assert one.app.scene.pane == 2 and "Our orders" not in grid(one.app)
-        await one.press("shift+tab", "shift+tab")
-        assert one.app.scene.pane == 7 and "Events" in grid(one.app)
-        await one.press("tab")
-        assert one.app.scene.pane == 1
-        await one.press("4", "escape")
+        await one.press("tab", "tab")
+        chosen = [pane.id for pane in one.app.query(Pane) if pane.chosen]
+        assert chosen == ["ladder"] and one.app.scene.pane == 1
+        await one.press("z")
+        assert "Our orders" not in grid(one.app) and "mid 52.50" in grid(one.app)
+        await one.press("z", "shift+tab", "shift+tab")
+        assert [pane.id for pane in one.app.query(Pane) if pane.chosen] == ["fills"], "the last one that has room here"
+        await one.press("escape")
+        assert not [pane for pane in one.app.query(Pane) if pane.chosen]
+
+
+async def test_screens_are_shown_by_number_turned_and_left() -> None:
+    async with desk(pictures.quoting()) as one:
+        for key, number in (("3", 3), ("tab", 4), ("l", 6), ("tab", 8), ("tab", 1), ("enter", 2)):
+            await one.press(key)
+            assert one.app.scene.pane == number, key
+        assert "Our orders" not in grid(one.app)
+        await one.press("escape")
         assert one.app.scene.pane == 1 and "Our orders" in grid(one.app)
 
 
-async def test_help_closes_by_any_key() -> None:
+async def test_help_scrolls_where_it_must_and_closes_by_any_other_key() -> None:
     async with desk(pictures.quoting()) as one:
         await one.press("question_mark")
-        assert isinstance(one.app.screen, Help)
+        assert isinstance(one.app.screen, Help) and "more below" in grid(one.app) and "ctrl+q" not in grid(one.app)
+        await one.press("end")
+        assert "asks what a LIVE desk shall do" in grid(one.app)
         await one.press("x")
         assert not isinstance(one.app.screen, Help) and one.source.asked == []
 
@@ -154,7 +183,7 @@ async def test_a_desk_that_is_lost_or_was_never_there_answers_keys_without_a_cra
     async with desk(None) as one:
         one.source.now_link = NEVER
         one.source.answers = dict.fromkeys(("kill", "pause", "stop", "reload"), (False, "NOT SENT: no connection to the desk"))
-        for key in (name for row in KEYS for name in row.keys if row.id not in ("quit",)):
+        for key in (name for row in KEYS for name in row.keys if row.id not in ("app.detach", "view.freeze")):
             await one.press(key, apart=1.0)
             if isinstance(one.app.screen, Dialog):
                 await one.press("escape")

@@ -98,7 +98,9 @@ async def test_flattening_much_real_money_is_typed_with_its_amount() -> None:
     frame = replace(pictures.live(), snapshot=replace(pictures.snapshot(), markets=(big,)))
     async with desk(frame) as one:
         await one.press("f")
-        assert isinstance(one.app.screen, TypePhrase) and "FLATTEN 500" in grid(one.app)
+        assert isinstance(one.app.screen, Confirm) and "asks for the amount" in grid(one.app)
+        await one.press("y", apart=1.0)
+        assert isinstance(one.app.screen, TypePhrase) and "FLATTEN 500" in grid(one.app) and one.source.asked == []
         one.clock.now += 1
         await one.type("FLATTEN 500")
         await one.press("enter")
@@ -144,9 +146,10 @@ async def test_reload_shows_the_diff_before_it_applies() -> None:
         one.source.answers["reload"] = (False, "run-007.yaml line 3: gamma: found x, allowed a number")
         await one.press("r")
         assert "line 3" in one.said and one.app.scene.message[0] == "alarm"
-        one.source.answers["reload"] = (True, "default_half_spread_bps 50 -> 40\nmarkets: needs a restart")
+        one.source.answers["reload"] = (True, "default_half_spread_bps: 50 -> 40\nmarkets: a -> b (needs a restart)")
         await one.press("r")
-        assert "default_half_spread_bps 50 -> 40" in grid(one.app) and "needs a restart" in grid(one.app)
+        shown = grid(one.app)
+        assert "default_half_spread_bps: 50 -> 40" in shown and "WIDER" in shown and "needs a restart" in shown
         await one.press("y", apart=1.0)
         assert [args for _, args in one.source.asked] == [{"apply": False}] * 3 + [{"apply": True}]
 
@@ -175,7 +178,7 @@ async def test_live_stop_and_live_profile_are_typed() -> None:
         one.clock.now += 1
         await one.type("STOP LIVE")
         await one.press("enter")
-        one.source.answers["reload"] = (True, "max_position_size 500 -> 900")
+        one.source.answers["reload"] = (True, "max_position_size: 500 -> 900")
         await one.press("r")
         assert isinstance(one.app.screen, TypePhrase)
         one.clock.now += 1

@@ -14,16 +14,17 @@ from pmm_tui.core.market import Side
 from pmm_tui.core.snapshot import Frame, QuoteRow
 from pmm_tui.core.units import ONE, Cash, Price, Size
 from pmm_tui.tui.palette import STYLES, style
-from pmm_tui.tui.rows import book, chart, desk, foot, lines, top
+from pmm_tui.tui.rows import book, chart, desk, duo, fills, foot, ladder, lines, log, market, orders, risk, top
 from pmm_tui.tui.rows.lines import Builder, Panel, Row
 from pmm_tui.tui.state import Scene, desk_verdict, exit_of, quoting_verdict, safe_verdict, worst_case
-from tests.faces import pictures
+from tests.faces import pictures, scenes
 from tests.faces.fake_desk import ENDED, LOST, NEVER, UP
 from tests.faces.pictures import NOW, level, lots, usd
 
 BUILDERS: tuple[Builder, ...] = (
     top.banner, top.strip, top.safe, top.money, top.quotes, top.summary, book.markets, book.ladder, desk.orders, desk.fills,
-    desk.position, desk.guards, desk.held, desk.log, desk.kill, chart.equity, foot.footer, foot.small,
+    desk.position, desk.guards, desk.held, desk.log, desk.kill, chart.equity, chart.mid, chart.inventory, duo.duo, foot.footer, foot.small,
+    market.market, orders.orders, fills.fills, risk.risk, log.log,
 )  # fmt: skip
 PICTURES: tuple[Callable[[], Frame | None], ...] = (
     lambda: None, pictures.waiting, pictures.quoting, pictures.three, pictures.tape, pictures.live, pictures.held, pictures.paused,
@@ -41,28 +42,38 @@ def text(rows: list[Row] | Panel) -> str:
     return "\n".join("".join(part for part, _ in row) for row in (rows.rows if isinstance(rows, Panel) else rows))
 
 
-@pytest.mark.parametrize("make", PICTURES)
-@pytest.mark.parametrize("width", [1, 3, 12, 20, 35, 47, 76, 156])
-def test_every_pane_is_built_and_framed_exactly_at_every_size_with_known_styles(make: Callable[[], Frame | None], width: int) -> None:
-    for link in (UP, LOST, NEVER):
+def _every_scene() -> list[Scene]:
+    """Every picture, alone; some lost; and pairs of them."""
+    alone = [scene(make(), NEVER if make() is None else UP) for make in PICTURES]
+    one = scenes.scene(pictures.three())
+    other = scenes.scene(scenes.production(), LOST)
+    pairs = [replace(one, beside=other), replace(other, beside=one, no_side=True), replace(one, beside=scene(None, NEVER))]
+    return [*alone, scene(pictures.quoting(), LOST), *pairs, replace(scene(pictures.hostile()), beside=scene(pictures.hostile()))]
+
+
+@pytest.mark.parametrize("width", [1, 3, 12, 20, 47, 76, 112, 156])
+def test_every_pane_is_built_and_framed_exactly_at_every_size_with_known_styles(width: int) -> None:
+    seen: set[str] = set()
+    for one in _every_scene():
         for builder in BUILDERS:
-            for height in (1, 2, 5, 20):
-                panel = builder(scene(make(), link), width, height)
+            for height in (1, 5, 20) if width < 112 else (20, 33):
+                panel = builder(one, width, height)
                 for made in (lines.block(panel.rows, width, height), lines.ruled(panel, width, height, True)):
-                    assert len(made) in (height, height + 1 if height == 1 else height)
-                    for row in made:
-                        assert lines.length(row) == width, builder
-                        for _, names in row:
-                            assert all(name in STYLES for name in names.split()), names
-                            style(names)
+                    assert len(made) == max(height, 1)
+                    assert {lines.length(row) for row in made} == {width}, builder
+                    seen.update(names for row in made for _, names in row)
                 if width >= 5 and height >= 2:
                     assert {lines.length(row) for row in lines.boxed(panel, width, height, False)} == {width}
+    for names in seen:
+        assert all(name in STYLES for name in names.split()), names
+        style(names)
 
 
 @pytest.mark.parametrize(
     ("make", "link", "word", "style_"),
     [
-        (lambda: None, NEVER, "DISCONNECTED", "lost"),
+        (lambda: None, NEVER, "NO DESK YET", "lost"),
+        (lambda: None, Link(False, math.inf), "CONNECTING", "waiting"),
         (lambda: None, Link(True, math.inf), "WAITING FOR THE DESK", "waiting"),
         (pictures.quoting, LOST, "DISCONNECTED", "lost"),
         (pictures.tape, ENDED, "DESK ENDED", "waiting"),
@@ -152,16 +163,18 @@ def test_the_ladder_shows_our_orders_our_wishes_and_what_is_held() -> None:
         QuoteRow(Side.BUY, Price(5_100), lots(25), 1, ""),
         QuoteRow(Side.BUY, Price(4_900), lots(40), 2, "cluster cap"),
     )
-    made = book.rungs(bids, quotes, True)
-    assert [(rung.price, rung.size, rung.ours, rung.wish, rung.held) for rung in made] == [
-        (5_200, lots(5_200), lots(25), lots(25), False),
-        (5_100, 0, 0, lots(25), False),
-        (5_000, lots(100), 0, 0, False),
-        (4_900, 0, 0, lots(40), True),
+    mine = replace(row, bids=bids, quotes=quotes)
+    made = ladder.rungs(bids, ladder.owns(mine, pictures.orders(), True), {}, True)
+    assert [(rung.price, rung.size, rung.left.ours, rung.left.ahead, rung.left.wish, rung.left.held) for rung in made] == [
+        (5_200, lots(5_200), lots(25), lots(1_100), lots(25), False),
+        (5_100, 0, 0, -1, lots(25), False),
+        (5_000, lots(100), 0, -1, 0, False),
+        (4_900, 0, 0, -1, lots(40), True),
     ]
-    frame = replace(pictures.quoting(), snapshot=replace(pictures.snapshot(), markets=(replace(row, bids=bids, quotes=quotes),)))
+    assert all(rung.right == ladder.NOTHING for rung in made)
+    frame = replace(pictures.quoting(), snapshot=replace(pictures.snapshot(), markets=(mine,)))
     shown = text(book.ladder(scene(frame), 59, 20))
-    assert "▸25" in shown and "+25" in shown and "x40" in shown and "25◂" in shown
+    assert "1.1k      ▸25" in shown and "+25" in shown and "x40" in shown and "25◂" in shown
     assert "mid 52.50  micro 52.45  spread 1t  imb -0.10" in shown
 
 
@@ -210,7 +223,7 @@ def test_fills_carry_their_edge_and_a_failed_one_has_none() -> None:
 
 def test_guards_that_hold_come_first_and_a_lost_feed_says_why() -> None:
     shown = text(desk.guards(scene(pictures.held()), 50, 12))
-    assert shown.startswith("! stale data") and "✖ market  down 4.2s no data for" in shown
+    assert shown.startswith("! data age") and "✖ market  down 4.2s no data for" in shown
     assert desk.guards(scene(pictures.held()), 50, 12).note == "1 holding"
 
 
@@ -277,8 +290,8 @@ def test_no_extreme_is_lost_between_the_points_and_the_dots(points: list[tuple[i
 def test_the_chart_names_its_levels_and_the_kill_line() -> None:
     shown = text(chart.equity(scene(pictures.quoting()), 76, 9))
     assert "+$12.40 ┤" in shown and "$0.00 ┤" in shown and "kill -$130.85" in shown and "11:02" in shown and "14:02" in shown
-    start = chart.drawdowns([(0, usd(500)), (1, usd(520)), (2, usd(490))], replace(pictures.money(), reference="start"))
-    peak = chart.drawdowns([(0, usd(500)), (1, usd(520)), (2, usd(490))], pictures.money())
+    start = chart.drawdowns([(0, usd(500)), (1, usd(520)), (2, usd(490))], usd(500))
+    peak = chart.drawdowns([(0, usd(500)), (1, usd(520)), (2, usd(490))], None)
     assert [value for _, value in start] == [0, 0, usd(-10)] and [value for _, value in peak] == [0, 0, usd(-30)]
 
 
@@ -307,4 +320,46 @@ def test_a_title_from_outside_never_breaks_the_frame(title: str, width: int, hea
 
 def test_sizes_are_sums_of_integers_not_floats() -> None:
     quotes = tuple(QuoteRow(Side.SELL, Price(5_300), Size(333_333), number, "") for number in range(3))
-    assert book.rungs((), quotes, False)[0].wish == 999_999
+    row = replace(pictures.market(), quotes=quotes, asks=())
+    assert ladder.rungs((), {}, ladder.owns(row, (), False), False)[0].right.wish == 999_999
+
+
+def test_a_held_wish_beside_one_that_is_not_is_not_called_held() -> None:
+    quotes = tuple(QuoteRow(Side.BUY, Price(5_300), lots(1), number, why) for number, why in enumerate(("cap", "", "cap")))
+    row = replace(pictures.market(), quotes=quotes, bids=())
+    assert ladder.owns(row, (), True)[Price(5_300)] == ladder.Own(wish=lots(3))
+
+
+def test_the_other_outcome_mirrors_the_ladder_and_twice_is_the_same() -> None:
+    row = pictures.market()
+    no = ladder.as_no(row)
+    assert (no.bids[0].price, no.asks[0].price, no.outcomes, no.yes) == (4_700, 4_800, ("Down", "Up"), row.no)
+    assert no.bids[0].ours == row.asks[0].ours and no.mid == pytest.approx(1 - row.mid)
+    back = ladder.as_no(no)
+    assert (back.bids, back.asks, back.quotes, back.trades) == (row.bids, row.asks, row.quotes, row.trades)
+    shown = text(book.ladder(replace(scene(pictures.quoting()), no_side=True), 59, 20))
+    assert "mid 47.50" in shown and "312       ▸25" in shown, "our ask for Up at 53, and what is ahead of it, is a bid for Down at 47"
+
+
+def test_an_order_for_the_other_outcome_lends_its_queue_to_the_price_it_stands_at() -> None:
+    frame = scenes.production()
+    row = frame.snapshot.markets[0]
+    assert ladder.owns(row, frame.snapshot.orders, False)[Price(5_400)].ahead == lots(640)
+
+
+def test_paper_is_on_the_left_edge_and_production_on_the_right_whatever_the_target() -> None:
+    both = scenes.modes(pictures.three(), scenes.production())
+    turned = replace(both["live"], beside=both["paper"])
+    for one in (both["both"], turned):
+        rows = text(book.ladder(one, 84, 20)).splitlines()
+        assert rows[0].startswith(" PAPER ") and rows[0].endswith(" LIVE ")
+        ask = next(row for row in rows if "54.0" in row)
+        assert ask.startswith("8.3k/8.3k") and ask.endswith("640/8.3k") and "▸25" in ask and "10◂" in ask
+    lost = replace(both["both"], beside=replace(both["live"], link=LOST))
+    assert text(book.ladder(lost, 84, 20)).splitlines()[0].endswith(" LIVE LOST ")
+
+
+def test_the_ladder_keeps_to_the_depth_that_was_chosen() -> None:
+    one = replace(scene(pictures.quoting()), depth=2)
+    shown = text(book.ladder(one, 59, 24))
+    assert "51.0" in shown and "50.0" not in shown and "54.0" in shown and "55.0" not in shown

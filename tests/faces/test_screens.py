@@ -9,10 +9,12 @@ from rich.cells import cell_len
 
 from pmm_tui.api.protocol import Link
 from pmm_tui.core.snapshot import Frame
+from pmm_tui.tui.app import PmmApp
 from pmm_tui.tui.widgets.pane import Pane
-from tests.faces import pictures
-from tests.faces.conftest import Screen, console, grid
-from tests.faces.fake_desk import ENDED, LOST, NEVER, UP
+from tests.faces import pictures, scenes
+from tests.faces.conftest import GRIDS, Screen, console, grid
+from tests.faces.fake_desk import ENDED, LOST, NEVER, UP, FakeClock, FakeSource
+from tests.faces.pictures import NOW
 
 WIDE, MIDDLE, COMPACT, SMALL = (160, 48), (120, 36), (80, 24), (60, 12)
 
@@ -37,35 +39,20 @@ FACES: dict[str, tuple[Callable[[], Frame | None], Link]] = {
 }
 
 
-@pytest.mark.parametrize("face", FACES)
-@pytest.mark.parametrize("size", [WIDE, COMPACT], ids=["160x48", "80x24"])
-def test_dashboard(screen: Screen, face: str, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("face", ["quoting", "live", "killed"])
+def test_dashboard_in_colour(screen: Screen, face: str) -> None:
     make, link = FACES[face]
-    screen(make(), size, link)
+    screen(make(), WIDE, link)
 
 
-@pytest.mark.parametrize("face", ["three", "tape"])
-def test_middle(screen: Screen, face: str) -> None:
-    screen({"three": pictures.three, "tape": pictures.tape}[face](), MIDDLE)
-
-
-@pytest.mark.parametrize("face", ["quoting", "killed", "live", "never"])
-def test_too_small(screen: Screen, face: str) -> None:
+@pytest.mark.parametrize("face", ["held", "disconnected"])
+def test_compact_in_colour(screen: Screen, face: str) -> None:
     make, link = FACES[face]
-    screen(make(), SMALL, link)
-
-
-def test_resolved(screen: Screen) -> None:
-    screen(pictures.resolved(), COMPACT)
+    screen(make(), COMPACT, link)
 
 
 def test_hostile(screen: Screen) -> None:
     screen(pictures.hostile(), WIDE)
-
-
-@pytest.mark.parametrize("number", range(2, 8))
-def test_pane(screen: Screen, number: int) -> None:
-    screen(pictures.three(), COMPACT, keys=(str(number),))
 
 
 def test_help(screen: Screen) -> None:
@@ -79,6 +66,73 @@ def test_flatten_dialog(screen: Screen) -> None:
 def test_reset_dialog_live(screen: Screen) -> None:
     frame = pictures.killed()
     screen(type(frame)(pictures.live().card, frame.snapshot), COMPACT, keys=("R",))
+
+
+def _stored(request: pytest.FixtureRequest, name: str, text: str) -> None:
+    """Compare a screen with its stored grid; --snapshot-update writes it."""
+    path = GRIDS / f"{name}.txt"
+    if request.config.option.update_snapshots:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text(), f"the grid differs from {path.name}"
+
+
+@pytest.mark.parametrize("size", [WIDE, MIDDLE, COMPACT, SMALL], ids=["160x48", "120x36", "80x24", "60x12"])
+async def test_dashboard(request: pytest.FixtureRequest, size: tuple[int, int]) -> None:
+    faces = FACES | {"three": (pictures.three, UP), "tape": (pictures.tape, UP), "resolved": (pictures.resolved, UP)}
+    app, source, _ = console(None)
+    async with app.run_test(size=size) as pilot:
+        for face, (make, link) in faces.items():
+            source.frame, source.now_link = make(), link
+            app.pull()
+            await pilot.pause()
+            _stored(request, f"dashboard/{size[0]}x{size[1]}-{face}", grid(app))
+
+
+def _killed_production() -> Frame:
+    frame, killed = scenes.production(), pictures.killed().snapshot
+    rows = tuple(replace(row, state="killed", why="kill switch") for row in frame.snapshot.markets)
+    changed = replace(frame.snapshot, phase="killed", why=killed.why, kill=killed.kill, markets=rows, orders=())
+    return replace(frame, snapshot=changed)
+
+
+BESIDE: dict[str, tuple[Callable[[], Frame | None], Link]] = {
+    "quoting": (scenes.production, UP),
+    "killed": (_killed_production, UP),
+    "lost": (scenes.production, LOST),
+    "restarting": (lambda: scenes.venue("restarting"), UP),
+    "none": (nothing, NEVER),
+}
+"""What stands beside a paper desk that is well."""
+
+
+@pytest.mark.parametrize("size", [WIDE, MIDDLE, COMPACT, SMALL], ids=["160x48", "120x36", "80x24", "60x12"])
+async def test_two_desks(request: pytest.FixtureRequest, size: tuple[int, int]) -> None:
+    paper, live = FakeSource(pictures.three()), FakeSource(None)
+    app = PmmApp(paper, live, clock=FakeClock(), wall=lambda: NOW, pull_s=0)
+    async with app.run_test(size=size) as pilot:
+        for face, (make, link) in BESIDE.items():
+            live.frame, live.now_link = make(), link
+            app.pull()
+            await pilot.pause()
+            _stored(request, f"dashboard/{size[0]}x{size[1]}-both-{face}", grid(app))
+
+
+async def test_modes_of_the_console_itself(request: pytest.FixtureRequest) -> None:
+    source = FakeSource(pictures.three())
+    app = PmmApp(source, clock=FakeClock(), wall=lambda: NOW, pull_s=0, read_only=True)
+    async with app.run_test(size=COMPACT) as pilot:
+        app.pull()
+        await pilot.press("w")
+        await pilot.pause()
+        _stored(request, "dashboard/80x24-frozen-read-only", grid(app))
+        source.frame = pictures.killed()
+        app.pull()
+        await pilot.pause()
+        assert "KILLED" not in grid(app), "a frozen display shows what it showed"
+        await pilot.press("w")
+        await pilot.pause()
+        assert "KILLED" in grid(app)
 
 
 EVERY: dict[str, Callable[[], Frame | None]] = {

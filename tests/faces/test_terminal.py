@@ -14,12 +14,13 @@ import termios
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyte
 import pytest
 
-from tests.runtime.scene import PATIENCE_S, ROOT, Home
+from tests.runtime.scene import PATIENCE_S, ROOT, Home, waited
 
 START = ("-m", "pmm_tui", "--profile", "demo", "--speed", "100")
 HAS_TMUX = shutil.which("tmux") is not None
@@ -43,6 +44,19 @@ def desks(home: Home) -> list[int]:
         except OSError:
             continue  # it ended while we looked
         if b"desk" in words and any(str(home.folder).encode() in word for word in words):
+            found.append(int(entry.name))
+    return found
+
+
+def consoles(home: Home) -> list[int]:
+    """The process ids of the consoles that keep their records in this home."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+        except OSError:
+            continue  # it ended while we looked
+        if b"--keep" in words and words[0].endswith(b"python") and any(str(home.folder).encode() in word for word in words):
             found.append(int(entry.name))
     return found
 
@@ -74,10 +88,10 @@ class Screen:
 class Tmux(Screen):
     """A window of a tmux server of its own."""
 
-    def __init__(self, home: Home, width: int, height: int, *words: str) -> None:
+    def __init__(self, home: Home, width: int, height: int, *words: str, start: tuple[str, ...] = START) -> None:
         self._server = f"pmm-{uuid.uuid4().hex[:8]}"
         env = [f"-e{name}={value}" for name, value in home.env.items()]
-        command = " ".join(f"'{word}'" for word in (sys.executable, *START, "--logs", str(home.logs), *words))
+        command = " ".join(f"'{word}'" for word in (sys.executable, *start, "--logs", str(home.logs), *words))
         self.do("new-session", "-d", "-s", "t", "-x", str(width), "-y", str(height), "-c", str(ROOT), *env, f"{command}; echo LEFT $?; cat")
 
     def do(self, *words: str) -> str:
@@ -109,8 +123,8 @@ def tmux(home: Home) -> Iterator[Callable[..., Tmux]]:
         pytest.skip("tmux is not installed")
     opened: list[Tmux] = []
 
-    def start(*words: str, width: int = 160, height: int = 48) -> Tmux:
-        opened.append(Tmux(home, width, height, *words))
+    def start(*words: str, width: int = 160, height: int = 48, start: tuple[str, ...] = START) -> Tmux:
+        opened.append(Tmux(home, width, height, *words, start=start))
         return opened[-1]
 
     yield start
@@ -133,6 +147,8 @@ def test_in_tmux_the_demo_quotes_pauses_resizes_kills_and_leaves_nothing_behind(
     screen.press("?")
     assert "stop quoting, cancel all, verify, latch" in screen.wait("any key closes")
     screen.press("Escape")
+    screen.wait(lambda text: "any key closes" not in text)
+    assert screen.do("display", "-p", "-t", "t", "#{pane_title}").strip() == "PMM PAPER"
     screen.size(80, 24)
     narrow = screen.wait(lambda text: "Safe?" not in text and "[PAPER]" in text)
     assert max(map(len, narrow.splitlines())) <= 80
@@ -143,12 +159,10 @@ def test_in_tmux_the_demo_quotes_pauses_resizes_kills_and_leaves_nothing_behind(
     killed = screen.wait("KILL SWITCH TRIPPED")
     assert "KILLED" in killed
     screen.wait("holds no open order")
+    assert "!! PMM PAPER" in screen.do("display", "-p", "-t", "t", "#{pane_title}")
     screen.press("q")
     screen.wait("LEFT 0")
-    deadline = time.monotonic() + PATIENCE_S
-    while desks(home):
-        assert time.monotonic() < deadline, "the desk that the console started is still there"
-        time.sleep(0.05)
+    waited(lambda: not desks(home))
     (run,) = home.logs.iterdir()
     proof = home.call("replay", run)
     assert proof.returncode == 0 and "proven" in proof.stdout, proof
@@ -158,30 +172,55 @@ def test_a_window_that_is_killed_leaves_the_desk_unharmed(home: Home, tmux: Call
     screen = tmux("--keep")
     screen.wait("QUOTING 1 of")
     (pid,) = desks(home)
+    screen.press("C-o")
+    screen.wait("Runs and profiles")
+    (console,) = consoles(home)
     screen.close()
+    waited(lambda: not Path(f"/proc/{console}").exists())
     socket = next((home.folder / "run").rglob("*.sock"))
     again = home.call("attach", socket)
     assert again.returncode == 2 and "terminal" in again.stderr, "without a terminal it says so"
+    looker = Pty(home, 100, 30, "-m", "pmm_tui", "attach", "--read-only", str(socket))
+    with looker.open():
+        looker.wait(lambda text: "QUOTING 1 of" in text and "READ-ONLY" in text)
+        for key in "KX fQRm":
+            looker.press(key)
+        looker.press("3")
+        assert "KILL" not in looker.wait("Orders") and "QUOTING" in looker.text(), "none of those keys is there"
+        looker.press("q")
+        assert looker.left() == 0
     assert desks(home) == [pid]
     os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE_S
-    while desks(home):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    waited(lambda: not desks(home))
     (run,) = home.logs.iterdir()
+    assert "proven" in home.call("replay", run).stdout
+
+
+def test_leaving_a_rehearsal_asks_and_can_stop_it(home: Home, tmux: Callable[..., Tmux]) -> None:
+    screen = tmux("--keep", start=("-m", "pmm_tui", "--profile", "demo"))
+    screen.wait(lambda text: text.count("QUOTING 1 of") >= 2 and "LIVE REHEARSAL" in text)
+    assert len(desks(home)) == 2
+    screen.press("q")
+    assert "cancel all and stop" in screen.wait("what shall REHEARSAL do?")
+    while "what shall" in screen.text():  # deaf for half a second
+        screen.press("c")
+        time.sleep(0.1)
+    screen.wait("LEFT 0")
+    waited(lambda: len(desks(home)) == 1)  # paper goes on, as --keep says; production has ended
+    (run,) = home.logs.glob("local-prod-*")
     assert "proven" in home.call("replay", run).stdout
 
 
 class Pty(Screen):
     """A pseudo-terminal with an emulator that keeps its screen."""
 
-    def __init__(self, home: Home, width: int, height: int) -> None:
+    def __init__(self, home: Home, width: int, height: int, *words: str) -> None:
         self._screen = pyte.Screen(width, height)
         self._stream = pyte.ByteStream(self._screen)
         self.ours, theirs = pty.openpty()
         fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self.child = subprocess.Popen(
-            [sys.executable, *START, "--logs", str(home.logs)],
+            [sys.executable, *(words or (*START, "--logs", str(home.logs)))],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -190,6 +229,16 @@ class Pty(Screen):
             env=a_terminals_own() | home.env | {"TERM": "xterm-256color"},
         )
         os.close(theirs)
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Nothing of it outlives the block."""
+        try:
+            yield
+        finally:
+            self.child.kill()
+            self.child.wait()
+            os.close(self.ours)
 
     def text(self) -> str:
         """The screen now: everything that was written so far, drawn."""
@@ -204,20 +253,55 @@ class Pty(Screen):
         """Press a key."""
         os.write(self.ours, key.encode())
 
+    def left(self) -> int:
+        """The exit code, once it has left."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.child.poll() is None:
+            assert time.monotonic() < deadline, "it does not leave"
+            self.text()
+        return self.child.returncode
 
-def test_on_a_pty_the_demo_shows_the_kill_proven_and_gives_the_terminal_back(home: Home) -> None:
+
+def test_on_a_pty_a_remapped_key_kills_and_the_terminal_is_given_back(home: Home) -> None:
+    settings = home.folder / "config" / "pmm-tui" / "tui.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('fps = 4\nsymbols = "ascii"\n\n[keymap]\nkill = "!"\n')
     screen = Pty(home, 160, 48)
-    try:
-        screen.wait("QUOTING 1 of")
-        screen.press("K")
+    with screen.open():
+        assert " !  KILL" in screen.wait("QUOTING 1 of")
+        screen.press("!")
         screen.wait("holds no open order")
         screen.press("q")
-        deadline = time.monotonic() + PATIENCE_S
-        while screen.child.poll() is None:
-            assert time.monotonic() < deadline
-            screen.text()
-        assert screen.child.returncode == 0
+        assert screen.left() == 0
+
+
+def test_settings_that_are_wrong_stop_the_console_before_it_starts_and_say_where(home: Home) -> None:
+    settings = home.folder / "config" / "pmm-tui" / "tui.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("fps = 3\n")
+    assert home.call("locate").stdout == f"{settings}\n"
+    screen = Pty(home, 100, 30)
+    with screen.open():
+        screen.wait("line 1: fps: found 3; allowed: 1, 2, 4, 10")
+        assert screen.left() == 2
+    assert desks(home) == [], "no desk was started for it"
+
+
+def test_a_terminal_that_reads_nothing_and_then_hangs_up_ends_the_console_and_no_desk(home: Home) -> None:
+    screen = Pty(home, 160, 48)
+    screen.wait("QUOTING 1 of")
+    (pid,) = desks(home)
+    unread = [-1, -2]
+    while len(set(unread[-5:])) > 1:  # until nothing more fits
+        size = struct.pack("HHHH", 48, 160 - len(unread) % 2, 0, 0)
+        fcntl.ioctl(screen.ours, termios.TIOCSWINSZ, size)
+        screen.child.send_signal(signal.SIGWINCH)
+        time.sleep(0.1)
+        unread.append(struct.unpack("i", fcntl.ioctl(screen.ours, termios.FIONREAD, b"0000"))[0])
+    os.close(screen.ours)
+    try:
+        waited(lambda: screen.child.poll() is not None)
     finally:
         screen.child.kill()
         screen.child.wait()
-        os.close(screen.ours)
+    assert desks(home) == [pid]

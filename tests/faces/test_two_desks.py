@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from pmm_tui.api.protocol import Args
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.tui.app import PmmApp
+from pmm_tui.tui.dialogs.question import Dialog
 from tests.faces import pictures
 from tests.faces.conftest import grid
 from tests.faces.fake_desk import LOST, FakeClock, FakeSource
@@ -144,6 +145,9 @@ async def test_quitting_stops_what_is_no_real_money(live: Frame, stopped: bool) 
     async with two(pictures.quoting(), live) as desks:
         desks.app.stops_paper = True
         await desks.press("q")
+        assert isinstance(desks.app.screen, Dialog) is not stopped, "real money is asked about"
+        if not stopped:
+            await desks.press("k")
         await desks.pilot.pause()
     assert [cmd for cmd, _ in desks.paper.asked] == ["stop"]
     assert bool(desks.live.asked) is stopped

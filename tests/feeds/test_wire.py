@@ -213,6 +213,7 @@ def test_a_rest_book() -> None:
     assert made.malformed == 5
 
 
+@pytest.mark.fault("F69")
 def test_memory_is_bounded_however_many_sizes_come() -> None:
     made = decoder()
     for i in range(1, 40_000):

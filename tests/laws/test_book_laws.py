@@ -3,6 +3,7 @@
 import json
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -95,6 +96,7 @@ def applied(frames: list[BookReset | BookChanged]) -> Book:
     return book
 
 
+@pytest.mark.fault("F06")
 @given(streams, st.randoms(use_true_random=False))
 def test_any_order_of_arrival_gives_the_same_book(stream: Stream, chance: Random) -> None:
     truth, steps = stream
@@ -120,6 +122,7 @@ def test_the_best_prices_are_those_of_the_levels(bids: list[Level], asks: list[L
         assert book.ask == min((p for p, _ in there[1]), default=ONE)
 
 
+@pytest.mark.fault("F05")
 @given(levels(), levels(), changes)
 def test_a_change_twice_is_a_change_once(bids: list[Level], asks: list[Level], change: Step) -> None:
     book = Book(MARKET.tick)

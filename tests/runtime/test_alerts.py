@@ -31,7 +31,7 @@ class Receiver:
         outer = self
 
         class Answer(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the library's name
+            def do_POST(self) -> None:
                 outer.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(status)
                 self.end_headers()

@@ -8,7 +8,7 @@ import pytest
 from eth_account import Account
 from msgspec.structs import replace
 
-from pmm_tui.runtime.consent import consent, keep_passed, pack, passed_path, read_passed, unpack
+from pmm_tui.runtime.consent import consent, forget_passed, keep_passed, pack, passed_path, read_passed, unpack
 from pmm_tui.runtime.places import CannotStart
 from pmm_tui.runtime.profile import Profile, load
 from pmm_tui.runtime.run import Options
@@ -46,6 +46,11 @@ def test_the_preflight_is_one_for_these_values_this_wallet_and_today(real: Profi
     keep_passed(real, WALLET)
     with pytest.raises(CannotStart, match="no preflight"):
         consent(real, True, "beef", "0x" + "be" * 20, None)
+    consent(real, True, WALLET[-4:], WALLET, None)
+    for _ in range(2):
+        forget_passed(real, WALLET)
+        with pytest.raises(CannotStart, match="no preflight"):
+            consent(real, True, WALLET[-4:], WALLET, None)
 
 
 @pytest.mark.parametrize("typed", ["", "0000", WALLET[-5:]])

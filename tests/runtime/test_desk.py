@@ -19,6 +19,7 @@ from pmm_tui.core.events import AccountSeen, Event, FillSettled, MarketListed, O
 from pmm_tui.core.instructions import Killed, KillReset, Paused, Retuned
 from pmm_tui.core.units import Cash, Size
 from pmm_tui.record.journal import read
+from pmm_tui.runtime import logs
 from pmm_tui.runtime.desk import Desk
 from pmm_tui.runtime.logs import Sink, end_logs
 from tests.core.desk import MARKET, at, book, places
@@ -235,3 +236,16 @@ def test_F61_a_full_disk_halts_the_whole_program_and_the_halt_is_written(home: H
     assert not [command for entry in entries[kill:] for command in entry.get("commands", ()) if command["type"] == "Place"]
     assert entries[-1].get("closing"), "the room that was kept is enough for the rest of the run"
     assert home.call("replay", folder).returncode == 0
+
+
+def test_a_full_log_is_put_aside_and_only_so_many_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "ROTATE_BYTES", 100)
+    file = logs.LogFile(tmp_path / "run.log")
+    for number in range(40):
+        file.write(f"line {number:02} {'.' * 31}\n")
+    file.close()
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == ["run.log", "run.log.1", "run.log.2", "run.log.3"]
+    lines = "".join((tmp_path / name).read_text() for name in ("run.log.3", "run.log.2", "run.log.1", "run.log")).splitlines()
+    assert [line[5:7] for line in lines] == [f"{number:02}" for number in range(40 - len(lines), 40)], "the newest, none torn or lost"
+    assert all(path.stat().st_mode & 0o777 == 0o600 and path.stat().st_size <= 100 for path in tmp_path.iterdir())

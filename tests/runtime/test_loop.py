@@ -29,6 +29,7 @@ from tests.runtime.desks import desk_in, proven
 from tests.runtime.scene import PROFILE, Home, logged, running, unsealed, until
 
 
+@pytest.mark.fault("F20", "F71")
 def test_the_clock_never_steps_back_and_follows_a_wall_clock_that_went_ahead() -> None:
     wall, steady = [1_000 * SECOND], [5 * SECOND]
     clock = Clock(lambda: wall[0], lambda: steady[0])

@@ -15,10 +15,12 @@ import pytest
 from eth_account import Account
 
 from pmm_tui.core.market import Market
-from pmm_tui.core.units import SHARE, Price, Size
+from pmm_tui.core.units import DOLLAR, SHARE, Price, Size
 from pmm_tui.exchange.node import Node, NoNode, find_anvil
+from pmm_tui.exchange.private import EXCHANGES
 from pmm_tui.runtime import preflight
 from pmm_tui.runtime.clock import Clock
+from pmm_tui.runtime.consent import read_passed
 from pmm_tui.runtime.demo import PLACES
 from pmm_tui.runtime.preflight import ALERT_URL, Check, run_checks
 from pmm_tui.runtime.production import open_client
@@ -172,7 +174,7 @@ async def test_the_chain_must_be_the_right_one_and_pay_for_gas(stand: Stand, mon
     gone = await preflight.chain_checks(stand.load(rpc_url="http://127.0.0.1:1"), fresh())
     assert not any(check.ok for check in gone) and "does not answer" in gone[0].why
     none = await preflight.chain_checks(stand.load(rpc_url=""), fresh())
-    assert all(check.ok for check in none) and "not needed" in none[1].why
+    assert [check.name for check in none] == ["chain", "gas"] and all(check.ok for check in none) and "not needed" in none[1].why
     away = await preflight.chain_checks(stand.load(rpc_url="", geoblock_url="https://polymarket.com/api/geoblock"), fresh())
     assert not any(check.ok for check in away) and "POLYGON_RPC_URL" in away[0].why
     node, poor = Node(stand.said["rpc"]), Account.from_key("22" * 32)
@@ -183,6 +185,42 @@ async def test_the_chain_must_be_the_right_one_and_pay_for_gas(stand: Stand, mon
     assert (await preflight.gas(wallet, fresh())).why == "not needed: the venue's relayer sends for this wallet"
     await wallet.close()
     await node.close()
+
+
+async def test_without_a_node_the_venue_tells_the_allowances(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.home.enter(monkeypatch)
+    found = await stand.checks(rpc_url="")
+    assert list(found) == NAMES and [check for check in found.values() if not check.ok] == []
+    assert found["allowances"].why == "all 5 are given, by the venue; no node is named"
+    profile = stand.load(rpc_url="")
+    told = preflight.Overheard(allowances={"COLLATERAL": dict.fromkeys(map(str.lower, EXCHANGES), 25 * DOLLAR)})
+    assert "told of none" in preflight.venue_allowances(profile, told).why
+    told.allowances["CONDITIONAL"] = dict.fromkeys(map(str.lower, EXCHANGES), 1)
+    assert preflight.venue_allowances(profile, told).ok
+    told.allowances["COLLATERAL"][EXCHANGES[0].lower()] -= 1
+    del told.allowances["CONDITIONAL"][EXCHANGES[1].lower()]
+    short = preflight.venue_allowances(profile, told)
+    assert not short.ok and "not given, by the venue: pUSD for the exchange, outcome tokens for the neg-risk exchange; do:" in short.why
+    nothing = await stand.checks(rpc_url="", clob_url="http://127.0.0.1:1")
+    assert not nothing["allowances"].ok and "could not be looked at" in nothing["allowances"].why
+
+
+async def test_a_check_that_fails_is_the_exit_code_and_is_not_remembered(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand.home.enter(monkeypatch)
+    monkeypatch.setenv(PRIVATE_KEY, KEY)
+    file = stand.profile(rpc_url="", kill_switch_max_drawdown_pct=30)
+    assert await asyncio.to_thread(preflight.preflight, file, str, True) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert not said["passed"] and [check["name"] for check in said["checks"] if not check["ok"]] == ["kill switch"]
+    assert read_passed(load(file), said["wallet"]) is None
+    monkeypatch.setenv(PRIVATE_KEY, KEY)
+    file = stand.profile(rpc_url="")
+    assert await asyncio.to_thread(preflight.preflight, file, str, False) == 0
+    told = capsys.readouterr().out
+    assert "FAIL" not in told and told.count("pass  ") == len(NAMES) and "passed, valid today (UTC)" in told
+    assert read_passed(load(file), said["wallet"]) is not None
 
 
 async def test_what_the_venue_will_not_have_fails(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,6 +155,10 @@ class ScriptedClob:
 
         return await self._call("beat", last, chained)
 
+    async def neg_risk(self, token: str) -> bool:
+        """Of its one market."""
+        return MARKET.neg_risk
+
     async def server_time_s(self) -> int:
         """Now."""
         return virtual.clock() // SECOND

@@ -93,6 +93,7 @@ class TestTrades:
 
 
 class TestAccount:
+    @pytest.mark.fault("F55")
     @timeless
     async def test_a_failed_reading_is_no_empty_account(self) -> None:
         stand = await placed(Stand(), 1)
@@ -236,6 +237,7 @@ class TestLinks:
             await stand.after(1)
         await stand.venue.close()
 
+    @pytest.mark.fault("F16")
     @timeless
     async def test_a_queue_that_nobody_reads_ends_the_venue_and_drops_nothing(self) -> None:
         stand = await opened(Stand(clob_queue_max=16))

@@ -127,6 +127,7 @@ class TestCancels:
         assert ends(await stand.after(1)) == [(1, 0)]
         await stand.close()
 
+    @pytest.mark.fault("F84")
     @timeless
     async def test_a_kill_gets_through_whatever_fails(self) -> None:
         stand = await placed(Stand(), 1, 2)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -205,6 +206,7 @@ class TestMemory:
         ledger.over(entry, at(3), None, "")
         assert ledger.since_s(at(1_000)) == now_s + 940
 
+    @pytest.mark.fault("F69")
     def test_what_is_over_is_forgotten_and_not_taken_for_news(self) -> None:
         ledger = fresh()
         for number in (1, 2, 3):

@@ -60,6 +60,7 @@ class TestLimits:
             pass
         assert limits.cancel(30, at(0), urgent=True) == 0 and limits.cancel(1, at(0), urgent=True) > 0
 
+    @pytest.mark.fault("F24")
     def test_orders_never_take_from_cancels(self) -> None:
         limits = Limits(ClobKnobs())
         while limits.post(1, at(0)) == 0:

@@ -222,6 +222,7 @@ def test_the_signature_type_follows_from_the_wallet() -> None:
         assert body.signer == (wallet if kind == 3 else EOA)
 
 
+@pytest.mark.fault("F81")
 @pytest.mark.parametrize(("wallet", "kind"), [(WALLET, None), ("", 1), (EOA, 3)])
 def test_a_wallet_that_the_key_does_not_control_is_refused(wallet: str, kind: int | None) -> None:
     with pytest.raises(KeyUnfit, match="does not sign for"):

@@ -1,10 +1,10 @@
 """What the questions say: the orders of a flatten with their worst cost, the diff of a profile, a reset, a resume, a stop."""
 
 from pmm_tui.core.snapshot import MarketRow
-from pmm_tui.core.units import DOLLAR, Cash
+from pmm_tui.core.units import DOLLAR, ONE, Cash, Price
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Row
-from pmm_tui.tui.state import SLIPPAGE_TICKS, Scene, exit_of, worst_case
+from pmm_tui.tui.state import OVER, SLIPPAGE_TICKS, Scene, exit_of, why_lost, worst_case
 
 TYPED_ABOVE = Cash(250 * DOLLAR)
 """Real money beyond this is typed, not confirmed by one key."""
@@ -40,10 +40,13 @@ def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]
         covered = "" if exit_.covered >= exit_.size else f", the book takes only {f.shares(exit_.covered)} there"
         made.append(
             (
-                (f"      at {f.cents(exit_.worst, row.tick)}¢ or better, {SLIPPAGE_TICKS} ticks beyond the touch", ""),
+                (f"      now: at {f.cents(exit_.worst, row.tick)}¢ or better, {SLIPPAGE_TICKS} ticks beyond the touch", ""),
                 (covered, "warn"),
             )
         )
+        rest = touch_of(row)
+        if rest:
+            made.append(((f"      or resting at the touch, {f.cents(rest, row.tick)}¢, for as long as it takes", ""),))
     if len(exits) > _SHOWN:
         made.append(((f"    and {len(exits) - _SHOWN} more markets", "warn"),))
     if not exits:
@@ -55,6 +58,15 @@ def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]
         ((" proceeds at the worst price ", "head"), (f.usd(proceeds), "bold")),
     ]
     return made, proceeds
+
+
+def touch_of(row: MarketRow) -> Price:
+    """The price at which an order that closes the position would rest, in the terms of the outcome sold; 0 where that side is empty."""
+    levels = row.asks if row.yes > row.no else row.bids
+    best = next((level.price for level in levels if level.size), None)
+    if best is None:
+        return Price(0)
+    return best if row.yes > row.no else Price(ONE - best)
 
 
 def reset(scene: Scene) -> list[Row]:
@@ -84,10 +96,43 @@ def resume(scene: Scene) -> list[Row]:
     ]
 
 
-def changes(text: str) -> list[Row]:
-    """A profile's diff as the desk tells it, line by line."""
-    lines = text.splitlines()[:14]
-    return [((f" {f.said(line, 72).rstrip()}", ""),) for line in lines]
+def go_live(scene: Scene) -> list[Row]:
+    """What going from paper to the production desk starts, and what that desk itself knows against it."""
+    if scene.frame is None:
+        return [((f" {why_lost(scene.link)}", "down"),)]
+    card, snapshot = scene.frame.card, scene.frame.snapshot
+    money = snapshot.money
+    open_ = [row for row in snapshot.markets if row.state not in OVER]
+    wished = [quote for row in open_ for quote in row.quotes if not quote.held]
+    exits = Cash(sum(worst_case(row) for row in snapshot.markets))
+    rows: list[Row] = [
+        ((" profile       ", "head"), (f.said(card.profile, 20), "bold"), (f"account {f.clean(card.account)[:16] or 'not named'}", "")),
+        ((" equity        ", "head"), (f.usd(money.equity), "bold"), (f"   worst case of what is held {f.signed_usd(exits)}", "")),
+        ((" markets       ", "head"), (f"{len(open_)} open, {len(wished)} quotes wished, {len(snapshot.orders)} orders resting", "")),
+        ((" kill at       ", "head"), (f"{money.halt_pct:g}% drawdown, now {f.percent(money.drawdown_pct)}", "")),
+    ]
+    links = [("desk heard", not scene.lost), *((f.clean(feed.link), feed.up) for feed in snapshot.feeds)]
+    seen: list[Row] = [((f" {'✔' if up else '✖'} {f.said(name, 30).rstrip()}", "up" if up else "down"),) for name, up in links[:6]]
+    held = [f.clean(row.name) for row in snapshot.risk if row.holding]
+    checks: Row = tuple(span for row in seen for span in row)
+    rows.append(((" pre-flight    ", "head"), *checks))
+    rows.append(((" held by       ", "head"), (f.said(", ".join(held) or "no guard", 56), "warn" if held else "up")))
+    if scene.stopped:
+        rows.append(((" its kill switch has tripped: reset it first (R)", "alarm"),))
+    return rows
+
+
+def how_to_start(profiles: list[tuple[str, str]]) -> list[Row]:
+    """Which desk would start with real money, and by which command: its keys are proven on the command line, never here."""
+    rows: list[Row] = [(("  no production desk is shown here; its keys are proven on the command line", ""),), ()]
+    for name, wrong in profiles[:_SHOWN]:
+        rows.append(((f"  {f.said(name, 20)}", "bold"), (f.said(wrong, 52) if wrong else "", "down")))
+        if not wrong:
+            rows.append(((f"    pmm-tui preflight --profile {f.clean(name)}", "ours"), ("      checks, valid for today", "dim")))
+            rows.append(((f"    pmm-tui --profile {f.clean(name)} --live", "ours"), ("      asks for the wallet", "dim")))
+    if not profiles:
+        rows.append((("  there is no profile of mode live; prod-001 is the example to copy", "warn"),))
+    return rows
 
 
 def stop(scene: Scene) -> list[Row]:
@@ -97,4 +142,17 @@ def stop(scene: Scene) -> list[Row]:
     return [
         ((f" cancels {orders} open order{'s' if orders != 1 else ''}, then ends the run", ""),),
         ((f" {held} position{'s are' if held != 1 else ' is'} kept as {'they are' if held != 1 else 'it is'}", "warn" if held else "dim"),),
+    ]
+
+
+def leaving(scene: Scene) -> list[Row]:
+    """What is left behind with a desk of real money."""
+    if scene.frame is None:
+        return []
+    snapshot = scene.frame.snapshot
+    worst = Cash(sum(worst_case(row) for row in snapshot.markets))
+    return [
+        ((" run          ", "head"), (f.said(scene.frame.card.run, 56).rstrip(), "bold")),
+        ((" open orders  ", "head"), (f"{len(snapshot.orders)}   worst case of what is held {f.signed_usd(worst)}", "")),
+        ((" back to it   ", "head"), (f"pmm-tui attach {f.said(scene.frame.card.run, 44).rstrip()}", "ours")),
     ]

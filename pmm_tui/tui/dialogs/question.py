@@ -1,13 +1,14 @@
 """Dialogs: help, a question answered by y, and a phrase that must be typed. All deaf for half a second, none confirmed by a held key."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
+from pmm_tui.tui.dialogs.arming import ARM_S, Arming, Typed
 from pmm_tui.tui.format import fit
-from pmm_tui.tui.keys import Arming, Typed
 from pmm_tui.tui.rows.lines import Panel, Row
 from pmm_tui.tui.state import Scene
 from pmm_tui.tui.widgets.pane import Pane
@@ -17,6 +18,9 @@ Clock = Callable[[], float]
 
 class Dialog(ModalScreen[str]):
     """A framed box of rows in the middle of the screen. Dismissed with "" (no) or what was answered."""
+
+    types: ClassVar[bool] = False
+    """Whether letters are text here, so that K is none of the desk's business."""
 
     def __init__(self, title: str, rows: list[Row], scene: Scene, note: str = "esc cancels") -> None:
         super().__init__()
@@ -30,9 +34,21 @@ class Dialog(ModalScreen[str]):
         yield Pane(self.build, classes="dialog")
 
     def on_mount(self) -> None:
-        """As high as its rows; the pane draws when it has its size."""
-        self.query_one(Pane).styles.height = len(self._rows) + 2 + len(self.tail(10))
+        """As large as it needs; the pane draws when it has its size."""
+        pane = self.query_one(Pane)
+        pane.styles.height = self.tall
+        pane.styles.width = self.wide
         self.redraw()
+
+    @property
+    def tall(self) -> int:
+        """Rows, with the frame; the screen's height where that is less."""
+        return len(self._rows) + 2 + len(self.tail(10))
+
+    @property
+    def wide(self) -> int | str:
+        """Cells, with the frame; the screen's width where that is less."""
+        return 78
 
     def redraw(self) -> None:
         """Build the rows again."""
@@ -54,7 +70,36 @@ class Dialog(ModalScreen[str]):
 
 
 class Help(Dialog):
-    """Any key closes it."""
+    """Scrolls where it is longer than the screen; any other key closes it."""
+
+    def __init__(self, title: str, rows: list[Row], scene: Scene) -> None:
+        super().__init__(title, rows, scene)
+        self._first = 0
+
+    def build(self, _: Scene, width: int, height: int) -> Panel:
+        """As many rows as fit, from the first one that is looked at."""
+        self._first = max(0, min(self._first, len(self._rows) - height))
+        more = len(self._rows) - height - self._first
+        scrolls = f"{more} more below: ↓   any other key closes" if more > 0 else "↑ back   any other key closes"
+        note = scrolls if more > 0 or self._first else "any key closes"
+        return Panel(self._title, self._rows[self._first : self._first + height], note, self.tone)
+
+    def on_key(self, event: events.Key) -> None:
+        """Scroll, or close."""
+        event.stop()
+        step = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": 10, "space": 10, "pageup": -10, "end": 999, "home": -999}.get(event.key)
+        if step is None or len(self._rows) <= self.query_one(Pane).size.height - 2:
+            self.dismiss("")
+            return
+        self._first += step
+        self.redraw()
+
+
+class Notice(Dialog):
+    """Something to read; any key closes it."""
+
+    def __init__(self, title: str, rows: list[Row], scene: Scene) -> None:
+        super().__init__(title, rows, scene, "any key closes")
 
     def on_key(self, event: events.Key) -> None:
         """Close."""
@@ -63,30 +108,32 @@ class Help(Dialog):
 
 
 class Confirm(Dialog):
-    """y confirms, once armed; everything else is no, except a key that comes too early or too fast."""
+    """A key confirms, once armed; everything else is no, except a key that comes too early or too fast.
 
-    def __init__(self, title: str, rows: list[Row], scene: Scene, clock: Clock, action: str) -> None:
-        super().__init__(title, rows, scene, "esc or n cancels")
+    `choices` are the keys and what they do, the first one offered first. Dismissed with the key, or with "" for no.
+    """
+
+    def __init__(self, title: str, rows: list[Row], scene: Scene, clock: Clock, choices: dict[str, str], arm_s: float = ARM_S) -> None:
+        super().__init__(title, rows, scene, "esc cancels" if "n" in choices else "esc or n cancels")
         self._clock = clock
-        self._action = action
-        self._arming = Arming(clock())
+        self._choices = choices
+        self._arming = Arming(clock(), arm_s)
 
     def tail(self, width: int) -> list[Row]:
-        """The choice, with no as the one that Enter takes."""
-        return [
-            (),
-            ((" [ Cancel ] ", "key"), ("   ", ""), (" y ", "danger"), (f" {self._action}", "bold")),
-            ((fit(" keys are ignored for 0.5 s after opening, and while held down", width), "dim"),),
-        ]
+        """The choices, with no as the one that Enter takes."""
+        cancel: Row = ((" [ Cancel ] ", "key"), ("   ", ""))
+        each: list[Row] = [((f" {key} ", "danger"), (f" {action}", "bold")) for key, action in self._choices.items()]
+        each = [(*cancel, *each[0])] if len(each) == 1 else [cancel, *each]
+        return [(), *each, ((fit(" keys are ignored for 0.5 s after opening, and while held down", width), "dim"),)]
 
     def on_key(self, event: events.Key) -> None:
-        """y, or no."""
+        """One of the choices, or no."""
         event.stop()
         ready = self._arming.accepts(self._clock())
-        if event.key in ("escape", "n"):
+        if event.key == "escape" or (event.key == "n" and "n" not in self._choices):
             self.dismiss("")
-        elif ready and event.key == "y":
-            self.dismiss("y")
+        elif ready and event.key in self._choices:
+            self.dismiss(event.key)
         elif ready and event.key == "enter":
             self.dismiss("")
 
@@ -94,10 +141,14 @@ class Confirm(Dialog):
 class TypePhrase(Dialog):
     """Enter confirms only when the phrase stands there; it is typed, never pasted. Dismissed with the reason, or with the phrase."""
 
-    def __init__(self, title: str, rows: list[Row], scene: Scene, clock: Clock, phrase: str, wants_reason: bool = False) -> None:
+    types = True
+
+    def __init__(
+        self, title: str, rows: list[Row], scene: Scene, clock: Clock, phrase: str, wants_reason: bool = False, arm_s: float = ARM_S
+    ) -> None:
         super().__init__(title, rows, scene, "esc cancels   ctrl+k KILL")
         self._clock = clock
-        self.typed = Typed(phrase, clock(), wants_reason)
+        self.typed = Typed(phrase, clock(), wants_reason, arm_s)
 
     def tail(self, width: int) -> list[Row]:
         """The phrase asked for, what is typed so far, and which of the two answers Enter would give."""

@@ -1,76 +1,125 @@
-"""Equity and drawdown over time, drawn in braille: two dots a column, four a row, a line from lowest to highest in each column."""
+"""Lines over time by our own hand: profit and drawdown with the kill level, the mid with our quotes and fills, the inventory."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from pmm_tui.core.snapshot import Money
-from pmm_tui.core.units import Cash
+from pmm_tui.core.snapshot import FillRow, MarketRow
+from pmm_tui.core.units import DOLLAR, ONE, SECOND, Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.lines import Panel, Row, Span
-from pmm_tui.tui.state import Scene
+from pmm_tui.tui.rows.duo import mode_word, sides
+from pmm_tui.tui.rows.lines import Panel, Row, Span, across, block
+from pmm_tui.tui.rows.top import is_production
+from pmm_tui.tui.state import Scene, Symbols, TracePoint
 
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bits of a braille cell: left column top to bottom, right column top to bottom."""
+_EIGHTHS = "▁▂▃▄▅▆▇█"
+_ASCII = "_-'"
 _LABEL = 10
+CENT = DOLLAR // 100
+_TWO = 56
+"""Two curves beside each other fit from here on."""
+Column = tuple[int, int] | None
+"""Lowest and highest value in one column; None where there is nothing."""
 
 
-def resample(points: Sequence[tuple[int, int]], columns: int) -> list[tuple[int, int] | None]:
-    """Lowest and highest value in each of `columns` equal spans of time; a span without a point repeats the value before it."""
-    if not points:
-        return [None] * columns
-    start, end = points[0][0], points[-1][0]
-    made: list[tuple[int, int] | None] = [None] * columns
+def samples(cells: int, symbols: Symbols) -> int:
+    """Columns that fit into so many cells."""
+    return 2 * cells if symbols == "braille" else cells
+
+
+def resample(points: Sequence[tuple[int, int | None]], columns: int, start: int | None = None, end: int | None = None) -> list[Column]:
+    """Lowest and highest value in each of `columns` equal spans of time; a span without a point repeats the last value before it.
+
+    A point of None begins a gap. `start` and `end` default to the first and the last point; what lies outside of them is left out.
+    """
+    made: list[Column] = [None] * columns
+    if not points or columns < 1:
+        return made
+    start, end = points[0][0] if start is None else start, points[-1][0] if end is None else end
+    last: dict[int, int | None] = {}
     for at, value in points:
+        if not start <= at <= end:
+            continue
         column = min(columns - 1, (at - start) * columns // max(1, end - start + 1))
-        low, high = made[column] or (value, value)
-        made[column] = (min(low, value), max(high, value))
-    before = points[0][1]
-    for column, pair in enumerate(made):
-        if pair is None:
+        last[column] = value
+        if value is not None:
+            low, high = made[column] or (value, value)
+            made[column] = (min(low, value), max(high, value))
+    before: int | None = points[0][1] if points[0][0] <= start else None
+    for column in range(columns):
+        if column in last:
+            before = last[column]
+        elif before is not None:
             made[column] = (before, before)
-        else:
-            before = pair[1]
     return made
 
 
-def braille(columns: Sequence[tuple[int, int] | None], low: int, high: int, height: int) -> list[str]:
-    """`height` rows of len(columns) / 2 cells: each column joined to the one before it. `high` is at the top."""
-    dots = height * 4
-    cells = [[0] * ((len(columns) + 1) // 2) for _ in range(height)]
-
-    def dot(value: int) -> int:
-        return max(0, min(dots - 1, round((value - low) * (dots - 1) / max(1, high - low))))
-
-    before: tuple[int, int] | None = None
-    for column, pair in enumerate(columns):
+def _steps(columns: Sequence[Column], low: int, high: int, steps: int) -> list[Column]:
+    """Columns as lowest and highest step of `steps`, each joined to the one before it."""
+    made: list[Column] = []
+    before: Column = None
+    for pair in columns:
         if pair is None:
+            made.append(None)
+            before = None
             continue
-        here = (dot(pair[0]), dot(pair[1]))
-        bottom, top = here
+        bottom, top = (max(0, min(steps - 1, round((value - low) * (steps - 1) / max(1, high - low)))) for value in pair)
+        here = (bottom, top)
         if before is not None:
             bottom, top = min(bottom, before[1]), max(top, before[0])
-        for level in range(bottom, top + 1):
+        made.append((bottom, top))
+        before = here
+    return made
+
+
+def braille(columns: Sequence[Column], low: int, high: int, height: int) -> list[str]:
+    """`height` rows of len(columns) / 2 cells, two dots a column and four a row. `high` is at the top."""
+    dots = height * 4
+    cells = [[0] * ((len(columns) + 1) // 2) for _ in range(height)]
+    for column, pair in enumerate(_steps(columns, low, high, dots)):
+        for level in range(pair[0], pair[1] + 1) if pair is not None else ():
             row, part = divmod(dots - 1 - level, 4)
             cells[row][column // 2] |= _DOTS[column % 2][part]
-        before = here
     return ["".join(chr(0x2800 + bits) if bits else " " for bits in row) for row in cells]
 
 
-def drawdowns(points: Sequence[tuple[int, int]], money: Money) -> list[tuple[int, int]]:
-    """How far each point lies below the kill switch's reference (negative cash). From the peak, the peak before the curve is not known."""
+def coarse(columns: Sequence[Column], low: int, high: int, height: int, glyphs: str, upright: str) -> list[str]:
+    """`height` rows of len(columns) cells from glyphs that stand for a height in their row, lowest first; `upright` where a line climbs."""
+    steps = len(glyphs)
+    cells = [[" "] * len(columns) for _ in range(height)]
+    for column, pair in enumerate(_steps(columns, low, high, height * steps)):
+        if pair is None:
+            continue
+        last, part = divmod(pair[1], steps)
+        for level in range(pair[0] // steps, last + 1):
+            cells[height - 1 - level][column] = glyphs[part] if level == last else upright
+    return ["".join(row) for row in cells]
+
+
+def plot(columns: Sequence[Column], low: int, high: int, height: int, symbols: Symbols) -> list[str]:
+    """A line through `height` rows; `columns` as many as `samples` says."""
+    if symbols == "braille":
+        return braille(columns, low, high, height)
+    if symbols == "block":
+        return coarse(columns, low, high, height, _EIGHTHS, "█")
+    return coarse(columns, low, high, height, _ASCII, "|")
+
+
+def drawdowns(points: Sequence[tuple[int, int]], start: int | None) -> list[tuple[int, int]]:
+    """How far each point lies below `start`, negative cash; None: below the peak so far (what it was before the curve is not known)."""
     made: list[tuple[int, int]] = []
     peak = points[0][1] if points else 0
     for at, value in points:
         peak = max(peak, value)
-        made.append((at, min(0, value - (money.initial if money.reference == "start" else peak))))
+        made.append((at, min(0, value - (peak if start is None else start))))
     return made
 
 
-def _coloured(text: str, columns: Sequence[tuple[int, int] | None], zero: int) -> list[Span]:
-    """A row of the curve in the colour of gain or loss, cell by cell, runs joined."""
+def _joined(cells: Sequence[Span]) -> list[Span]:
+    """Cells of one style run together."""
     spans: list[Span] = []
-    for cell, char in enumerate(text):
-        pair = columns[2 * cell]
-        style = "down" if pair is not None and pair[1] < zero else "up"
+    for char, style in cells:
         if spans and spans[-1][1] == style:
             spans[-1] = (spans[-1][0] + char, style)
         else:
@@ -78,42 +127,187 @@ def _coloured(text: str, columns: Sequence[tuple[int, int] | None], zero: int) -
     return spans
 
 
+def _coloured(text: str, columns: Sequence[Column], zero: int) -> list[Span]:
+    """A row of the curve in the colour of gain or loss, cell by cell."""
+    each = max(1, len(columns) // max(1, len(text)))
+    pairs = (columns[min(len(columns) - 1, each * cell)] for cell in range(len(text)))
+    return _joined([(char, "down" if pair is not None and pair[1] < zero else "up") for char, pair in zip(text, pairs, strict=True)])
+
+
 def equity(scene: Scene, width: int, height: int) -> Panel:
-    """Profit and loss above, drawdown below with the kill level, and the hours under them."""
+    """Profit and loss above, drawdown below with the kill level, and the hours under them; both desks where there are two and room."""
+    if scene.beside is None or width < _TWO:
+        return _equity(scene, width, height)
+    left, right = sides(scene)
+    half = (width - 3) // 2
+    panels = [_equity(one, room, height) for one, room in ((left, half), (right, width - 3 - half))]
+    bar: list[Row] = [((" │ ", "frame"),)] * height
+    rows = across(block(panels[0].rows, half, height), bar, block(panels[1].rows, width - 3 - half, height))
+    made = (
+        (mode_word(one), panel.title.rpartition(" ")[2] if panel.note else f.NONE) for one, panel in zip((left, right), panels, strict=True)
+    )
+    notes = " │ ".join(panel.note for panel in panels if panel.note)
+    return Panel(f"Profit and loss   {'   '.join(f'{name} {gain}' for name, gain in made)}", rows, notes)
+
+
+def _equity(scene: Scene, width: int, height: int) -> Panel:
     frame = scene.frame
     if frame is None or len(frame.snapshot.equity_curve) < 2:
-        return Panel("Profit and loss", [((" no curve yet", "dim"),)])
-    money, points = frame.snapshot.money, frame.snapshot.equity_curve
-    made = Cash(money.equity - money.initial)
-    cells = max(4, width - _LABEL - 1)
-    under = 2 if height >= 7 else 0
-    upper = max(1, height - under - 1 - bool(under))
-    profit = [(at, value - money.initial) for at, value in points]
-    columns = resample(profit, cells * 2)
-    low, high = min(0, *(value for _, value in profit)), max(0, *(value for _, value in profit))
+        return Panel("Profit and loss", [((" the curve begins with the second picture", "dim"),)])
+    money, curve = frame.snapshot.money, frame.snapshot.equity_curve
+    made = Cash(curve[-1][1] - money.initial)
+    now = (curve[-1][0] // SECOND * SECOND, curve[-1][1] // CENT * CENT)
+    base = money.initial if money.reference == "start" else money.peak
+    kill = Cash(-round(base * money.halt_pct / 100))
+    rows = _curve((*curve[:-1], now), money.initial, money.reference == "start", kill, width, height, scene.symbols)
+    return Panel(f"Profit and loss {f.signed_usd(made)}", list(rows), f"drawdown at most {f.usd(money.max_drawdown)}")
+
+
+@lru_cache(maxsize=8)
+def _curve(
+    points: tuple[tuple[int, int], ...], initial: int, from_start: bool, kill: Cash, width: int, height: int, symbols: Symbols
+) -> tuple[Row, ...]:
+    """The drawn curve; kept, as it is asked for ten times a second and moves seldom."""
+    cells = max(2, width - _LABEL - 1)
+    under = 2 if height >= 7 else 1 if height >= 5 else 0
+    upper = max(1, height - under - (1 if under else 0) - 1)
+    gains = [(at, value - initial) for at, value in points]
+    columns = resample(gains, samples(cells, symbols))
+    low, high = min(0, *(value for _, value in gains)), max(0, *(value for _, value in gains))
     if high - low < 1_000_000:
         low, high = low - 500_000, high + 500_000
     rows: list[Row] = []
-    for number, text in enumerate(braille(columns, low, high, upper)):
+    for number, text in enumerate(plot(columns, low, high, upper, symbols)):
         level = high if number == 0 else low if number == upper - 1 else None
         label = f.fit(f.signed_usd(Cash(level)), _LABEL - 1, ">") if level is not None else " " * (_LABEL - 1)
         rows.append(((f"{label} ┤", "head"), *_coloured(text, columns, 0)))
     if under:
-        rows += _drawdown(points, money, cells, under)
-    start, end = f.clock(points[0][0])[:5], f.clock(points[-1][0])[:5]
-    rows.append(((" " * (_LABEL + 1) + start + " " * max(1, cells - 10) + end, "head"),))
-    return Panel(f"Profit and loss {f.signed_usd(made)}", rows, f"drawdown at most {f.usd(money.max_drawdown)}")
+        rows += _drawdown(drawdowns(points, initial if from_start else None), kill, cells, under, symbols)
+    rows.append(_hours(points[0][0], points[-1][0], cells))
+    return tuple(rows)
 
 
-def _drawdown(points: Sequence[tuple[int, int]], money: Money, cells: int, height: int) -> list[Row]:
+def _hours(start: int, end: int, cells: int) -> Row:
+    """When the curve begins and ends: hours and minutes, with seconds where it is short."""
+    digits = 5 if end - start >= 600 * 10**9 else 8
+    first, last = f.clock(start)[:digits], f.clock(end)[:digits]
+    return ((" " * (_LABEL + 1) + first + " " * max(1, cells - 2 * digits) + last, "head"),)
+
+
+def _drawdown(points: Sequence[tuple[int, int]], kill: Cash, cells: int, height: int, symbols: Symbols) -> list[Row]:
     """The drawdown as far as the kill level, which is a dotted line with its value."""
-    base = money.initial if money.reference == "start" else money.peak
-    kill = Cash(-round(base * money.halt_pct / 100))
-    columns = resample(drawdowns(points, money), cells * 2)
     rows: list[Row] = []
-    for number, text in enumerate(braille(columns, min(-1, kill), 0, height)):
+    for number, text in enumerate(plot(resample(points, samples(cells, symbols)), min(-1, kill), 0, height, symbols)):
         label = "drawdown" if number == 0 else ""
         rows.append(((f"{f.fit(label, _LABEL - 1, '>')} ┤", "head"), (text, "warn")))
-    line = f"┄┄ kill {f.usd(kill)} "
-    rows.append(((" " * _LABEL + "┤", "head"), (f.fit(line, cells).replace("  ", "┄┄"), "down")))
+    dots = "--" if symbols == "ascii" else "┄┄"
+    line = f"{dots} kill {f.usd(kill)} "
+    rows.append(((" " * _LABEL + "┤", "head"), (f.fit(line, cells).replace("  ", dots), "down")))
     return rows
+
+
+class _Canvas:
+    """Cells that layers are painted on; a later layer covers an earlier one."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.cells: list[list[Span]] = [[(" ", "")] * width for _ in range(height)]
+
+    def paint(self, rows: Sequence[str], style: str) -> None:
+        """A line; its blanks cover nothing."""
+        for y, text in enumerate(rows):
+            for x, char in enumerate(text):
+                if char != " ":
+                    self.cells[y][x] = (char, style)
+
+    def mark(self, x: int, y: int, span: Span) -> None:
+        """One sign, where it lies on the canvas."""
+        if 0 <= y < len(self.cells) and 0 <= x < len(self.cells[y]):
+            self.cells[y][x] = span
+
+    def rows(self, labels: dict[int, str]) -> list[Row]:
+        """The rows, with a label before some of them."""
+        made: list[Row] = []
+        for number, spans in enumerate(self.cells):
+            label = f.fit(labels.get(number, ""), _LABEL - 1, ">")
+            made.append(((f"{label} ┤", "head"), *_joined(spans)))
+        return made
+
+
+Mark = tuple[int, int, Span]
+"""When, at what price in micro-dollars, and its sign."""
+
+
+def mark_of(fill: FillRow, yes: str, live: bool, symbols: Symbols) -> Span:
+    """A fill's sign on the chart: up for what buys YES, solid for production, hollow for paper."""
+    up = (fill.side == "BUY") == (fill.outcome == yes)
+    signs = ("Bb", "Ss") if symbols == "ascii" else ("▲△", "▼▽")
+    return (signs[0 if up else 1][0 if live else 1], "bid" if up else "ask")
+
+
+def _trace(scene: Scene) -> tuple[TracePoint, ...]:
+    """What is remembered of the selected market."""
+    row = scene.market
+    return tuple(scene.traces.markets.get(row.id, ())) if row is not None and scene.traces is not None else ()
+
+
+def _marks(scene: Scene, row: MarketRow, start: int, end: int) -> tuple[Mark, ...]:
+    """Both desks' fills in the market and the time shown, each at its price in YES terms."""
+    marks: list[Mark] = []
+    yes = row.outcomes[0]
+    for one in sides(scene) if scene.beside is not None else (scene,):
+        for fill in one.frame.snapshot.fills if one.frame is not None else ():
+            if fill.market == row.id and start <= fill.at <= end and fill.status != "FAILED":
+                price = fill.price if fill.outcome == yes else ONE - fill.price
+                marks.append((fill.at, 100 * price, mark_of(fill, yes, is_production(one), scene.symbols)))
+    return tuple(marks)
+
+
+def mid(scene: Scene, width: int, height: int) -> Panel:
+    """The selected market's mid over the last minutes, our bid and ask around it, and each fill of either desk where it happened."""
+    row, trace = scene.market, _trace(scene)
+    if row is None or len(trace) < 2 or height < 3:
+        return Panel("Mid, our quotes and fills", [((" the curve begins with the second picture of this market", "dim"),)])
+    rows = _mids(trace, _marks(scene, row, trace[0].at, trace[-1].at), row.tick, width, height, scene.symbols)
+    signs = "B S production  b s paper" if scene.symbols == "ascii" else "▲▼ production  △▽ paper"
+    return Panel(f"Mid {f.cents_of(row.mid)}, our quotes and fills", list(rows), signs)
+
+
+@lru_cache(maxsize=8)
+def _mids(trace: tuple[TracePoint, ...], marks: tuple[Mark, ...], tick: int, width: int, height: int, symbols: Symbols) -> tuple[Row, ...]:
+    start, end = trace[0].at, trace[-1].at
+    cells, tall = max(2, width - _LABEL - 1), height - 1
+    values = [value for point in trace for value in (point.mid, point.bid, point.ask) if value] + [price for _, price, _ in marks]
+    low, high = min(values), max(values)
+    if high - low < 100 * tick:
+        low, high = low - 50 * tick, high + 50 * tick
+    canvas = _Canvas(cells, tall)
+    bids, asks = [(point.at, point.bid or None) for point in trace], [(point.at, point.ask or None) for point in trace]
+    for style, line in (("bidbar", bids), ("askbar", asks), ("mid", [(point.at, point.mid) for point in trace])):
+        canvas.paint(plot(resample(line, samples(cells, symbols), start, end), low, high, tall, symbols), style)
+    for at, price, span in marks:
+        up = round((price - low) * (tall - 1) / max(1, high - low))
+        canvas.mark((at - start) * cells // max(1, end - start + 1), tall - 1 - up, span)
+    levels = {0: high, tall - 1: low} | ({tall // 2: (high + low) // 2} if tall >= 5 else {})
+    rows = canvas.rows({number: f.cents_of(level / 1e6) for number, level in levels.items()})
+    return (*rows, _hours(start, end, cells))
+
+
+def inventory(scene: Scene, width: int, height: int) -> Panel:
+    """The selected market's net position over the last minutes, around a line at zero."""
+    nets = tuple((point.at, point.net) for point in _trace(scene))
+    if len(nets) < 2 or height < 3:
+        return Panel("Inventory", [((" the curve begins with the second picture", "dim"),)])
+    rows = _nets(nets, width, height, scene.symbols)
+    return Panel(f"Inventory {f.signed_shares(nets[-1][1])}", list(rows), "net shares")
+
+
+@lru_cache(maxsize=8)
+def _nets(nets: tuple[tuple[int, int], ...], width: int, height: int, symbols: Symbols) -> tuple[Row, ...]:
+    cells, tall = max(2, width - _LABEL - 1), height - 1
+    top = max(1_000_000, *(abs(net) for _, net in nets))
+    columns = resample(nets, samples(cells, symbols))
+    canvas = _Canvas(cells, tall)
+    canvas.paint(plot([(0, 0)] * len(columns), -top, top, tall, symbols), "frame")
+    canvas.paint(plot(columns, -top, top, tall, symbols), "ours")
+    labels = {0: f.signed_shares(top), tall // 2: "0", tall - 1: f.signed_shares(-top)}
+    return (*canvas.rows(labels), _hours(nets[0][0], nets[-1][0], cells))

@@ -3,43 +3,41 @@
 from pmm_tui.core.snapshot import FillRow, OrderRow
 from pmm_tui.core.units import SECOND, Cash
 from pmm_tui.tui import format as f
+from pmm_tui.tui.rows import market
 from pmm_tui.tui.rows.book import payout_text
+from pmm_tui.tui.rows.duo import letter, mode_word, sides
 from pmm_tui.tui.rows.lines import Panel, Row, Span, flow, length, pairs, tinted, wrap
+from pmm_tui.tui.rows.log import LEVELS, line, merged
+from pmm_tui.tui.rows.orders import side, status
+from pmm_tui.tui.rows.top import tone
 from pmm_tui.tui.state import Scene, worst_case
-
-_STATUS = {
-    "SENT": ("sending", "dim"),
-    "OPEN": ("resting", ""),
-    "CANCELLING": ("cancelling", "warn"),
-    "UNCERTAIN": ("UNCERTAIN!", "alarm"),
-    "SETTLING": ("settling", "warn"),
-    "DONE": ("done", "dim"),
-    "EXTERNAL": ("EXTERNAL!", "alarm"),
-}
-
 
 _NARROW = 40
 """Below this width an order's age and a fill's seconds are left out."""
+_QUEUED = 47
+"""From this width on an order says what is ahead of it."""
 
 
-def _tone(cash: int) -> str:
-    return "up" if cash > 0 else "down" if cash < 0 else ""
+def _desks(scene: Scene, width: int) -> tuple[Scene, ...]:
+    """One desk, or both, paper first, where there is room to tell them apart."""
+    return sides(scene) if scene.beside is not None and width >= _NARROW + 2 else (scene,)
 
 
-def _side(side: str) -> Span:
-    return ("BUY ▲", "bid") if side == "BUY" else ("SELL▼", "ask")
+def _mark(one: Scene, many: bool) -> Row:
+    """Whose line it is, where there are two desks."""
+    return ((letter(one), "live" if one.live else "paper"), (" ", "")) if many else ()
 
 
 def _order(order: OrderRow, now: int, width: int, tick: int) -> Row:
     size = f"{f.shares(order.filled)}/{f.shares(order.size)}" if order.filled else f.shares(order.size)
-    word, style = _STATUS.get(order.status, (f.said(order.status, 11).strip(), "warn"))
     wide = width >= _NARROW
     old = f" {f.fit(f.age((now - order.sent_at) / SECOND), 5, '>')}" if wide else ""
+    queue = f" {f.fit(f.brief(order.ahead) if order.ahead >= 0 else f.NONE, 4, '>')}" if width >= _QUEUED else ""
     spans: list[Span] = [
-        _side(order.side),
+        side(order.side),
         (f" {f.said(order.outcome, 5 if wide else 4)}", ""),
-        (f"{f.fit(f.cents(order.price, tick), 5, '>')} {f.fit(size, 7, '>')}{old}  ", ""),
-        (word, style),
+        (f"{f.fit(f.cents(order.price, tick), 5, '>')} {f.fit(size, 7, '>')}{old}{queue}  ", ""),
+        status(order),
     ]
     if order.why and width > 56:
         spans.append((f" {f.said(order.why, max(0, width - length(spans) - 1)).rstrip()}", "dim"))
@@ -47,30 +45,35 @@ def _order(order: OrderRow, now: int, width: int, tick: int) -> Row:
 
 
 def orders(scene: Scene, width: int, height: int) -> Panel:
-    """Every order that may still fill, those of the selected market first, sells above buys as in the ladder."""
-    if scene.frame is None:
+    """Every order that may still fill, those of the selected market first, sells above buys as in the ladder; of both desks."""
+    if scene.frame is None and scene.beside is None:
         return Panel("Our orders", [])
-    snapshot, market = scene.frame.snapshot, scene.market
-    ticks = {row.id: row.tick for row in snapshot.markets}
-    chosen = market.id if market is not None else ""
-    ranked = sorted(snapshot.orders, key=lambda one: (one.market != chosen, one.side == "BUY", -one.price, one.id))
-    rows: list[Row] = [(("side  out   price    size   age  state" if width >= _NARROW else "side  out price    size  state", "head"),)]
-    if not ranked:
+    row, desks = scene.market, _desks(scene, width)
+    many, found = len(desks) > 1, [(one, order) for one in desks if one.frame is not None for order in one.frame.snapshot.orders]
+    chosen = row.id if row is not None else ""
+    found.sort(key=lambda pair: (pair[1].market != chosen, pair[1].side == "BUY", -pair[1].price))
+    lead, room = "  " * many, width - 2 * many
+    names = f"side  out   price    size   age{' ahead' if room >= _QUEUED else ''}  state"
+    rows: list[Row] = [((lead + (names if room >= _NARROW else "side  out price    size  state"), "head"),)]
+    if not found:
         rows.append(((" none open", "dim"),))
-    for order in ranked[: height - 1]:
-        line = _order(order, snapshot.at, width, ticks.get(order.market, 100))
-        rows.append(line if order.market == chosen else tinted(line, "dim"))
-    if len(ranked) > height - 1:
-        rows[-1] = ((f" and {len(ranked) - height + 2} more", "dim"),)
-    return Panel(f"Our orders {len(ranked)}", rows)
+    for one, order in found[: height - 1]:
+        snapshot = one.frame.snapshot if one.frame is not None else None
+        ticks = {known.id: known.tick for known in snapshot.markets} if snapshot is not None else {}
+        made = _order(order, snapshot.at if snapshot is not None else 0, room, ticks.get(order.market, 100))
+        rows.append((*_mark(one, many), *(made if order.market == chosen else tinted(made, "dim"))))
+    if len(found) > height - 1:
+        rows[-1] = ((f" and {len(found) - height + 2} more", "dim"),)
+    whose = f"{mode_word(scene)} orders" if scene.beside is not None and not many else "Our orders"
+    return Panel(f"{whose} {len(found)}", rows)
 
 
 def _fill(fill: FillRow, width: int, tick: int) -> Row:
     wide, failed = width >= _NARROW, fill.status == "FAILED"
-    edge: Span = (f.fit(f.signed_usd(fill.edge), 7, ">"), _tone(fill.edge))
+    edge: Span = (f.fit(f.signed_usd(fill.edge), 7, ">"), tone(fill.edge))
     spans: list[Span] = [
         (f"{f.clock(fill.at)[: 8 if wide else 5]} ", "dim"),
-        _side(fill.side),
+        side(fill.side),
         (f" {f.said(fill.outcome, 5 if wide else 4)}{f.fit(f.shares(fill.size), 6, '>')} {f.fit(f.cents(fill.price, tick), 5, '>')}", ""),
         *(((" ", ""), ("FAILED", "alarm")) if failed else (edge,)),
     ]
@@ -82,25 +85,34 @@ def _fill(fill: FillRow, width: int, tick: int) -> Row:
 
 
 def fills(scene: Scene, width: int, height: int) -> Panel:
-    """The newest fills, what each captured against the mid."""
-    if scene.frame is None:
+    """The newest fills of both desks, what each captured against the mid."""
+    if scene.frame is None and scene.beside is None:
         return Panel("Fills", [])
-    snapshot, market = scene.frame.snapshot, scene.market
-    ticks = {row.id: row.tick for row in snapshot.markets}
-    rows: list[Row] = [((f"time {'   ' * (width >= _NARROW)} side  out {' ' * (width >= _NARROW)}  size price   edge", "head"),)]
-    if not snapshot.fills:
+    row, desks = scene.market, [one for one in _desks(scene, width) if one.frame is not None]
+    many = len(_desks(scene, width)) > 1
+    ticks = {known.id: known.tick for one in desks if one.frame is not None for known in one.frame.snapshot.markets}
+    found = [(one, fill) for one in desks if one.frame is not None for fill in one.frame.snapshot.fills]
+    found.sort(key=lambda pair: -pair[1].at)
+    lead, room = "  " * many, width - 2 * many
+    head = f"time {'   ' * (room >= _NARROW)} side  out {' ' * (room >= _NARROW)}  size price   edge"
+    rows: list[Row] = [((lead + head, "head"),)]
+    if not found:
         rows.append(((" none yet", "dim"),))
-    for fill in snapshot.fills[: height - 1]:
-        line = _fill(fill, width, ticks.get(fill.market, 100))
-        rows.append(line if market is None or fill.market == market.id else tinted(line, "dim"))
-    return Panel(f"Fills {f.count(snapshot.fill_count)}", rows)
+    for one, fill in found[: height - 1]:
+        made = _fill(fill, room, ticks.get(fill.market, 100))
+        rows.append((*_mark(one, many), *(made if row is None or fill.market == row.id else tinted(made, "dim"))))
+    counts = (f.count(one.frame.snapshot.fill_count) for one in desks if one.frame is not None)
+    whose = f"{mode_word(scene)} fills" if scene.beside is not None and not many else "Fills"
+    return Panel(f"{whose} {' | '.join(counts)}", rows)
 
 
-def position(scene: Scene, width: int, _: int) -> Panel:
+def position(scene: Scene, width: int, height: int) -> Panel:
     """What is held in the selected market, what it makes at either end, and what it has made."""
     row = scene.market
     if row is None:
         return Panel("Position", [((" no market selected", "dim"),)])
+    if scene.beside is not None:
+        return market.both_positions(scene, width, height)
     yes, no = (f.said(name, 8).strip() for name in row.outcomes)
     net = row.yes - row.no
     side = yes if net > 0 else no if net < 0 else ""
@@ -112,12 +124,12 @@ def position(scene: Scene, width: int, _: int) -> Panel:
         pairs((("cost", f.usd(row.cost), ""), ("worth", f.usd(Cash(row.cost + row.unrealised)), "")), width),
         pairs(
             (
-                ("realised", f.signed_usd(row.realised), _tone(row.realised)),
-                ("unreal.", f.signed_usd(row.unrealised), _tone(row.unrealised)),
+                ("realised", f.signed_usd(row.realised), tone(row.realised)),
+                ("unreal.", f.signed_usd(row.unrealised), tone(row.unrealised)),
             ),
             width,
         ),
-        pairs(((f"if {yes}", f.signed_usd(if_yes), _tone(if_yes)), (f"if {no}", f.signed_usd(if_no), _tone(if_no))), width),
+        pairs(((f"if {yes}", f.signed_usd(if_yes), tone(if_yes)), (f"if {no}", f.signed_usd(if_no), tone(if_no))), width),
     ]
     worst = worst_case(row)
     return Panel("Position", rows, f"worst case {f.signed_usd(worst)}" if net else "")
@@ -125,6 +137,8 @@ def position(scene: Scene, width: int, _: int) -> Panel:
 
 def guards(scene: Scene, width: int, height: int) -> Panel:
     """Every guard and cap against its limit, those that hold first; then every connection."""
+    if scene.beside is not None:
+        return market.limits(scene, width, height)
     if scene.frame is None:
         return Panel("Guards and feeds", [])
     snapshot = scene.frame.snapshot
@@ -158,18 +172,11 @@ def held(scene: Scene, width: int, height: int) -> Panel:
     return Panel("Position, guards and feeds", [*above.rows, (), *below.rows], below.note)
 
 
-_LEVELS = {"info": ("  ", ""), "warn": ("! ", "warn"), "alarm": ("!!", "alarm")}
-
-
 def log(scene: Scene, width: int, height: int) -> Panel:
-    """The newest events on top."""
-    if scene.frame is None:
+    """The newest events of both desks on top."""
+    if scene.frame is None and scene.beside is None:
         return Panel("Events", [])
-    rows: list[Row] = []
-    for note in scene.frame.snapshot.notes[:height]:
-        mark, style = _LEVELS.get(note.level, ("? ", "warn"))
-        rows.append(((f"{f.clock(note.at)} ", "dim"), (mark, style), (f" {f.said(note.text, max(0, width - 12)).rstrip()}", style)))
-    return Panel("Events", rows or [((" nothing yet", "dim"),)])
+    return Panel("Events", [line(mark, note, width) for mark, note in merged(scene)[:height]] or [((" nothing yet", "dim"),)])
 
 
 def newest(scene: Scene, width: int) -> Row:
@@ -177,24 +184,36 @@ def newest(scene: Scene, width: int) -> Row:
     style, text = scene.message
     if text:
         return ((f" {f.said(text, width - 1)}", style),)
-    notes = scene.frame.snapshot.notes if scene.frame is not None else ()
-    for note in notes[:8]:
+    notes = merged(scene)
+    for whose, note in notes[:8]:
         if note.level != "info":
-            mark, tone = _LEVELS.get(note.level, ("? ", "warn"))
-            return ((f" {f.clock(note.at)} {mark} {f.said(note.text, max(0, width - 14))}", "warn" if tone == "alarm" else tone),)
+            sign, colour = LEVELS.get(note.level, ("? ", "warn"))
+            told = f"{whose} {sign} {f.clean(note.text)}".strip()
+            return ((f.fit(f" {f.clock(note.at)} {told}", width), "warn" if colour == "alarm" else colour),)
     if notes:
-        return ((f" {f.clock(notes[0].at)}    {f.said(notes[0].text, max(0, width - 14))}", "dim"),)
+        whose, note = notes[0]
+        return ((f.fit(f" {f.clock(note.at)} {whose or ' '}  {f.clean(note.text)}", width), "dim"),)
     return ()
+
+
+def _tripped(scene: Scene) -> Scene | None:
+    """The desk whose kill switch has tripped: that of the keys, or else the other."""
+    if scene.stopped:
+        return scene
+    return scene.beside if scene.beside is not None and scene.beside.stopped else None
 
 
 def kill(scene: Scene, width: int, height: int) -> Panel:
     """The kill switch after it tripped: why, each step with the time it was proven, what is still held, how to reopen."""
-    if scene.frame is None or not scene.stopped:
+    one = _tripped(scene)
+    if one is None or one.frame is None:
         return Panel("Kill switch", [])
-    snapshot = scene.frame.snapshot
+    snapshot = one.frame.snapshot
     proven = snapshot.phase == "killed"
     at = next((step.at for step in snapshot.kill if step.at), 0)
-    why = flow((("why", f.said(snapshot.why, max(8, width - 26)).strip(), "down"), ("at", f"{f.clock(at, True)}Z", "bold")), width - 1)
+    why = flow(
+        (("why", f.said(snapshot.why, max(8, width - 26)).strip(), "down"), ("at", f"{f.clock(at, True)}{f.zone()}", "bold")), width - 1
+    )
     rows: list[Row] = [((" ", ""), *why)]
     for number, step in enumerate(snapshot.kill, start=1):
         mark: Span = ("✔ ", "up") if step.at else ("· ", "warn")
@@ -215,16 +234,18 @@ def kill(scene: Scene, width: int, height: int) -> Panel:
         (what, "warn" if held else ""),
         (f"open orders {len(snapshot.orders)}", "warn" if snapshot.orders else ""),
     )
-    mode = f.said(scene.frame.card.mode, 5).strip()
+    mode = f.said(one.frame.card.mode, 5).strip()
     how = "reset: possible once the cancel is confirmed."
     if proven:
         how = f"reset: R, then type RESET {mode} and why it is safe. Nothing quotes until then."
     rows.append(kept)
     rows += [((f" {line}", "bold" if proven else "dim"),) for line in wrap(how, width - 2, 2)]
     title = "KILL SWITCH TRIPPED, latched" if proven else "KILL SWITCH TRIPPED, CANCEL NOT CONFIRMED"
+    title = f"{mode_word(one)}: {title}" if scene.beside is not None else title
     return Panel(title, rows[:height], "", "frame-alarm")
 
 
 def kill_height(scene: Scene) -> int:
-    """Rows that the kill pane needs inside its frame; 0 while it is not tripped."""
-    return len(scene.frame.snapshot.kill) + 3 if scene.frame is not None and scene.stopped else 0
+    """Rows that the kill pane needs inside its frame; 0 while no desk's is tripped."""
+    one = _tripped(scene)
+    return len(one.frame.snapshot.kill) + 3 if one is not None and one.frame is not None else 0

@@ -1,41 +1,62 @@
 """Two desks side by side: paper always left, real money always right, the same rows for both."""
 
-from pmm_tui.core.snapshot import FillRow, MarketRow
+from pmm_tui.core.snapshot import FillRow, MarketRow, Money
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, length
-from pmm_tui.tui.rows.top import mode_block
-from pmm_tui.tui.state import Scene, Verdict, desk_verdict
+from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs
+from pmm_tui.tui.rows.top import gauge, is_production, mode_block, pill, tone
+from pmm_tui.tui.rows.top import sides as sides
+from pmm_tui.tui.state import Scene, Verdict, desk_verdict, safe_verdict
 
 HOUR_NS = 3_600 * 10**9
 ROWS = 5
+TWO_WIDE = 110
+"""Two desks fit beside each other from here on."""
 _NOTHING: Row = ()
 
 
-def sides(scene: Scene) -> tuple[Scene, Scene]:
-    """The two desks, paper first; where both are of one kind, the one that is the target first."""
-    other = scene.beside
-    if other is None:
-        return scene, scene
-    return (other, scene) if _is_production(scene) and not _is_production(other) else (scene, other)
+def letter(one: Scene) -> str:
+    """P for paper, L for production, in lists that both share; ? before a desk has said what it is."""
+    return "?" if one.frame is None else "L" if is_production(one) else "P"
 
 
-def _is_production(one: Scene) -> bool:
-    return one.live or one.rehearsing
+def desk_word(one: Scene) -> str:
+    """PAPER, LIVE or NO DESK, for the head of a column."""
+    return {"L": "LIVE", "P": "PAPER", "?": "NO DESK"}[letter(one)]
+
+
+def mode_word(one: Scene) -> str:
+    """PAPER or LIVE, for the title of a box."""
+    if one.frame is None:
+        return "NO DESK"
+    return "LIVE $$$" if one.live else "LIVE REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
+
+
+def both(scene: Scene, width: int, height: int, make: Builder) -> Panel:
+    """A screen of one kind for each desk: paper left, production right where two fit, else the desk that the keys go to."""
+    roomy = width >= TWO_WIDE
+    if scene.beside is None or not roomy:
+        return Panel("", framed(make, scene, width, height, scene.live, roomy))
+
+    def named(one: Scene, width: int, height: int) -> Panel:
+        panel = make(one, width, height)
+        return panel._replace(title=f"{mode_word(one)}  {panel.title}")
+
+    half = width // 2
+    widths = (half, width - half)
+    return Panel("", across(*(framed(named, one, room, height, one.live) for one, room in zip(sides(scene), widths, strict=True))))
 
 
 def duo(scene: Scene, width: int, height: int) -> Panel:
-    """Both desks: is each safe, what has it made, how often was it filled, what does it quote in the selected market."""
+    """Both desks: is each safe, what has it made, why does it not quote, what does it do in the selected market."""
     if scene.beside is None:
         return Panel("", [])
     left, right = sides(scene)
     if height < ROWS:
         return Panel("", [_line(one, one.frame is scene.frame, width) for one in (left, right)])
     room = (width - 3) // 2
-    rows = [
-        (*exact(a, room), (" │ ", "frame"), *exact(b, room))
-        for a, b in zip(_column(left, left.frame is scene.frame, room), _column(right, right.frame is scene.frame, room), strict=True)
-    ]
+    columns = [_column(one, one.frame is scene.frame, space, height) for one, space in ((left, room), (right, width - 3 - room))]
+    rows = [(*exact(a, room), (" │ ", "frame"), *exact(b, width - 3 - room)) for a, b in zip(columns[0], columns[1], strict=True)]
     return Panel("Paper and production", rows, ratios(left, right))
 
 
@@ -47,44 +68,76 @@ def _head(one: Scene, chosen: bool, width: int) -> Row:
     return (*row, (f.fit(f" {verdict.why}", left), "dim")) if verdict.why and left > 6 else tuple(row)
 
 
-def _column(one: Scene, chosen: bool, width: int) -> list[Row]:
+def _column(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
+    """One desk in `height` rows; the least needed go first where there are few."""
     head = _head(one, chosen, width)
     if one.frame is None:
-        return [head, *[_NOTHING] * (ROWS - 1)]
+        return [head, *[_NOTHING] * (height - 1)]
     snapshot = one.frame.snapshot
     money = snapshot.money
-    profit = Cash(money.equity - money.initial)
     waits = [fill.answered_ms for fill in snapshot.fills if fill.answered_ms >= 0]
     refused = sum(snapshot.rejects.values())
-    return [
-        head,
-        flow((("equity", f.usd(money.equity), "bold"), ("profit", f.signed_usd(profit), _tone(profit)),
-              ("drawdown", f.percent(money.drawdown_pct), ""), ("kill at", f"{money.halt_pct:g}%", "dim")), width),
-        flow((("fills", str(snapshot.fill_count), "bold"), ("an hour", hourly(one), ""), ("maker", _makers(snapshot.fills), ""),
-              ("captured", f.signed_usd(money.captured), ""), ("fees", f.signed_usd(Cash(-money.fees)), "")), width),
-        flow((("open orders", str(len(snapshot.orders)), "bold"), ("sent", str(snapshot.orders_sent), ""),
-              ("refused", str(refused), "warn" if refused else ""), ("answered in", _middle(waits), "")), width),
-        _market(one.market, width),
+    loss = Cash(-money.adverse)
+    rows = [
+        (0, head),
+        (1, _safe(one, width)),
+        (2, _made(money, width)),
+        (7, pairs((("realised", f.signed_usd(money.realised), tone(money.realised)),
+                   ("unreal.", f.signed_usd(money.unrealised), tone(money.unrealised)),
+                   ("fees", f.signed_usd(Cash(-money.fees)), tone(-money.fees))), width, 3)),
+        (6, pairs((("captured", f.signed_usd(money.captured), tone(money.captured)), ("adverse", f.signed_usd(loss), tone(loss)),
+                   ("maker", _makers(snapshot.fills), "")), width, 3)),
+        (4, pairs((("fills", f.count(snapshot.fill_count), "bold"), ("an hour", hourly(one), ""),
+                   ("answer", _middle(waits), "")), width, 3)),
+        (5, pairs((("open", str(len(snapshot.orders)), "bold"), ("sent", f.count(snapshot.orders_sent), ""),
+                   ("refused", f.count(refused), "warn" if refused else "")), width, 3)),
+        (3, _market(one.market, width)),
     ]  # fmt: skip
+    kept = sorted(rank for rank, _ in rows)[:height]
+    shown = [row for rank, row in rows if rank in kept]
+    return shown + [_NOTHING] * (height - len(shown))
+
+
+def _safe(one: Scene, width: int) -> Row:
+    """Safety in a word, how far the kill switch is away, and what holds."""
+    verdict = safe_verdict(one)
+    money = one.frame.snapshot.money if one.frame is not None else None
+    word: Row = ((f" {verdict.glyph} {f.fit(verdict.word, 7)} ", {"up": "running", "warn": "held"}.get(verdict.style, verdict.style)),)
+    if money is None:
+        return word
+    row: Row = (*word, (" ", ""), *gauge(money, 16), (f" {f.fit(f.percent(money.drawdown_pct), 5, '>')} of {money.halt_pct:g}%  ", ""))
+    room = max(0, width - length(row))
+    return row if verdict.style == "up" and len(verdict.why) > room else (*row, (f.fit(verdict.why, room), "dim"))
+
+
+def _made(money: Money, width: int) -> Row:
+    """The one number, the equity and what of it is free."""
+    made = Cash(money.equity - money.initial)
+    share = f"{100 * made / money.initial:+.1f}%" if money.initial > 0 else f.NONE
+    lead: Row = ((f" {f.arrow(made)} {f.fit(f.signed_usd(made), 10, '>')} ", pill(made)),)
+    lead = (*lead, (f" {f.fit(share, 7, '>')}   ", "dim")) if width >= 66 else (*lead, (" " * 3, ""))
+    room = (width - 6) // 3 * 3 + 6 - length(lead)
+    rest = pairs((("equity", f.usd(money.equity), "bold"), ("free", f.usd(Cash(money.cash - money.reserved)), "")), room)
+    return (*lead, *rest)
 
 
 def _middle(waits: list[float]) -> str:
-    return f"{sorted(waits)[len(waits) // 2]:.0f}ms" if waits else f.NONE
+    return f.age(sorted(waits)[len(waits) // 2] / 1_000) if waits else f.NONE
 
 
 def _market(row: MarketRow | None, width: int) -> Row:
-    """What it quotes in the selected market, and what it holds there."""
+    """What it quotes and holds in the selected market, or why it does not quote there."""
     if row is None:
-        return ((" this market is not watched here", "dim"),)
-    resting = [level for level in (*row.bids, *row.asks) if level.ours]
+        return ((" this market is not watched by this desk", "dim"),)
+    if row.state != "quoting":
+        return ((f.fit(f" here {row.state}: {f.clean(row.why) or 'no reason given'}", width), "warn"),)
     bid = max((level.price for level in row.bids if level.ours), default=None)
     ask = min((level.price for level in row.asks if level.ours), default=None)
     quotes = f"{f.cents(bid, row.tick) if bid else f.NONE}/{f.cents(ask, row.tick) if ask else f.NONE}"
-    net = row.yes - row.no
-    gain = Cash(row.realised + row.unrealised)
-    return flow(
-        (("quotes", quotes, "ours" if resting else "dim"), ("net", f.shares(net) if net else "flat", ""),
-         ("here", f.signed_usd(gain), _tone(gain)), ("fills", str(row.fills), "")), width
+    net, gain = row.yes - row.no, Cash(row.realised + row.unrealised)
+    return pairs(
+        (("quotes", quotes, "ours"), ("net here", f.signed_shares(net) if net else "flat", ""), ("made", f.signed_usd(gain), tone(gain))),
+        width, 3,
     )  # fmt: skip
 
 
@@ -95,7 +148,7 @@ def _line(one: Scene, chosen: bool, width: int) -> Row:
     money = one.frame.snapshot.money
     profit = Cash(money.equity - money.initial)
     tail: Row = (
-        (f" {f.signed_usd(profit)}", _tone(profit)),
+        (f" {f.signed_usd(profit)}", tone(profit)),
         (f"  {one.frame.snapshot.fill_count} fills  {len(one.frame.snapshot.orders)} open", "dim"),
     )
     verdict = desk_verdict(one)
@@ -125,7 +178,3 @@ def ratios(left: Scene, right: Scene) -> str:
 
 def _makers(fills: tuple[FillRow, ...]) -> str:
     return f"{100 * sum(fill.maker for fill in fills) // len(fills)}%" if fills else f.NONE
-
-
-def _tone(cash: int) -> str:
-    return "up" if cash > 0 else "down" if cash < 0 else ""

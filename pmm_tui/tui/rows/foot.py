@@ -2,7 +2,7 @@
 
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.keys import KEYS, RISKS, Key, applies, label
+from pmm_tui.tui.keys import KEYS, RISKS, Key, Keys, applies, label
 from pmm_tui.tui.rows.desk import newest
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length
 from pmm_tui.tui.rows.top import banner
@@ -18,40 +18,40 @@ def target(scene: Scene) -> Span:
 
 def _keys_row(scene: Scene, keys: list[Key], roomy: bool) -> Row:
     """The target and the keys, each in its pill."""
-    row: list[Span] = [(" ", ""), target(scene)]
+    row: list[Span] = [(" target " if roomy else " ", "dim"), target(scene)]
     for key in keys:
         pill = f" {key.show} " if roomy else key.show
         row += [("  " if roomy else " ", ""), (pill, "danger" if key.id == "kill" else "key"), (f" {label(key, scene)}", "")]
     return tuple(row)
 
 
-def footer(scene: Scene, width: int, height: int) -> Panel:
+def footer(scene: Scene, width: int, height: int, keys: Keys = KEYS) -> Panel:
     """What was last answered or happened, and the keys that act now, as many as fit."""
-    keys = [key for key in KEYS if key.footer and applies(key, scene)]
-    row = _keys_row(scene, keys, width >= 100)
-    while length(row) > width and len(keys) > 1:
-        keys.remove(max(keys, key=lambda key: key.footer))
-        row = _keys_row(scene, keys, width >= 100)
+    fitting = [key for key in keys if key.footer and applies(key, scene)]
+    row = _keys_row(scene, fitting, width >= 100)
+    while length(row) > width and len(fitting) > 1:
+        fitting.remove(max(fitting, key=lambda key: key.footer))
+        row = _keys_row(scene, fitting, width >= 100)
     rows: list[Row] = [newest(scene, width), row]
     return Panel("", rows[-height:])
 
 
-def help_rows() -> list[Row]:
-    """Every key, what it does, and how much it asks before it does it."""
+def help_rows(keys: Keys = KEYS, screen: int = 0) -> list[Row]:
+    """Every key of a screen (0: of all), what it does, and how much it asks before it does it."""
     rows: list[Row] = []
-    shown: list[str] = []
-    for number, key in enumerate(KEYS):
-        shown.append(key.show)
-        if number + 1 < len(KEYS) and not KEYS[number + 1].help:
+    here = [key for key in keys if not screen or not key.screens or screen in key.screens]
+    for number, key in enumerate(here):
+        if not key.help and number:
             continue
-        first = next(one for one in KEYS if one.show == shown[0])
-        style = {"frees": "up", "costs": "warn", "adds": "down"}.get(first.risk, "dim")
-        rows.append(((f.fit(" ".join(shown), 15), "bold"), (f.fit(RISKS[first.risk], 12), style), (first.help, "")))
-        shown = []
+        rest = here[number + 1 :]
+        group = [key, *rest[: next((at for at, one in enumerate(rest) if one.help), len(rest))]]
+        style = {"frees": "up", "costs": "warn", "adds": "down"}.get(key.risk, "dim")
+        shown = " ".join(one.show for one in group)
+        rows.append(((f.fit(shown, 16), "bold"), (f.fit(RISKS[key.risk], 12), style), (key.help or key.label, "")))
     return rows
 
 
-def small(scene: Scene, width: int, height: int) -> Panel:
+def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
     """A screen too small for a dashboard: mode, state and money, the size that is needed, and the keys that still work."""
     verdict = desk_verdict(scene)
     rows: list[Row] = [banner(scene, width, 1).rows[0]]
@@ -67,7 +67,7 @@ def small(scene: Scene, width: int, height: int) -> Panel:
         )
     else:
         rows.append(((f" {verdict.why}", "dim"),))
-    keys = _keys_row(scene, [key for key in KEYS if key.small], False)
+    keys = _keys_row(scene, [key for key in table if key.small], False)
     rows += [
         (),
         ((f" Too small for the dashboard: {width}×{height}, 80×24 is needed.", "warn"),),

@@ -140,3 +140,30 @@ def ruled(panel: Panel, width: int, height: int, heavy: bool) -> list[Row]:
     elif room > 0:
         head = (*head, (line * room, tone))
     return [exact(head, width), *block(panel.rows, width, height - 1)]
+
+
+def framed(builder: Builder, scene: Scene, width: int, height: int, heavy: bool = False, roomy: bool = True) -> list[Row]:
+    """What the builder shows, in exactly `width` x `height`: in a box where it is roomy, else below a single line."""
+    if roomy and width >= 12 and height >= 3:
+        return boxed(builder(scene, width - 4, height - 2), width, height, heavy)
+    if height < 2:
+        return block(builder(scene, width, height).rows, width, height)
+    return ruled(builder(scene, width, height - 1), width, height, heavy)
+
+
+def across(*blocks: list[Row]) -> list[Row]:
+    """Blocks of one height side by side."""
+    return [tuple(span for row in rows for span in row) for rows in zip(*blocks, strict=True)]
+
+
+def window(rows: list[Row], height: int, scroll: int) -> tuple[list[Row], str]:
+    """The part of a long list that fits, scrolled down but never past its end; and which part that is, where it is not all."""
+    first = max(0, min(scroll, len(rows) - height))
+    shown = rows[first : first + height]
+    return shown, f"{first + 1}-{first + len(shown)} of {len(rows)}" if len(shown) < len(rows) else ""
+
+
+def matches(wanted: str, text: str) -> bool:
+    """Whether a row stays under the filter: nothing wanted, the text has it whatever its case, or has it not where it begins with !."""
+    found = wanted.removeprefix("!").casefold() in text.casefold()
+    return not wanted.removeprefix("!") or found is not wanted.startswith("!")

@@ -3,10 +3,14 @@
 from pmm_tui.core.snapshot import DeskCard, Money
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, length, pairs, wrap
-from pmm_tui.tui.state import OVER, Scene, Verdict, desk_verdict, quoting_verdict, safe_verdict, worst_case
+from pmm_tui.tui.state import OVER, REPLAY, Scene, Verdict, badges, desk_verdict, quoting_verdict, safe_verdict, worst_case
 
 _FILLS = {"killed": "▚", "lost": "╱", "paused": "░"}
 _EIGHTHS = " ▏▎▍▌▋▊▉"
+LAMPS: Row = (("links", ""),)
+"""Stands for the connections, which take the room that they find."""
+TWO_BANNERS = 110
+"""Two desks have a banner each from here on."""
 
 
 def mode_block(scene: Scene) -> Row:
@@ -15,17 +19,40 @@ def mode_block(scene: Scene) -> Row:
         return (("╱╱╱ pmm-tui ╱╱╱", "waiting"),)
     if scene.live:
         return (("███", "live-fill"), (" LIVE $$$ REAL MONEY ", "live"), ("███", "live-fill"))
+    if scene.replayed:
+        return (("╱╱╱", "waiting"), (f" REPLAY of a {f.said(scene.frame.card.mode, 5).strip()} run ", "waiting"), ("╱╱╱", "waiting"))
     word = "LIVE REHEARSAL, NO MONEY" if scene.rehearsing else f.said(scene.frame.card.mode, 5)
     return (("▒▒▒", "paper-fill"), (f" {word} ", "paper"), ("▒▒▒", "paper-fill"))
 
 
+def is_production(one: Scene) -> bool:
+    """The production desk, with real money, rehearsing, or played again."""
+    return one.frame is not None and one.frame.card.mode == "LIVE"
+
+
+def sides(scene: Scene) -> tuple[Scene, Scene]:
+    """The two desks, paper first; where both are of one kind, the one that is the target first."""
+    other = scene.beside
+    if other is None:
+        return scene, scene
+    return (other, scene) if is_production(scene) and not is_production(other) else (scene, other)
+
+
 def banner(scene: Scene, width: int, _: int) -> Panel:
-    """One line over the whole width: mode, state, reason, and the fill of its mode or its trouble."""
+    """One line over the whole width: mode, state, reason, and the fill of its mode or its trouble; paper left and production right."""
+    if scene.beside is None or width < TWO_BANNERS:
+        return Panel("", [_banner(scene, width)])
+    left, right = sides(scene)
+    half = width // 2
+    return Panel("", [(*_banner(left, half), *_banner(right, width - half))])
+
+
+def _banner(scene: Scene, width: int) -> Row:
     verdict = desk_verdict(scene)
     row: list[Span] = [*mode_block(scene), (f"  {verdict.glyph} {verdict.word} ", verdict.style)]
     tail = _account(scene) if not verdict.why else verdict.why
     room = width - length(row)
-    if tail and room > 4:
+    if tail and (room > len(tail) if not verdict.why else room > 4):
         row.append((f.fit(f" {tail}  ", min(room, len(f" {tail}  "))), verdict.style))
     room = width - length(row)
     if room > 0:
@@ -33,7 +60,7 @@ def banner(scene: Scene, width: int, _: int) -> Panel:
             row.append((_FILLS[verdict.style] * room, verdict.style))
         else:
             row.append(("█" * room, "live-fill") if scene.live else ("▒" * room, "paper-fill" if scene.frame else "waiting"))
-    return Panel("", [exact(tuple(row), width)])
+    return exact(tuple(row), width)
 
 
 def _account(scene: Scene) -> str:
@@ -43,17 +70,19 @@ def _account(scene: Scene) -> str:
         return f"real orders, account {f.clean(scene.frame.card.account) or 'not named'}"
     if scene.rehearsing:
         return f"real orders to an exchange on this machine, account {f.clean(scene.frame.card.account)}"
+    if scene.replayed:
+        return "a finished run, played again: nothing here happens now"
     return "simulated fills, no order leaves this host"
 
 
 def source(card: DeskCard, width: int = 12) -> Row:
     """Where the facts come from. The word for a working connection is never the word for real money."""
-    if card.source == "tape":
-        speed = f"{card.speed}x" if card.speed and card.speed != "max" else f.clean(card.speed) or "?"
+    if card.source in ("tape", REPLAY):
+        speed = "paused" if card.speed == "0" else f"{card.speed}x" if card.speed and card.speed != "max" else f.clean(card.speed) or "?"
         part = min(1.0, max(0.0, card.tape_position))
         filled = round(part * width)
         return (
-            ("tape ", "head"),
+            ("tape " if card.source == "tape" else "run ", "head"),
             (speed, "bold"),
             (" ▕", "dim"),
             ("█" * filled, "ours"),
@@ -65,29 +94,42 @@ def source(card: DeskCard, width: int = 12) -> Row:
     return (("data ", "head"), (name, "bold"))
 
 
-def feed_lamps(scene: Scene) -> Row:
-    """Each connection: its name and ● up or ✖ down."""
+def feed_lamps(scene: Scene, room: int) -> Row:
+    """Each connection: its name and ● up or ✖ down; where there is no room for all, how many there are and which are down."""
     row: list[Span] = []
-    for feed in scene.frame.snapshot.feeds if scene.frame is not None else ():
+    feeds = scene.frame.snapshot.feeds if scene.frame is not None else ()
+    for feed in feeds:
         lamp: Span = ("?", "dim") if scene.lost else ("●", "up") if feed.up else ("✖", "alarm")
-        row += [(f"{'  ' if row else ''}{f.said(feed.link, 8).strip()} ", "head"), lamp]
-    return tuple(row)
+        row += [(f"{'  ' if row else ''}{f.said(feed.link, 10).strip()} ", "head"), lamp]
+    if length(row) <= room or not feeds:
+        return tuple(row)
+    down = [f.said(feed.link, 10).strip() for feed in feeds if not feed.up]
+    if scene.lost:
+        return ((f"{len(feeds)} links ", "head"), ("?", "dim"))
+    return (("✖ " + " ".join(down), "alarm"),) if down else ((f"{len(feeds)} links ", "head"), ("●", "up"))
 
 
 def strip(scene: Scene, width: int, _: int) -> Panel:
     """The line below the banner: profile, data source, connections, speed of the desk, age of the picture, time."""
+    signs = tuple(span for badge in badges(scene) for span in ((" ", ""), (f" {badge.text} ", badge.style)))
     if scene.frame is None:
-        return Panel("", [((" pmm-tui  ", "dim"), (f.fit("no picture from the desk yet", width - 10), "dim"))])
+        return Panel("", [exact((*signs, (" pmm-tui  no picture from the desk yet", "dim")), width)])
     card, snapshot = scene.frame.card, scene.frame.snapshot
+    if scene.frozen:
+        who = "the desks go on" if scene.beside is not None else "the desk goes on"
+        old = "what stands here is old, " if width >= 100 else ""
+        text = f" ▌▌ DISPLAY FROZEN at {f.clock(snapshot.at)}{f.zone()}: {old}{who} "
+        return Panel("", [exact((*signs, (text, "paused")), width, "paused")])
     bar: Span = (" │ ", "frame")
-    stamp = f"{f.day(snapshot.at)} {f.clock(snapshot.at)}Z" if width >= 120 else f"{f.clock(snapshot.at)}Z"
+    stamp = f"{f.day(snapshot.at)} {f.clock(snapshot.at)}{f.zone()}" if width >= 120 else f"{f.clock(snapshot.at)}{f.zone()}"
     tail: Row = ((f"{stamp} ", "bold"),)
     if width >= 120:
         tail = ((f"{stamp}  ", "bold"), ("up ", "head"), (f"{f.span((scene.wall - card.started) / 1e9)} ", ""))
     parts: list[Row] = [
+        signs,
         ((" " + f.said(card.profile, min(20, len(f.clean(card.profile)))), "bold"),),
         source(card, 12 if width >= 120 else 8),
-        feed_lamps(scene),
+        LAMPS,
         (("fills ", "head"), (f.said(card.fill_model, 6).strip(), "")) if card.fill_model else (),
         (("picture ", "head"), (f.age(scene.link.age_s) if scene.link.age_s >= 1 else "now", "alarm" if scene.lost else "")),
         (("step p99 ", "head"), (f"{card.engine_p99_us:.0f}µs", "")),
@@ -95,6 +137,8 @@ def strip(scene: Scene, width: int, _: int) -> Panel:
     ]
     row: list[Span] = []
     for part in parts:
+        if part is LAMPS:
+            part = feed_lamps(scene, width - length(row) - length(tail) - 4)
         if part and length(row) + 3 + length(part) + length(tail) < width:
             row += [bar, *part] if row else list(part)
     gap = width - length(row) - length(tail)
@@ -145,11 +189,13 @@ def safe(scene: Scene, width: int, _: int) -> Panel:
     return Panel("Safe?", rows)
 
 
-def _tone(cash: int) -> str:
+def tone(cash: int) -> str:
+    """The style of a gain or a loss."""
     return "up" if cash > 0 else "down" if cash < 0 else ""
 
 
-def _pill(cash: int) -> str:
+def pill(cash: int) -> str:
+    """The same with a ground behind it."""
     return "gain" if cash > 0 else "loss" if cash < 0 else "waiting"
 
 
@@ -157,7 +203,7 @@ def money_row(money: Money) -> Row:
     """The one number: what the run has made."""
     made = money.equity - money.initial
     share = f"{100 * made / money.initial:+.1f}%" if money.initial > 0 else f.NONE
-    return ((f" {f.arrow(made)} {f.signed_usd(made)} ", _pill(made)), (f" {share} since the start", "dim"))
+    return ((f" {f.arrow(made)} {f.signed_usd(made)} ", pill(made)), (f" {share} since the start", "dim"))
 
 
 def money(scene: Scene, width: int, _: int) -> Panel:
@@ -171,19 +217,19 @@ def money(scene: Scene, width: int, _: int) -> Panel:
         pairs((("equity", f.usd(account.equity), "bold"), ("free cash", f.usd(account.cash - account.reserved), "")), width),
         pairs(
             (
-                ("realised", f.signed_usd(account.realised), _tone(account.realised)),
-                ("unrealised", f.signed_usd(account.unrealised), _tone(account.unrealised)),
+                ("realised", f.signed_usd(account.realised), tone(account.realised)),
+                ("unrealised", f.signed_usd(account.unrealised), tone(account.unrealised)),
             ),
             width,
         ),
         pairs(
             (
-                ("captured", f.signed_usd(account.captured), _tone(account.captured)),
-                ("adverse", f.signed_usd(-account.adverse), _tone(-account.adverse)),
+                ("captured", f.signed_usd(account.captured), tone(account.captured)),
+                ("adverse", f.signed_usd(-account.adverse), tone(-account.adverse)),
             ),
             width,
         ),
-        pairs((("rebates" if fees > 0 else "fees", f.signed_usd(fees), _tone(fees)), ("in orders", f.usd(account.reserved), "")), width),
+        pairs((("rebates" if fees > 0 else "fees", f.signed_usd(fees), tone(fees)), ("in orders", f.usd(account.reserved), "")), width),
     ]
     return Panel("Making money?", rows)
 
@@ -237,13 +283,13 @@ def summary(scene: Scene, width: int, _: int) -> Panel:
     )
     tail = flow((("max", f.usd(-account.max_drawdown), ""), ("alert", f"{account.alert_pct:g}%", "")), max(0, width - length(first)))
     second: Row = (
-        (f" {f.arrow(made)} {f.signed_usd(made)} ", _pill(made)),
+        (f" {f.arrow(made)} {f.signed_usd(made)} ", pill(made)),
         (" ", ""),
         *flow(
             (
                 ("eq", f.usd(account.equity), "bold"),
-                ("real", f.signed_usd(account.realised), _tone(account.realised)),
-                ("unreal", f.signed_usd(account.unrealised), _tone(account.unrealised)),
+                ("real", f.signed_usd(account.realised), tone(account.realised)),
+                ("unreal", f.signed_usd(account.unrealised), tone(account.unrealised)),
                 ("fills", f.count(scene.frame.snapshot.fill_count), ""),
                 ("orders", str(len(scene.frame.snapshot.orders)), ""),
             ),

@@ -8,7 +8,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from pmm_tui.tui.palette import BACKGROUND, style
+from pmm_tui.tui.palette import style
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, block, boxed, ruled
 from pmm_tui.tui.state import Scene
 
@@ -24,14 +24,16 @@ _EDGES: dict[Frame, tuple[int, int]] = {"box": (4, 2), "rule": (0, 1), "bare": (
 class Pane(Widget):
     """Shows what its builder makes of a scene."""
 
-    DEFAULT_CSS = f"""
-    Pane {{ background: {BACKGROUND}; }}
+    DEFAULT_CSS = """
+    Pane { background: $background; }
     """
 
     def __init__(self, builder: Builder, frame: Frame = "box", *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 # the library's own name
         super().__init__(id=id, classes=classes)
         self.builder = builder
         self.frame: Frame = frame
+        self.chosen = False
+        """Whether its frame says that the keys which need a pane go to this one."""
         self._scene: Scene | None = None
         self._rows: list[Row] = []
         self._strips: list[Strip] = []
@@ -46,17 +48,28 @@ class Pane(Widget):
             return
         across, down = _EDGES[self.frame]
         panel = self.builder(scene, max(1, width - across), max(1, height - down))
+        if self.chosen:
+            panel = panel._replace(tone="frame-chosen")
         rows = _FRAMES[self.frame](panel, width, height, scene.live)
         if len(rows) != len(self._rows):
-            self._rows, self._strips = rows, [_strip(row) for row in rows]
-            self.painted += len(rows)
-            self.refresh()
+            self._rows = rows
+            self.restyle()
             return
         for y, row in enumerate(rows):
             if row != self._rows[y]:
-                self._rows[y], self._strips[y] = row, _strip(row)
+                self._rows[y], self._strips[y] = row, self._strip(row)
                 self.painted += 1
                 self.refresh(Region(0, y, width, 1))
+
+    def restyle(self) -> None:
+        """Paint all rows again, in the theme of now."""
+        self._strips = [self._strip(row) for row in self._rows]
+        self.painted += len(self._rows)
+        self.refresh()
+
+    def text(self) -> str:
+        """What it shows, as plain text."""
+        return "\n".join("".join(text for text, _ in row).rstrip() for row in self._rows)
 
     def on_resize(self) -> None:
         """Build the last scene again at the new size."""
@@ -65,8 +78,8 @@ class Pane(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line, as it was last built."""
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, style(""))
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, style("", self.app.theme))
 
-
-def _strip(row: Row) -> Strip:
-    return Strip([Segment(text, style(names)) for text, names in row])
+    def _strip(self, row: Row) -> Strip:
+        theme = self.app.theme
+        return Strip([Segment(text, style(names, theme)) for text, names in row])

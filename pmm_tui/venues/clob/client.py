@@ -38,9 +38,7 @@ from pmm_tui.venues.clob.port import Cancelled, Leg, Piece, Refused, Signed, Sil
 
 CHAIN = PRODUCTION_CONFIG.chain_id
 CLOB_URL = PRODUCTION_CONFIG.clob_url
-ORDERS_MAX = 15
-CANCELS_MAX = 1000
-PAGES_MAX = 1000
+ORDERS_MAX, CANCELS_MAX, PAGES_MAX = 15, 1_000, 1_000
 CONNECTIONS_MAX, QUICK_CONNECTIONS_MAX = 32, 8
 _IDLE_S = 55.0
 """A connection is kept this long unused: below the minute after which balancers drop theirs."""
@@ -317,9 +315,13 @@ class SdkClob:
     async def beat(self, last: str) -> str:
         """Send a heartbeat chained to the last id; the next id. A Refused whose text is the expected id means another session beats."""
         path, body = heartbeats.build_send_order_heartbeat_request(heartbeat_id=last)
-        return await self._quick.ask(
-            self._quick.transport.post_json(path, json=body), lambda row: wire.text_of(wire.row_of(row), "heartbeat_id")
-        )
+        beat = self._quick.transport.post_json(path, json=body)
+        return await self._quick.ask(beat, lambda row: wire.text_of(wire.row_of(row), "heartbeat_id"))
+
+    async def neg_risk(self, token: str) -> bool:
+        """A market's neg-risk flag as the CLOB has it: which contract its orders are signed for."""
+        flag = self._public.transport.get_json("/neg-risk", params={"token_id": token})
+        return await self._public.ask(flag, lambda row: wire.flag_of(wire.row_of(row), "neg_risk"))
 
     async def server_time_s(self) -> int:
         """The venue's clock, seconds. It goes over the connections of the cancels, and so opens one."""

@@ -85,7 +85,10 @@ class Lanes:
         self._swept.set()
 
     def place(self, entry: Entry) -> None:
-        """Have an order leave soon."""
+        """Have an order leave soon, once."""
+        if entry.queued:
+            return
+        entry.queued = True
         if len(self._posts) >= min(PENDING_MAX, self._knobs.clob_queue_max):
             self._tell(self._ledger.refused(entry, self._clock(), "too many orders wait to leave", "limit"))
             return

@@ -54,6 +54,8 @@ class Entry(Struct):
     """The sum of its pieces, failed ones included: what the desk was told was filled."""
     matched: Size = Size(0)
     """What the venue said was matched in all."""
+    queued: bool = False
+    """It waits to leave, or has left: the same command again is the same order."""
     unwanted: bool = False
     """Its end was asked for."""
     denied: Nanos = Nanos(0)

@@ -178,6 +178,10 @@ class Clob(Protocol):
         """Send a heartbeat chained to the last id; the next id. A Refused whose text is the expected id means another session beats."""
         ...
 
+    async def neg_risk(self, token: str) -> bool:
+        """A market's neg-risk flag as the CLOB has it."""
+        ...
+
     async def server_time_s(self) -> int:
         """The venue's clock, seconds."""
         ...

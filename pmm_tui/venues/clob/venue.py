@@ -23,6 +23,7 @@ from pmm_tui.core.units import ONE, SECOND, Cash, Nanos, Price, Size, mirror
 from pmm_tui.feeds.base import Feed
 from pmm_tui.venues.clob.account import Account
 from pmm_tui.venues.clob.chores import Chores
+from pmm_tui.venues.clob.flags import Flags
 from pmm_tui.venues.clob.heartbeat import Heartbeat, Phase
 from pmm_tui.venues.clob.knobs import ClobKnobs
 from pmm_tui.venues.clob.lanes import Lanes
@@ -33,6 +34,7 @@ from pmm_tui.venues.clob.opening import Opening
 from pmm_tui.venues.clob.port import Clob, Piece, Trouble, Unauthorized
 from pmm_tui.venues.clob.rejects import reject_of
 from pmm_tui.venues.clob.tapped import Tapped
+from pmm_tui.venues.clob.timing import Timing
 from pmm_tui.venues.clob.user_ws import KEY_REFUSED, Connect, UserChannel
 from pmm_tui.venues.clob.wire import OrderNews
 
@@ -50,9 +52,9 @@ class ClobVenue:
     on every piece of news finds its order, in whatever order it comes: the answer to the POST, the user channel, a reading of the account.
     The ledger holds what is known and tells each fact once; a reading proves what the others left open.
 
-    Four links say whether orders may leave: account (readings work), user (the user channel is live and reconciled), heartbeat (the venue's
-    dead man's switch is fed), venue (it takes orders). The first three are down at the start. The desk sees them as facts; the venue itself
-    refuses what comes while one is down.
+    Six links say whether orders may leave: account (readings work), user (the user channel is live and reconciled), heartbeat (the venue's
+    dead man's switch is fed), venue (it takes orders), clock (the venue's is ours) and desk (it did not stand still just now). The first
+    three are down at the start. The desk sees them as facts; the venue itself refuses what comes while one is down.
 
     capital: what the desk may use of the wallet's cash. merge: how pairs become dollars on chain, where there is a chain.
     """
@@ -87,6 +89,8 @@ class ClobVenue:
         self.lanes = Lanes(clob, self.ledger, self.account, self.limits, knobs, clock, self._tell, self, self._chores.start)
         self.heartbeat = Heartbeat(clob.beat, self._beating, clock, knobs, self._tripped, self._armed)
         self.channel = UserChannel(user_url, clob, knobs, clock, chance, self._heard, self._channel_opened, self._channel_lost, connect)
+        self.timing = Timing(self.links, clock, lambda: self.account.ask(clob.server_time_s))
+        self.flags = Flags(lambda token: self.account.ask(clob.neg_risk, token), self.lanes.wake)
         self._unread: dict[str, None] = {}
         """Markets whose shares of before the run are not read yet: no order leaves for them."""
         self._mids: dict[str, Price] = {}
@@ -98,6 +102,8 @@ class ClobVenue:
         self._compared = Nanos(0)
         self._shut_s = PAUSE_S
         self._maker_only_until = Nanos(0)
+        self._disabled = False
+        """The venue took neither orders nor cancels when it was asked last."""
 
     def prepare(self, commands: Sequence[Command]) -> list[Event]:
         """Sign every order among the commands. Their ids, to be written down before they are sent."""
@@ -163,6 +169,7 @@ class ClobVenue:
             if event.market.id not in markets:
                 self._unread[event.market.id] = None
             markets[event.market.id] = event.market
+            self.flags.heard(event.market)
         elif isinstance(event, TickSizeChanged):
             self.ledger.retick(event.market, event.tick)
         elif isinstance(event, BookReset):
@@ -174,8 +181,12 @@ class ClobVenue:
 
     def listed(self, event: Event) -> None:
         """What a feed told, once the desk has it: a market that it knows can be told of."""
-        if isinstance(event, MarketListed) and event.market.id in self._unread and self._opened:
+        if not isinstance(event, MarketListed) or not self._opened:
+            return
+        if event.market.id in self._unread:
             self._chores.start(self._find(event.market))
+        elif self.flags.stands(event.market.id) is None:
+            self._chores.start(self.flags.agree(event.market))
 
     def stands(self, entry: Entry) -> str | None:
         """Whether an order may leave now: empty, or why not, or None where it has to wait."""
@@ -183,15 +194,18 @@ class ClobVenue:
             return "the venue is opening"
         if why := self.links.why():
             return why
+        if self.timing.stands:
+            return "the desk stood still"
         if entry.place.kind is not Kind.POST_ONLY and self._clock() < self._maker_only_until:
             return "the venue takes post-only orders only"
-        return None if entry.place.market in self._unread else ""
+        return None if entry.place.market in self._unread else self.flags.stands(entry.place.market)
 
     def shut(self, why: str, wait_s: float) -> None:
         """The venue takes no orders for a while. In its post-only mode it still takes most of ours."""
         if why == "post_only":
             self._maker_only_until = Nanos(self._clock() + round(wait_s * SECOND))
             return
+        self._disabled = why == "disabled"
         first = not self.links.is_down("venue")
         self.links.down("venue", why)
         if first:
@@ -200,7 +214,7 @@ class ClobVenue:
 
     def took(self) -> None:
         """An order was taken: the next trouble waits little again."""
-        self._shut_s = PAUSE_S
+        self._shut_s, self._disabled = PAUSE_S, False
 
     def barred(self) -> None:
         """The key is refused: nothing will leave any more."""
@@ -251,11 +265,12 @@ class ClobVenue:
         for market in [self.ledger.markets[name] for name in self._unread]:
             self._chores.start(self._find(market))
         self.links.up("account")
-        for work in (self._read_on(), self.channel.run(), self.heartbeat.run(), self._watch()):
+        for work in (self._read_on(), self.channel.run(), self.heartbeat.run(), self._watch(), self.timing.look(), self.timing.compare()):
             self._chores.start(work)
 
     async def _find(self, market: Market) -> None:
         """Tell of the shares that the wallet held before the run; until that is done no order leaves for the market."""
+        self._chores.start(self.flags.agree(market))
         mid = self._mids.get(market.id, Price(ONE // 2))
         for token, price in ((market.yes, mid), (market.no, mirror(mid))):
             held = await self.opening.held(token, market)
@@ -346,8 +361,9 @@ class ClobVenue:
             self.links.down("user", reason)
 
     def _beating(self) -> bool:
-        """A heartbeat keeps orders alive: none while the venue takes no cancels, so that its own switch clears them when it is back."""
-        return self._alive() and self.links.reason("venue") != "disabled"
+        """A heartbeat keeps orders alive: none for a desk that stood still, and none for orders that the venue does not let us cancel."""
+        barred = self.links.reason("venue") == "disabled" or (self._disabled and self.ledger.live())
+        return self._alive() and not self.timing.stands and not barred
 
     def _tripped(self, why: str) -> None:
         self.links.down("heartbeat", why)

@@ -168,6 +168,14 @@ def text_of(row: Mapping[str, Any], key: str) -> str:
     return value
 
 
+def flag_of(row: Mapping[str, Any], key: str) -> bool:
+    """A field that is true or false; ValueError otherwise."""
+    value = row.get(key)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key}: expected true or false, found {type(value).__name__}")  # noqa: TRY004  # what the venue sent
+    return value
+
+
 def _side(row: Mapping[str, Any]) -> Side:
     side = _SIDES.get(str(row.get("side", "")).upper())
     if side is None:

@@ -1,0 +1,177 @@
+"""OpenAPI and AsyncAPI documents of the api, made from the types that are sent; and the dashboard that comes with the metrics."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+import pmm_tui
+from pmm_tui.api import payloads, routes
+from pmm_tui.api.protocol import COMMANDS, TTL_MS, Ack, Push, Request
+from pmm_tui.api.records import LINES_MAX
+from pmm_tui.core.snapshot import MarketRow
+
+_REF = "#/components/schemas/{name}"
+_SCALED = "Prices are ten-thousandths of a dollar, sizes millionths of a share, cash millionths of a dollar, times ns since the epoch."
+_UNKNOWN = "A number that is not known is null."
+
+
+def schemas(types: tuple[Any, ...]) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+    """The schema of each type, and the components that they refer to. A float that is not known is sent as null."""
+    told, components = msgspec.json.schema_components(types, ref_template=_REF)
+    sent = {name: schema if name == Request.__name__ else _nullable(schema) for name, schema in components.items()}
+    return told, dict(sorted(sent.items()))
+
+
+def _nullable(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_nullable(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _nullable(value) for name, value in schema.items()}
+    if plain.get("type") == "number":
+        plain["type"] = ["number", "null"]
+    return plain
+
+
+def openapi(suffixes: tuple[str, ...] = ("",)) -> bytes:
+    """The HTTP routes as an OpenAPI 3.1 document; one set of them for each suffix."""
+    _, components = schemas(routes.REPLIES)
+    paths: dict[str, Any] = {}
+    for suffix in suffixes:
+        for part in routes.PARTS:
+            paths[part.path + suffix] = {"get": _get(part.about, part.reply)}
+        paths[routes.MARKET + suffix] = {"get": _get("One market", MarketRow, _market_named(), missing="404")}
+        for path, about, reply in (
+            (routes.TRADES, "The newest trades, oldest first", payloads.Trades),
+            (routes.JOURNAL, "The newest lines of the journal, oldest first", payloads.JournalTail),
+        ):
+            paths[path + suffix] = {"get": _get(about, reply, _lines_wanted(), missing="404")}
+        paths[routes.COMMANDS + suffix] = {"post": _post()}
+    paths[routes.METRICS] = {
+        "get": {
+            "summary": "Figures for Prometheus",
+            "responses": {"200": {"description": "The text format", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+        }
+    }
+    for path in (routes.OPENAPI, routes.ASYNCAPI, routes.GRAFANA):
+        paths[path] = {"get": {"summary": "A document", "responses": {"200": {"description": "JSON", "content": {routes.JSON: {}}}}}}
+    return _written(
+        {
+            "openapi": "3.1.0",
+            "info": _info(f"{_SCALED} {_UNKNOWN}"),
+            "security": [{"token": []}],
+            "paths": dict(sorted(paths.items())),
+            "components": {
+                "schemas": components,
+                "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "By TCP only; none on the Unix socket"}},
+            },
+        }
+    )
+
+
+def asyncapi(suffixes: tuple[str, ...] = ("",)) -> bytes:
+    """The WebSocket as an AsyncAPI 3.0 document."""
+    (frame, request, ack), components = schemas((Push, Request, Ack))
+    channels, operations = {}, {}
+    for suffix in suffixes:
+        name = "desk" + suffix.replace("/", "-")
+        channels[name] = {
+            "address": routes.SOCKET + suffix,
+            "messages": {one: {"$ref": f"#/components/messages/{one}"} for one in ("frame", "request", "ack")},
+            "bindings": {"ws": {"query": _face_query()}},
+        }
+        for one, action in (("frame", "send"), ("ack", "send"), ("request", "receive")):
+            operations[f"{name}-{one}"] = {
+                "action": action,
+                "channel": {"$ref": f"#/channels/{name}"},
+                "messages": [{"$ref": f"#/channels/{name}/messages/{one}"}],
+            }
+    return _written(
+        {
+            "asyncapi": "3.0.0",
+            "info": _info(f"The newest frame is sent at most ten times a second, older ones are dropped. {_SCALED} {_UNKNOWN}"),
+            "channels": channels,
+            "operations": operations,
+            "components": {
+                "messages": {
+                    "frame": {"summary": "The newest picture", "payload": frame},
+                    "request": {"summary": f"A command; cmd is one of {', '.join(COMMANDS)}", "payload": request},
+                    "ack": {"summary": "The answer to the request of that id", "payload": ack},
+                },
+                "schemas": components,
+            },
+        }
+    )
+
+
+def dashboard() -> bytes:
+    """The Grafana dashboard for the metrics."""
+    return (Path(__file__).parent / "grafana.json").read_bytes()
+
+
+def _info(about: str) -> dict[str, str]:
+    return {"title": "pmm-tui", "version": pmm_tui.__version__, "description": about}
+
+
+def _get(about: str, reply: type[Struct], parameters: list[dict[str, Any]] | None = None, missing: str = "503") -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "summary": about,
+        "responses": {"200": _content("As asked", reply), missing: _content("Why not", payloads.Problem)},
+    }
+    if parameters:
+        told["parameters"] = parameters
+    return told
+
+
+def _post() -> dict[str, Any]:
+    return {
+        "summary": f"One command, fresh (sent at most {TTL_MS} ms ago) and once; cmd is one of {', '.join(COMMANDS)}",
+        "parameters": [_query("ro", {"type": "string", "enum": ["0", "1"]}, "1: refuse every command")],
+        "requestBody": {"required": True, "content": {routes.JSON: {"schema": _ref(Request)}}},
+        "responses": {
+            "200": _content("Done", Ack),
+            "403": _content("Read-only", Ack),
+            "409": _content("Refused, stale or repeated", Ack),
+            "400": _content("Not a request", payloads.Problem),
+            "413": _content("Too long", payloads.Problem),
+        },
+    }
+
+
+def _market_named() -> list[dict[str, Any]]:
+    about = "A condition id or a slug"
+    return [{"name": "market", "in": "path", "required": True, "schema": {"type": "string"}, "description": about}]
+
+
+def _lines_wanted() -> list[dict[str, Any]]:
+    bounds = {"type": "integer", "minimum": 1, "maximum": LINES_MAX, "default": routes.LINES}
+    return [_query("lines", bounds, "How many lines")]
+
+
+def _face_query() -> dict[str, Any]:
+    flag = {"type": "string", "enum": ["0", "1"]}
+    return {
+        "type": "object",
+        "properties": {
+            "ro": {**flag, "description": "1: this face's commands are refused"},
+            "ui": {**flag, "description": "1: an operator's console, whose loss the profile's on_ui_lost speaks of"},
+        },
+    }
+
+
+def _query(name: str, schema: dict[str, Any], about: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": about}
+
+
+def _content(about: str, kind: type[Struct]) -> dict[str, Any]:
+    return {"description": about, "content": {routes.JSON: {"schema": _ref(kind)}}}
+
+
+def _ref(kind: type[Struct]) -> dict[str, str]:
+    return {"$ref": _REF.format(name=kind.__name__)}
+
+
+def _written(document: dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"

@@ -1,0 +1,115 @@
+"""What the commands that open a console share: its options, and what it may know of the rest of this machine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from pmm_tui.tui.elsewhere import ProfileLine, RunLine
+
+Keep = Annotated[bool, typer.Option("--keep", help="Leave the desk running when the console is quit.")]
+ReadOnly = Annotated[
+    bool, typer.Option("--read-only", help="Look only: no key that changes a desk exists, and the desk refuses this console.")
+]
+AllowKill = Annotated[bool, typer.Option("--allow-kill", help="With --read-only: the kill keys exist all the same.")]
+LowBandwidth = Annotated[bool, typer.Option("--low-bandwidth", help="For a slow line: 2 looks a second, 256 colours, no braille.")]
+Fps = Annotated[int, typer.Option(help="Looks a second: 1, 2, 4 or 10; 0: as tui.toml says.", min=0, max=10)]
+NoMouse = Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal, so that it selects text.")]
+Symbols = Literal["braille", "block", "ascii"]
+Drawn = Annotated[Symbols | None, typer.Option(help="What charts are drawn with; else as tui.toml says.")]
+
+
+def console(
+    sockets: Sequence[Path],
+    *,
+    keep: bool = False,
+    read_only: bool = False,
+    allow_kill: bool = False,
+    low_bandwidth: bool = False,
+    fps: int = 0,
+    no_mouse: bool = False,
+    symbols: Symbols | None = None,
+    logs: Path | None = None,
+) -> int:
+    """Open the console on these desks until its operator leaves (0), or it is cut off (1).
+
+    `logs`: where a desk that it starts keeps its records.
+    """
+    from pmm_tui.tui.start import Wish, open_console
+
+    wish = Wish(keep, read_only, allow_kill, low_bandwidth, fps, not no_mouse, symbols)
+    return open_console(sockets, wish, _Here(logs))
+
+
+def is_real(profile: str) -> bool:
+    """Whether a profile trades real money."""
+    from pmm_tui.runtime.profile import load
+
+    found = load(profile)
+    return found.is_live and not found.is_loopback
+
+
+def check_settings() -> None:
+    """Read tui.toml, before a desk is started for a console that could not be. ValueError or OSError where it cannot be used."""
+    from pmm_tui.tui.config import read_config
+
+    read_config()
+
+
+class _Here:
+    """The other runs and the profiles of this machine."""
+
+    def __init__(self, logs: Path | None) -> None:
+        self._logs = logs
+
+    def runs(self) -> list["RunLine"]:
+        """Every desk whose process is there."""
+        from pmm_tui.core.units import usd
+        from pmm_tui.runtime.fleet import running
+        from pmm_tui.tui.elsewhere import RunLine
+
+        lines = []
+        for seen in running():
+            if seen.frame is None and not seen.gone:
+                lines.append(RunLine(seen.run, seen.why, seen.socket, False))
+            if seen.frame is None:
+                continue
+            card, snapshot = seen.frame.card, seen.frame.snapshot
+            made, deep = usd(snapshot.money.equity - snapshot.money.initial), snapshot.money.drawdown_pct
+            state = f"{card.mode:<5} {snapshot.phase:<8} {made:>+9.2f} $  drawdown {deep:4.1f} %  {len(snapshot.markets)} markets"
+            lines.append(RunLine(seen.run, state, seen.socket, True))
+        return lines
+
+    def profiles(self) -> list["ProfileLine"]:
+        """Every profile that can be named."""
+        from pmm_tui.runtime.profile import list_profiles, load
+        from pmm_tui.tui.elsewhere import ProfileLine
+
+        lines = []
+        for one in list_profiles():
+            wrong = str(one.complaints[0]) if one.complaints else ""
+            mode = "" if wrong else "LIVE" if load(one.file).is_live else "PAPER"
+            lines.append(ProfileLine(one.name, mode, wrong))
+        return lines
+
+    def start(self, profile: str) -> Path:
+        """A paper desk of its own process."""
+        from pmm_tui.runtime.profile import load
+        from pmm_tui.runtime.start import Options, launch
+
+        if load(profile).is_live:
+            raise ValueError("a desk with real money is started on the command line")
+        return launch(Options(profile, logs=self._logs)).socket
+
+
+def place(what: str) -> Path:
+    """Where something of the user's is, whether it is there or not. ValueError where it is nothing that has a place."""
+    from pmm_tui.runtime.places import state_folder
+    from pmm_tui.tui.config import config_path
+
+    places = {"config": config_path(), "profiles": config_path().parent / "profiles", "state": state_folder()}
+    if what not in places:
+        raise ValueError(f"locate: found {what[:40]!r}; allowed: {', '.join(places)}")
+    return places[what]

@@ -1,0 +1,35 @@
+"""Whether a profile's desks crash again and again: then the next one starts paused, and a person decides."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pmm_tui.record.files import SUMMARY
+
+WITHIN_S = 600
+_RUN = re.compile(r"(?P<profile>.+)-(?P<began>\d{8}-\d{6})-[0-9a-f]+")
+
+
+def crashed(logs: Path, profile: str, but: str, now: datetime) -> int:
+    """How many runs of a profile that began within the last ten minutes have ended without a summary; `but`: the run that asks."""
+    return sum(
+        1
+        for folder in _folders(logs)
+        if folder.name != but and _began_lately(folder.name, profile, now) and not (folder / SUMMARY).exists()
+    )
+
+
+def _folders(logs: Path) -> Iterable[Path]:
+    return (one for one in logs.iterdir() if one.is_dir()) if logs.is_dir() else ()
+
+
+def _began_lately(run: str, profile: str, now: datetime) -> bool:
+    found = _RUN.fullmatch(run)
+    if found is None or found["profile"] != profile:
+        return False
+    try:
+        began = datetime.strptime(found["began"], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return 0 <= (now - began).total_seconds() <= WITHIN_S

@@ -1,0 +1,249 @@
+"""What one desk's run says of itself, folded fact by fact: the same figures from a desk that runs and from a journal that is read again.
+
+Theory of operation. After the engine's step, `step` looks at the fact, at the commands it led to and at the state. Facts about books, which
+are nearly all, cost one look-up. Orders are told apart by their command and the fact that answers it, fills by the portfolio, which books
+each one once. Everything that only time brings (time quoting, spreads, jumps, profit by the minute, markouts) is done at the ticks.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pmm_tui.core.commands import Cancel, CancelAll, Command, Place
+from pmm_tui.core.decide import ours
+from pmm_tui.core.events import Event, FillSettled, OrderAccepted, OrderCancelled, OrderFilled, OrderRejected, Ticked
+from pmm_tui.core.orders.life import Order, Status
+from pmm_tui.core.snapshot import Stats
+from pmm_tui.core.state import MarketState, State
+from pmm_tui.core.units import ONE, SECOND, pays
+from pmm_tui.study.cells import CODES, FIELDS, LEVELS, Cell, Cells, bucket
+from pmm_tui.study.markouts import Mark, Markouts, mark_of, mid_of, touch
+
+TOLD_MOST = 16
+"""Cells in a frame."""
+READ_MOST = 20_000
+"""Cells of a journal: a week of two markets by the minute."""
+MINUTE_NS = 60 * SECOND
+TICK_S = 0.1
+TOXIC = "markout_2"
+"""The markout whose sign calls a fill toxic."""
+REASON_MAX = 120
+_CLOSING = "flatten"
+"""The strategy of orders that close a position at the operator's word: they are no quotes."""
+_OPEN = Status.OPEN
+
+
+class Tally:
+    """The figures of a run so far."""
+
+    def __init__(self, most: int = TOLD_MOST) -> None:
+        self.cells = Cells(most)
+        self.marks = Markouts()
+        self._reasons: dict[str, str] = {}
+        self._gas = 0
+        self._operations = 0
+        self._clock = 0
+        """The second of the last tick."""
+        self._watched: dict[str, int] = {}
+        """When a market was last watched."""
+        self._asked: dict[int, int] = {}
+        """When an order's end was first asked for."""
+        self._filled: dict[int, None] = {}
+        """Orders that had a fill, while they live."""
+        self._mids: dict[str, float] = {}
+        """Of the second before."""
+        self._worth: dict[str, int] = {}
+        """Profit of each market at the last whole minute, micro-dollars."""
+        self._costs: dict[str, int] = {}
+        """Fees and charges of each market, micro-dollars."""
+        self._shares: dict[str, float] = {}
+        """Traded since the last whole minute."""
+        self._fills = 0
+        self._steps: dict[type[Event], Callable[[State, Any], None]] = {
+            Ticked: self._tick,
+            OrderAccepted: self._accepted,
+            OrderRejected: self._rejected,
+            OrderCancelled: self._cancelled,
+            OrderFilled: self._fill,
+            FillSettled: self._settled,
+        }
+
+    def step(self, state: State, event: Event, commands: Iterable[Command]) -> None:
+        """One fact that the engine has stepped, and what it asked for."""
+        for command in commands:
+            if isinstance(command, Place):
+                self._placed(state, command.order)
+            elif isinstance(command, Cancel):
+                self._asked.setdefault(command.order, event.at)
+            elif isinstance(command, CancelAll):
+                for order in state.live:
+                    self._asked.setdefault(order, event.at)
+        take = self._steps.get(type(event))
+        if take is not None:
+            take(state, event)
+
+    def told(self) -> Stats:
+        """What a face may see now."""
+        reasons = tuple(sorted(self._reasons.items()))
+        return Stats(self.cells.stretch_s, FIELDS, self.cells.told(), reasons, self._gas / 1e6, self._operations, self.marks.unfollowed)
+
+    def _cell(self, market: MarketState, at: int) -> Cell:
+        """Where a market's figures go at this time; what comes after its end belongs to the last stretch in which it was watched."""
+        name, closes = market.market.id, market.market.closes
+        if market.over:
+            at = min(at, self._watched.get(name, at))
+        return self.cells.at(name, min(at, closes - 1) if closes else at, closes)
+
+    def _of(self, state: State, number: int) -> tuple[Order | None, MarketState | None]:
+        order = state.live.get(number) or state.finished.get(number)
+        return order, state.markets.get(order.market) if order is not None else None
+
+    def _placed(self, state: State, number: int) -> None:
+        order, market = self._of(state, number)
+        if order is not None and market is not None and order.strategy != _CLOSING:
+            cell = self._cell(market, state.now)
+            cell.count("placed")
+            if order.level < len(LEVELS):
+                cell.count(f"placed_{LEVELS[order.level]}")
+
+    def _accepted(self, state: State, event: OrderAccepted) -> None:
+        order, market = self._of(state, event.order)
+        if order is None or market is None or order.accepted_at != event.at:
+            return
+        cell = self._cell(market, event.at)
+        cell.count(f"submit.{bucket((event.at - order.sent_at) / 1e6)}")
+        if order.ahead >= 0:
+            cell.weigh("ahead_joined", event.at, 1.0, order.ahead / 1e6)
+
+    def _rejected(self, state: State, event: OrderRejected) -> None:
+        order, market = self._of(state, event.order)
+        self._asked.pop(event.order, None)
+        if order is None or market is None or order.changed_at != event.at:
+            return
+        code = event.code if event.code in CODES else "other"
+        self._cell(market, event.at).count(f"reject_{code}")
+        self._reasons[code] = event.reason[:REASON_MAX]
+
+    def _cancelled(self, state: State, event: OrderCancelled) -> None:
+        order, market = self._of(state, event.order)
+        asked = self._asked.pop(event.order, None)
+        if order is not None and market is not None and asked is not None:
+            self._cell(market, event.at).count(f"cancel.{bucket((event.at - asked) / 1e6)}")
+
+    def _fill(self, state: State, event: OrderFilled) -> None:
+        """A fill, once: the portfolio has counted it."""
+        if state.portfolio.fill_count == self._fills:
+            return
+        self._fills = state.portfolio.fill_count
+        order, market = self._of(state, event.order)
+        fill = state.portfolio.fills.get((event.trade, event.order))
+        if order is None or market is None or fill is None:
+            return
+        cell, at, shares = self._cell(market, event.at), event.at, fill.size / 1e6
+        name = market.market.id
+        self._costs[name] = self._costs.get(name, 0) + fill.fee + fill.adverse
+        self._shares[name] = self._shares.get(name, 0.0) + shares
+        cell.count("fills")
+        cell.count("makers", float(fill.maker))
+        cell.count("late", float(event.order in self._asked))
+        cell.count("shares", shares)
+        cell.count("rebates" if fill.fee < 0 else "fees", abs(fill.fee) / 1e6)
+        notional = pays(fill.price, fill.size) / 1e6
+        cell.count("notional", notional)
+        cell.weigh("arrivals", at, 1.0, 1.0)
+        cell.weigh("fee", at, notional, fill.fee / 1e6)
+        cell.weigh("captured", at, shares, fill.captured / 1e6)
+        if fill.ahead >= 0:
+            cell.weigh("ahead_filled", at, 1.0, fill.ahead / 1e6)
+        if order.strategy != _CLOSING and order.id not in self._filled:
+            self._filled[order.id] = None
+            cell.count("filled")
+            if order.level < len(LEVELS):
+                cell.count(f"filled_{LEVELS[order.level]}")
+        mark, mid = mark_of(fill, market.market), self._mid(state, market)
+        if mid is not None:
+            cell.weigh("markout_0", fill.at, mark.shares, mark.out(mid) * mark.shares)
+        self.marks.add((fill.trade, fill.order), mark)
+
+    def _settled(self, state: State, event: FillSettled) -> None:
+        fill = state.portfolio.fills.get((event.trade, event.order))
+        if event.ok or fill is None or fill.status != "FAILED":
+            return
+        market = state.markets.get(fill.market)
+        if market is not None:
+            self._cell(market, event.at).count("failed")
+            self._costs[fill.market] = self._costs.get(fill.market, 0) - fill.fee - fill.adverse
+        self.marks.undo((event.trade, event.order))
+
+    def _tick(self, state: State, event: Ticked) -> None:
+        for name, market in state.markets.items():
+            if market.seen_at and not market.over:
+                self._watched[name] = event.at
+                quoting = False
+                for order in market.live.values():
+                    if order.status is _OPEN:
+                        quoting = True
+                        break
+                self._cell(market, event.at).pass_time(TICK_S, quoting)
+        if event.at >= self.marks.next_at:
+            for mean, mark in self.marks.due(event.at):
+                self._mature(state, mean, mark)
+        clock, before = event.at // SECOND, self._clock
+        if clock != before:
+            self._clock = clock
+            self._each_second(state)
+            if before and clock // 60 != before // 60:
+                self._each_minute(state)
+
+    def _mid(self, state: State, market: MarketState) -> float | None:
+        mid = mid_of(market, state.knobs.desk.own_orders_in_book)
+        return self._mids.get(market.market.id) if mid is None else mid
+
+    def _mature(self, state: State, name: str, mark: Mark) -> None:
+        """A markout whose time has come; it belongs to the stretch of its fill."""
+        market = state.markets.get(mark.market)
+        mid = self._mid(state, market) if market is not None else None
+        if market is None or mid is None:
+            return
+        cell, out = self._cell(market, mark.at), mark.out(mid)
+        cell.weigh(name, mark.at, mark.shares, out * mark.shares)
+        if name == TOXIC:
+            cell.count("judged")
+            cell.count("toxic", float(out < 0))
+
+    def _each_second(self, state: State) -> None:
+        """Once a second: the largest jump of the mid, and the spreads of the others and of our own quotes where both sides rest."""
+        ours_in_book = state.knobs.desk.own_orders_in_book
+        for name, market in state.markets.items():
+            if not market.seen_at or market.over:
+                continue
+            bid, ask = touch(market, ours_in_book)
+            if not 0 < bid < ask < ONE:
+                continue
+            mid, cell = (bid + ask) / (2 * ONE), self._cell(market, state.now)
+            cell.largest(abs(mid - self._mids.get(name, mid)))
+            self._mids[name] = mid
+            bids, asks = ours(market)
+            if bids and asks:
+                cell.weigh("spread", state.now, 1.0, (ask - bid) / ONE)
+                cell.weigh("ours", state.now, 1.0, (min(asks) - max(bids)) / ONE)
+        if state.gas > self._gas:
+            self._gas = state.gas
+            self._operations += 1
+
+    def _each_minute(self, state: State) -> None:
+        """Profit of the minute by market, and what is over leaves memory."""
+        for name, market in state.markets.items():
+            value = state.value(market)
+            if value is None or not market.seen_at:
+                continue
+            before = self._worth.get(name, 0)
+            worth = state.portfolio.realised_in.get(name, 0) + value - state.cost(market) - self._costs.get(name, 0)
+            if not market.over or worth != before:
+                ended = state.now - state.now % MINUTE_NS - 1
+                self._cell(market, ended).weigh("pnl", ended, self._shares.pop(name, 0.0), (worth - before) / 1e6)
+            self._worth[name] = worth
+        self._asked = {number: at for number, at in self._asked.items() if number in state.live}
+        self._filled = {number: None for number in self._filled if number in state.live}
+        for kept in (self._mids, self._worth, self._costs, self._shares, self._watched):
+            for gone in [name for name in kept if name not in state.markets]:
+                del kept[gone]

@@ -1,0 +1,154 @@
+"""Paper and production on the same markets and the same clock: each figure, their ratio with its interval, and which of them diverge."""
+
+from functools import lru_cache
+
+from pmm_tui.core.snapshot import Stats
+from pmm_tui.study.compare import Comparison, interval_written, ratio_written, written
+from pmm_tui.study.compare import Row as Line
+from pmm_tui.study.compare import compare as laid_side_by_side
+from pmm_tui.tui import format as f
+from pmm_tui.tui.rows.lines import Panel, Row, exact, framed, length, window, wrap
+from pmm_tui.tui.rows.top import is_production, sides
+from pmm_tui.tui.state import Scene
+
+_WORDS = {
+    "DIVERGES": ("!", "alarm"), "differs": ("≠", "warn"), "alike": ("=", "up"), "unclear": ("?", "dim"), "too few": ("·", "dim"),
+}  # fmt: skip
+ROOMY = 100
+"""From this width on both sample sizes have a column."""
+_HOW = (
+    ("a paper desk and a production desk on one tape", "pmm-tui --profile demo"),
+    ("two desks of your own profiles", "pmm-tui --profile run-007 --profile prod-001"),
+    ("two desks that run already", "pmm-tui attach SOCKET SOCKET"),
+    ("two finished runs", "pmm-tui compare RUN RUN"),
+)
+
+
+@lru_cache(maxsize=2)
+def _table(paper: Stats, production: Stats) -> Comparison:
+    """Worked out once for each pair of figures: they change once a second, the screen is drawn ten times."""
+    return laid_side_by_side(paper, production)
+
+
+def compare(scene: Scene, width: int, height: int) -> Panel:
+    """The whole screen."""
+    return Panel("", framed(_inside, scene, width, height, scene.live, width >= ROOMY))
+
+
+def _inside(scene: Scene, width: int, height: int) -> Panel:
+    left, right = sides(scene)
+    if scene.beside is None:
+        return Panel("Comparison", _alone(width))
+    told = [one.frame.stats if one.frame is not None else None for one in (left, right)]
+    names = _names(left, right)
+    for one, stats, name in zip((left, right), told, names, strict=True):
+        if stats is None:
+            why = "has not sent a picture yet" if one.frame is None else "sends no figures: its own log says why"
+            return Panel("Comparison", [((f.fit(f" {name} {why}", width), "warn"),)])
+    paper, production = told
+    if paper is None or production is None or paper.fields != production.fields:
+        return Panel("Comparison", [((f.fit(" the two desks count different figures: they run different versions", width), "warn"),)])
+    return _drawn(_table(paper, production), names, scene.scroll, width, height)
+
+
+def _names(left: Scene, right: Scene) -> tuple[str, str]:
+    """What the two columns are called; by their profiles, where both desks are of one kind."""
+    if is_production(left) is not is_production(right):
+        return "paper", "production"
+    one, other = (f.clean(side.frame.card.profile) if side.frame is not None else "" for side in (left, right))
+    return one or "first", other or "second"
+
+
+def _alone(width: int) -> list[Row]:
+    rows: list[Row] = [
+        ((f.fit(" One desk is shown. The comparison needs two that quote the same markets at the same time:", width), "bold"),),
+        (),
+    ]
+    for what, words in _HOW:
+        rows.append((("   ", ""), (f.fit(words, 46), "ours"), (f.fit(f" {what}", max(0, width - 49)), "dim")))
+    return rows
+
+
+def _drawn(table: Comparison, names: tuple[str, str], scroll: int, width: int, height: int) -> Panel:
+    verdict = _verdict(table, width)
+    if table.why:
+        return Panel("Comparison", verdict)
+    over = [((f.fit(f" {_basis(table, names)}", width), "dim"),), *verdict, _head(names, width)]
+    rows: list[Row] = []
+    for number, line in enumerate(table.rows):
+        if number == 0 or table.rows[number - 1].group != line.group:
+            rows.append(((f" {line.group}", "title"),))
+        rows.append(_row(line, width))
+    shown, part = window(rows, max(1, height - len(over)), scroll)
+    note = "   ".join(text for text in ("ratio: production over paper" if names[0] == "paper" else "ratio: right over left", part) if text)
+    return Panel("Comparison", [*over, *shown], note, "frame-alarm" if table.alarms else "")
+
+
+def _basis(table: Comparison, names: tuple[str, str]) -> str:
+    """What is compared."""
+    markets = f"{table.markets} market{'' if table.markets == 1 else 's'} that both quoted at the same time"
+    times = " and ".join(f"{name} {f.age(seconds)}" for name, seconds in zip(names, table.quoted_s, strict=True))
+    return f"{markets}: with orders resting {times}, by stretches of {f.age(table.stretch_s)}"
+
+
+def _verdict(table: Comparison, width: int) -> list[Row]:
+    """The answer in one line."""
+    if table.why:
+        return [((f.fit(f" · nothing to compare yet: {table.why}", width), "warn"),)]
+    if table.alarms:
+        head = f" ! {len(table.alarms)} DIVERGE{'S' if len(table.alarms) == 1 else ''} "
+        room = width - len(head)
+        named = wrap(", ".join(row.name.strip() for row in table.alarms), room - 1, 1 if width >= ROOMY else 2)
+        first: Row = ((head, "alarm"), (f.fit(f" {named[0]}", room), "warn"))
+        return [first, *(((" " * len(head), ""), (f.fit(f" {text}", room), "warn")) for text in named[1:])]
+    judged = sum(row.verdict in ("alike", "differs", "unclear") for row in table.rows)
+    few = sum(row.verdict == "too few" for row in table.rows)
+    if not judged:
+        return [((f.fit(" · too few samples for any verdict yet", width), "dim"),)]
+    return [
+        ((" = nothing diverges ", "running"), (f.fit(f" {judged} figures judged, {few} with too few samples", max(0, width - 20)), "dim"))
+    ]
+
+
+def _widths(width: int) -> tuple[int, int, int, int, int, int]:
+    """Cells of the name, each value, the ratio, the interval and the samples; and blanks between them."""
+    if width >= ROOMY:
+        return min(30, width - 74), 11, 8, 16, 14, 2
+    return max(12, width - 57), 9, 7, 12, 6, 1
+
+
+def _head(names: tuple[str, str], width: int) -> Row:
+    name, value, ratio, interval, samples, gap = _widths(width)
+    blank = " " * gap
+    both = "samples" if width >= ROOMY else "n"
+    second = "prod." if names[1] == "production" and value < 10 else names[1]
+    text = (
+        f"{blank * 2}{f.fit('', name)}{f.fit(names[0], value, '>')}{blank}{f.fit(second, value, '>')}{f.fit('ratio', ratio, '>')}"
+        f"{blank}{f.fit('95% interval', interval)}{f.fit(both, samples, '>')}{blank}verdict"
+    )
+    return exact(((text, "head"),), width)
+
+
+def _row(line: Line, width: int) -> Row:
+    """One figure. A row that is alarmed has its mark, its word and its colour."""
+    name, value, ratio, interval, samples, gap = _widths(width)
+    mark, style = _WORDS.get(line.verdict, (" ", "dim"))
+    blank, loud = " " * gap, "bold" if line.verdict == "DIVERGES" else ""
+    least = min(line.samples)
+    if width >= ROOMY:
+        counted = f"{f.count(line.samples[0])} / {f.count(line.samples[1])}" if any(line.samples) else ""
+    else:
+        counted = f.count(least) if any(line.samples) else ""
+    values = [f.fit(written(one, line.unit), value, ">") for one in (line.paper, line.production)]
+    label = line.name if name < 20 else f"{f.fit(line.name, name - 5)}{f.fit(line.unit, 5)}"
+    row: Row = (
+        (mark, style),
+        (" " * (2 * gap - 1), ""),
+        (f.fit(label, name), loud or "head"),
+        (f"{values[0]}{blank}{values[1]}", loud),
+        (f.fit(ratio_written(line.ratio), ratio, ">"), loud or "bold"),
+        (f"{blank}{f.fit(interval_written(line.interval), interval)}{f.fit(counted, samples, '>')}{blank}", "dim"),
+        (f.fit(line.verdict, 10) if line.words else line.verdict, style),
+    )
+    left = width - length(row)
+    return exact((*row, (f.said(line.words, left), "dim")) if line.words and left > 8 else row, width)

@@ -1,0 +1,41 @@
+"""The event log of both desks in one, newest on top, each line marked with the desk it came from."""
+
+from pmm_tui.core.snapshot import NoteRow
+from pmm_tui.tui import format as f
+from pmm_tui.tui.rows.duo import letter, sides
+from pmm_tui.tui.rows.lines import Panel, Row, Span, framed, matches, window
+from pmm_tui.tui.state import Scene
+
+LEVELS = {"info": ("  ", ""), "warn": ("! ", "warn"), "alarm": ("!!", "alarm")}
+
+
+def merged(scene: Scene) -> list[tuple[str, NoteRow]]:
+    """Every note with its desk's letter (none where there is one desk), newest first; of one moment, paper's first."""
+    desks = sides(scene) if scene.beside is not None else (scene,)
+    notes = [(letter(one), note) for one in desks if one.frame is not None for note in one.frame.snapshot.notes]
+    notes.sort(key=lambda pair: -pair[1].at)
+    return notes if scene.beside is not None else [("", note) for _, note in notes]
+
+
+def line(mark: str, note: NoteRow, width: int, millis: bool = False) -> Row:
+    """One note: time, desk, level, text."""
+    sign, style = LEVELS.get(note.level, ("? ", "warn"))
+    desk: tuple[Span, ...] = ((f"{mark} ", "live" if mark == "L" else "paper"), (" ", "")) if mark else ()
+    lead = 9 + 4 * millis + 3 * bool(mark)
+    text = f.said(note.text, max(0, width - lead - 3)).rstrip()
+    return ((f"{f.clock(note.at, millis)} ", "dim"), *desk, (sign, style), (f" {text}", style))
+
+
+def log(scene: Scene, width: int, height: int) -> Panel:
+    """The whole screen: what happened, when, on which desk."""
+    return Panel("", framed(_inside, scene, width, height, scene.live and scene.beside is None, width >= 100))
+
+
+def _inside(scene: Scene, width: int, height: int) -> Panel:
+    notes = [(mark, note) for mark, note in merged(scene) if matches(scene.filter, f.clean(note.text))]
+    shown, part = window([line(mark, note, width, width >= 100) for mark, note in notes], height, scene.scroll)
+    counts = [sum(note.level == level for _, note in notes) for level in ("alarm", "warn")]
+    title = f"Events {len(notes)}" + (f"  filter {scene.filter}" if scene.filter else "")
+    note = "   ".join(text for text in (f"alarms {counts[0]}  warnings {counts[1]}", part) if text)
+    empty = " nothing matches the filter" if scene.filter else " nothing has happened yet"
+    return Panel(title, shown or [((empty, "dim"),)], note)

@@ -1,0 +1,310 @@
+"""One market at full size: its ladder, our quotes, the model and limits of each desk, the tape, fills, positions and the mid over time."""
+
+import math
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from pmm_tui.core.snapshot import FillRow, MarketRow, OrderRow
+from pmm_tui.core.units import ONE, SECOND, Cash
+from pmm_tui.tui import format as f
+from pmm_tui.tui.rows import chart
+from pmm_tui.tui.rows.duo import desk_word, letter, sides
+from pmm_tui.tui.rows.fills import short
+from pmm_tui.tui.rows.ladder import as_no, ladder, state_span
+from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs
+from pmm_tui.tui.rows.orders import ahead, side, status
+from pmm_tui.tui.rows.top import feed_lamps, tone
+from pmm_tui.tui.state import Scene, worst_case
+
+ROOMY = 110
+NARROW = 48
+"""Below this width a box drops what is least needed."""
+
+
+def _desks(scene: Scene) -> tuple[Scene, ...]:
+    """One desk, or both: paper first."""
+    return sides(scene) if scene.beside is not None else (scene,)
+
+
+def _mark(one: Scene, many: bool) -> Row:
+    """Whose line it is, where there are two desks."""
+    return ((letter(one), "live" if one.live else "paper"), (" ", "")) if many else ()
+
+
+def _title(row: MarketRow, scene: Scene, width: int) -> Row:
+    """Which market, what each outcome costs, its grid, how long it still runs."""
+    yes, no = (f.said(name, 8).strip() for name in row.outcomes)
+    at = scene.frame.snapshot.at if scene.frame is not None else 0
+    state, style = state_span(row)
+    mid = row.mid if math.isfinite(row.mid) else math.nan
+    facts: Row = (
+        (f"  {yes} ", "head"), (f"{f.fit(f.cents_of(mid), 5, '>')}¢", "bold"),
+        (f"  {no} ", "head"), (f"{f.fit(f.cents_of(1 - mid), 5, '>')}¢", "bold"),
+        ("  ends ", "head"), (f.fit(f.left((row.closes - at) / SECOND) if row.closes else f.NONE, 6), ""),
+        (" ", ""), (state.rstrip(), style),
+    )  # fmt: skip
+    more: Row = (("  tick ", "head"), (f"{row.tick / ONE:g}", ""), ("  id ", "head"), (f"{row.id[:6]}…{row.id[-2:]}", "dim"))
+    if width >= ROOMY:
+        facts = (*facts, *more)
+    name = f.middle(row.question, max(8, width - length(facts) - 2)).rstrip()
+    return exact(((f" {name}", "title"), *facts), width)
+
+
+def _found(scene: Scene) -> list[tuple[Scene, OrderRow]]:
+    """Our orders in this market, sells above buys, paper's first."""
+    market, found = scene.market, []
+    for one in _desks(scene):
+        orders = one.frame.snapshot.orders if one.frame is not None and market is not None else ()
+        mine = [order for order in orders if market is not None and order.market == market.id]
+        found += [(one, order) for order in sorted(mine, key=lambda order: (order.side == "BUY", -order.price, order.id))]
+    return found
+
+
+def _quotes(scene: Scene, width: int, height: int) -> Panel:
+    """Our orders in this market: age, what is ahead of each in its queue; and why a desk does not quote here."""
+    many, market = scene.beside is not None, scene.market
+    lead, small = "  " * many, width < 52 + 2 * many
+    names = "side  out  price   size  ahead state" if small else "side  out   price      size   age   ahead  state"
+    rows: list[Row] = [((f"{lead}{names}", "head"),)]
+    for one in _desks(scene):
+        if one.market is not None and one.market.state != "quoting":
+            word, style = state_span(one.market)
+            rows.append((*_mark(one, many), (f"{word.strip()}: {f.clean(one.market.why) or 'no reason given'}", style)))
+    found = _found(scene)
+    for one, order in found:
+        now = one.frame.snapshot.at if one.frame is not None else 0
+        size = f"{f.shares(order.filled)}/{f.shares(order.size)}" if order.filled else f.shares(order.size)
+        price = f.fit(f.cents(order.price, market.tick if market is not None else 100), 5, ">")
+        row: Row = (
+            *_mark(one, many),
+            side(order.side),
+            (f" {f.said(order.outcome, 4 if small else 5)}{price} {f.fit(size, 7 if small else 9, '>')}", ""),
+            ("" if small else f" {f.fit(f.age((now - order.sent_at) / SECOND), 5, '>')}", ""),
+            (f" {f.fit(ahead(order.ahead), 5 if small else 7, '>')} {'' if small else ' '}", ""),
+            status(order, 6 if small else 10),
+        )
+        rest = width - length(row) - 1
+        why: Row = ((f" {f.said(order.why, rest).rstrip()}", "warn"),) if order.why and rest > 6 else ()
+        rows.append((*row, *why))
+    if not found:
+        rows.append(((f"{lead}no order of ours rests here", "dim"),))
+    if len(rows) > height:
+        rows = [*rows[: height - 1], ((f"{lead}and {len(rows) - height + 1} more on the orders screen", "dim"),)]
+    return Panel(f"Our quotes {len(found)}", rows)
+
+
+_FIRST = ("fair", "centre", "skew", "half", "touch", "size", "sigma", "net", "worst")
+"""The same where there is little room, in two columns."""
+_MODEL = ("fair", "centre", "half spread", "skew", "touch", "net", "worst", "sigma", "size")
+
+
+def _model(row: MarketRow | None) -> dict[str, Span]:
+    """What one desk believes of the market and rests there, as text."""
+    if row is None:
+        return {}
+    skew = (row.centre - row.fair) * ONE / row.tick if row.tick and math.isfinite(row.centre) else math.nan
+    source = "" if row.sigma_source == "estimate" else f" {f.said(row.sigma_source, 8).strip()}"
+    bid = next((level for level in row.bids if level.ours), None)
+    ask = next((level for level in row.asks if level.ours), None)
+    touch = f"{f.cents(bid.price, row.tick) if bid else f.NONE} / {f.cents(ask.price, row.tick) if ask else f.NONE}"
+    sizes = f"{f.shares(bid.ours) if bid else f.NONE} × {f.shares(ask.ours) if ask else f.NONE}"
+    worst = worst_case(row)
+    return {
+        "fair": (f"{f.cents_of(row.fair)}¢", "bold"),
+        "centre": (f"{f.cents_of(row.centre)}¢", ""),
+        "skew": (f"{skew:+.2f}t" if math.isfinite(skew) else f.NONE, ""),
+        "half spread": (f"{f.cents_of(row.half_spread)}¢ {f.ticks_of(row.half_spread, row.tick)}", ""),
+        "half": (f"{f.cents_of(row.half_spread)}¢", ""),
+        "sigma": (f"{f.cents_of(row.sigma)}¢/√s{source}", "warn" if source else ""),
+        "touch": (touch, "ours" if bid or ask else "dim"),
+        "size": (sizes, ""),
+        "net": (f.signed_shares(row.yes - row.no), "bold"),
+        "made": (f.signed_usd(Cash(row.realised + row.unrealised)), tone(row.realised + row.unrealised)),
+        "worst": (f.signed_usd(worst), "down" if worst < 0 else ""),
+    }
+
+
+def _limits(one: Scene, whole: bool) -> dict[str, Span]:
+    """Each limit of one desk: where it stands, and of how much."""
+    rows = one.frame.snapshot.risk if one.frame is not None else ()
+    return {
+        f.said(row.name, 13).strip(): (f.clean(row.now) + f" of {f.clean(row.limit)}" * whole, "held" if row.holding else "")
+        for row in rows
+        if row.used >= 0 or row.holding
+    }
+
+
+def _columns(names: Sequence[str], columns: Sequence[dict[str, Span]], width: int) -> list[Row]:
+    """Names at the left, one column a desk at the right."""
+    each = min(24, max(8, (width - 13) // max(1, len(columns))))
+    rows: list[Row] = []
+    for name in names:
+        cells = [column.get(name, (f.NONE, "dim")) for column in columns]
+        rows.append(((f.fit(name, 13), "head"), *((f.fit(text, each, ">"), style) for text, style in cells)))
+    return rows
+
+
+def _beliefs(scene: Scene, width: int, height: int) -> Panel:
+    """The quote model of each desk."""
+    desks = _desks(scene)
+    if len(desks) == 1 and height < len(_MODEL):
+        model = _model(scene.market)
+        cells = [(name, *model.get(name, (f.NONE, "dim"))) for name in _FIRST]
+        return Panel("Quote model", [pairs(cells[at : at + 2], width) for at in range(0, len(cells), 2)])
+    each = min(24, max(8, (width - 13) // len(desks)))
+    rows: list[Row] = []
+    if len(desks) > 1:
+        names = [desk_word(one) for one in desks]
+        rows.append(((" " * 13, ""), *((f.fit(name, each, ">"), "bold") for name in names)))
+    rows += _columns(_MODEL, [_model(one.market) for one in desks], width)
+    return Panel("Quote model", rows[:height])
+
+
+def _tape(scene: Scene, width: int, height: int) -> Panel:
+    """Who took lately in this market."""
+    row = scene.market
+    rows: list[Row] = []
+    if row is not None:
+        row = as_no(row) if scene.no_side else row
+        for trade in row.trades[:height]:
+            arrow: Span = ("▲", "bid") if trade.side == "BUY" else ("▼", "ask")
+            price = f.fit(f.cents(trade.price, row.tick), 5, ">")
+            rows.append(((f"{f.clock(trade.at)} ", "dim"), (price, "bold"), arrow, (f" {f.fit(f.shares(trade.size), 6, '>')}", "")))
+    return Panel("Tape", rows or [((" no trade yet", "dim"),)])
+
+
+def _fills(scene: Scene, width: int, height: int) -> Panel:
+    """Our fills in this market, newest first."""
+    many, market = scene.beside is not None, scene.market
+    lead, wide = "  " * many, width >= 56 + 2 * many
+    found: list[tuple[Scene, FillRow]] = []
+    for one in _desks(scene):
+        shown = one.frame.snapshot.fills if one.frame is not None else ()
+        found += [(one, fill) for fill in shown if market is not None and fill.market == market.id]
+    found.sort(key=lambda pair: -pair[1].at)
+    rows: list[Row] = [((f"{lead}time     side  out    size price    edge {'  ahead ' * wide}state", "head"),)]
+    tick = market.tick if market is not None else 100
+    rows += [(*_mark(one, many), *short(fill, tick, wide)) for one, fill in found[: max(0, height - 1)]]
+    if not found:
+        rows.append(((f"{lead}none among the newest fills", "dim"),))
+    return Panel(f"Our fills here {market.fills if market is not None else 0}", rows)
+
+
+def _alone(row: MarketRow, names: Sequence[str], width: int) -> list[Row]:
+    """One desk's position where there is no room for a table."""
+    made, ends = Cash(row.realised + row.unrealised), (Cash(row.yes - row.cost), Cash(row.no - row.cost))
+    return [
+        pairs(((names[0], f.shares(row.yes), "bold"), (names[1], f.shares(row.no), "bold")), width),
+        pairs((("cost", f.usd(row.cost), ""), ("made", f.signed_usd(made), tone(made))), width),
+        *(pairs(((f"if {name} wins", f.signed_usd(cash), tone(cash)),), width, 1) for name, cash in zip(names, ends, strict=True)),
+    ]
+
+
+def position(scene: Scene, width: int, height: int) -> Panel:
+    """What each desk holds here, what that is worth at either end, what it has made; then the limits, those that hold first."""
+    held = holdings(scene, width, height)
+    columns = [_limits(one, width >= NARROW or scene.beside is None) for one in _desks(scene)]
+    return Panel("Positions and limits", [*held.rows, *_columns(_kinds(columns), columns, width)][:height], held.note)
+
+
+def _kinds(columns: Sequence[dict[str, Span]]) -> list[str]:
+    """The limits that any desk has, those that hold first."""
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    return sorted(names, key=lambda name: not any(column.get(name, ("", ""))[1] for column in columns))
+
+
+def holdings(scene: Scene, width: int, height: int) -> Panel:
+    """What each desk holds here, what that is worth at either end, what it has made."""
+    desks, row = _desks(scene), scene.market
+    many = len(desks) > 1
+    names = [f.said(name, 5).strip() for name in row.outcomes] if row is not None else ["YES", "NO"]
+    if not many and width < NARROW and row is not None:
+        rows = _alone(row, names, width)
+    else:
+        wide = width >= NARROW
+        each = min(10, (width - 2 * many) // (5 if wide else 4))
+        titles = (*names, *(f"if {name}"[: each - 1] for name in names), "made")[: 5 if wide else 4]
+        rows = [(("  " * many, ""), *((f.fit(title, each, ">"), "head") for title in titles))]
+        for one in desks:
+            held = one.market
+            if held is None:
+                rows.append((*_mark(one, many), ("no picture yet" if one.frame is None else "not watched by this desk", "dim")))
+                continue
+            money = (Cash(held.yes - held.cost), Cash(held.no - held.cost), Cash(held.realised + held.unrealised))
+            cells = [(f.shares(held.yes), ""), (f.shares(held.no), "")]
+            cells += [(f.signed_usd(cash, 2 if wide else 0), tone(cash)) for cash in money[: len(titles) - 2]]
+            rows.append((*_mark(one, many), *((f.fit(text, each, ">"), style) for text, style in cells)))
+    whole = min(row.yes, row.no) if row is not None else 0
+    return Panel("Positions", rows[:height], f"{f.shares(whole)} pairs could be merged" if whole and width >= NARROW else "")
+
+
+def both_positions(scene: Scene, width: int, height: int) -> Panel:
+    """Both desks' positions, and what each has made and may lose here."""
+    held = holdings(scene, width, height)
+    rows = [*held.rows, *_columns(("made", "worst"), [_model(one.market) for one in _desks(scene)], width)]
+    return Panel("Positions", rows[:height], held.note)
+
+
+def limits(scene: Scene, width: int, height: int) -> Panel:
+    """Both desks' guards beside each other, those that hold first; then how each one's connections are."""
+    desks = _desks(scene)
+    columns = [_limits(one, width >= 70) for one in desks]
+    each = min(24, max(8, (width - 13) // len(desks)))
+    links = [(*_mark(one, True), *feed_lamps(one, width - 2)) for one in desks]
+    head: Row = ((" " * 13, ""), *((f.fit(desk_word(one), each, ">"), "head") for one in desks))
+    rows = [head, *_columns(_kinds(columns), columns, width)][: max(1, height - len(links))]
+    holding = sum(row.holding for one in desks if one.frame is not None for row in one.frame.snapshot.risk)
+    return Panel("Guards and feeds", [*rows, *links], f"{holding} holding" if holding else "")
+
+
+def market(scene: Scene, width: int, height: int) -> Panel:
+    """The whole screen for the selected market."""
+    row = scene.market
+    if row is None:
+        return Panel("", [((" no market to show: choose one on the dashboard", "dim"),)])
+    if width >= ROOMY and height >= 28:
+        rows = _large(scene, width, height - 1)
+    elif width >= 60 and height >= 14:
+        rows = _compact(scene, width, height - 1)
+    else:
+        rows = framed(ladder, replace(scene, beside=None), width, max(1, height - 1), scene.live, False)
+    return Panel("", [_title(row, scene, width), *rows])
+
+
+def _large(scene: Scene, width: int, height: int) -> list[Row]:
+    heavy = scene.live and scene.beside is None
+    top = max(14, height * 5 // 9)
+    low = max(6, (height - top) // 2)
+    last = height - top - low
+    left = width * 11 // 20 if width >= 150 else 62
+    quotes = max(top // 2, min(top - len(_MODEL) - 2 - (scene.beside is not None), 13))
+    tape = 34 if width >= 150 else 26
+    third = (width - tape) * 5 // 11 if width >= 150 else 40
+    wide = width * 2 // 3
+
+    def box(builder: Builder, w: int, h: int) -> list[Row]:
+        return framed(builder, scene, w, h, heavy)
+
+    column = [*box(_quotes, width - left, quotes), *box(_beliefs, width - left, top - quotes)]
+    return [
+        *across(box(ladder, left, top), column),
+        *across(box(_tape, tape, low), box(_fills, width - tape - third, low), box(position, third, low)),
+        *across(box(chart.mid, wide, last), box(chart.inventory, width - wide, last)),
+    ]
+
+
+def _compact(scene: Scene, width: int, height: int) -> list[Row]:
+    """One desk, for small screens."""
+    alone = replace(scene, beside=None)
+    left, top = max(1, width * 11 // 20), max(1, height * 2 // 3)
+    quotes = max(1, top // 2)
+
+    def part(builder: Builder, w: int, h: int) -> list[Row]:
+        return framed(builder, alone, w, h, alone.live, False)
+
+    column = [*part(_quotes, width - left, quotes), *part(_beliefs, width - left, top - quotes)]
+    wide, low = width * 3 // 5, height - top
+    gap: list[Row] = [((" ", ""),)]
+    high = across(part(ladder, left - 1, top), gap * top, column)
+    return [*high, *across(part(chart.mid, wide - 1, low), gap * low, part(position, width - wide, low))]

@@ -1,0 +1,1 @@
+"""The api: what it serves, whom it lets in, and what many clients cost."""

@@ -1,0 +1,167 @@
+"""The user's tui.toml: read strictly, told by file, line, key, found and allowed; the last good one stays; keys are remapped by id."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pmm_tui.tui.config import Config, ConfigRefused, config_path, read_config
+from pmm_tui.tui.keys import IDS, KEYS, remapped
+from pmm_tui.tui.palette import STYLES, TABLES, THEMES, style
+from tests.faces import pictures
+from tests.faces.conftest import grid
+from tests.faces.driver import desk
+
+WINDOW = frozenset({"ff5f57", "febc2e", "28c840", "c5c8c6"})
+"""What an exported picture draws round the screen, and the colour of no text."""
+GOOD = """\
+theme = "cb"
+red_up = true
+fps = 2
+symbols = "ascii"
+mouse = false
+time = "local"
+start_screen = 3
+
+[confirm]
+arm_s = 1.5
+typed_above_usd = 50
+
+[keymap]
+"quote.toggle" = "p"
+"quote.market" = ["o", "f5"]
+"app.help" = "?"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file in a home of its own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = config_path()
+    path.parent.mkdir()
+    yield path
+
+
+def test_without_a_file_everything_is_as_shipped(file: Path) -> None:
+    assert read_config() == Config() and read_config().keys == KEYS
+
+
+def test_everything_can_be_said(file: Path) -> None:
+    file.write_text(GOOD)
+    read = read_config()
+    assert (read.theme, read.red_up, read.fps, read.symbols, read.mouse, read.time) == ("cb", True, 2, "ascii", False, "local")
+    assert (read.start_screen, read.arm_s, read.typed_above) == (3, 1.5, 50)
+    keys = {key.id: key.keys for key in read.keys}
+    assert keys["quote.toggle"] == ("p",) and keys["quote.market"] == ("o", "f5") and keys["app.help"] == ("question_mark",)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("\ntheme = 'blue'", "line 2: theme: found 'blue'; allowed: dark, light, cb, mono, ansi"),
+        ("fps = 3", "line 1: fps: found 3; allowed: 1, 2, 4, 10"),
+        ("fps = true", "line 1: fps: found true"),
+        ("mouse = 1", "line 1: mouse: found 1; allowed: true or false"),
+        ("start_screen = 9", "a whole number from 1 to 8"),
+        ("colour = 'red'", "line 1: colour: found 'red'; allowed: no such setting"),
+        ("confirm = 3", "allowed: a table: [confirm]"),
+        ("[confirm]\n\narm_s = 0.1", "line 3: confirm.arm_s: found 0.1; allowed: a number from 0.5 to 5"),
+        ("[confirm]\ntyped_above_usd = 1000", "line 2: confirm.typed_above_usd: found 1000; allowed: a number from 0 to 250"),
+        ("theme = 'dark'\n[keymap]\n'nothing' = 'x'", "line 3: keymap.nothing: found 'x'; allowed: no such id"),
+        ("[keymap]\n'kill' = []", "line 2: keymap.kill: found []; allowed: a key, or a list of at least one key"),
+        ("[keymap]\nquote.toggle = 'x'", 'the id in quotes: "quote.toggle"'),
+        ("[keymap]\n'kill' = 'ctrl+b'", "a key that tmux, screen and terminals leave alone"),
+        ("[keymap]\n'kill' = 'ctrl+c'", "a key that tmux, screen and terminals leave alone"),
+        ("[keymap]\n'kill' = 'alt+k'", "found 'alt+k'; allowed: a character"),
+        ("[keymap]\n'kill' = 'x'", "x is the key of cancel and of kill"),
+        ("mouse = true\ntheme = dark", "Invalid value (at line 2, column 9)"),
+    ],
+)
+def test_what_is_wrong_is_told_by_file_line_key_found_and_allowed(file: Path, text: str, told: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigRefused) as refused:
+        read_config()
+    assert str(refused.value).startswith(f"{file}: ") and told in str(refused.value)
+
+
+def test_a_file_that_is_no_text_is_refused(file: Path) -> None:
+    file.write_bytes(b"theme = '\xff'")
+    with pytest.raises(ConfigRefused, match="not UTF-8 at byte 9"):
+        read_config()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(IDS)), st.sampled_from([*"abcxyzKQ123", "f9", "space"]).map(lambda key: (key,)), max_size=6))
+def test_no_remapping_gives_one_key_to_two_ids_or_takes_a_key_away(keymap: dict[str, tuple[str, ...]]) -> None:
+    try:
+        keys = remapped(keymap)
+    except ValueError:
+        return
+    names = [name for key in keys for name in key.keys]
+    assert len(names) == len(set(names)) and all(key.keys for key in keys) and len(keys) == len(KEYS)
+
+
+async def test_a_remapped_key_acts_and_is_told_and_the_old_one_does_nothing() -> None:
+    async with desk(pictures.quoting(), (160, 48), config=Config(keymap={"kill": ("f9",), "quote.toggle": ("o",)})) as one:
+        await one.press("K", "space")
+        assert one.source.asked == []
+        await one.press("f9", "o")
+        assert [cmd for cmd, _ in one.source.asked] == ["kill", "pause"]
+        assert " f9  KILL" in grid(one.app) and " o  pause" in grid(one.app)
+        await one.press("question_mark")
+        assert "f9              at once     stop quoting" in grid(one.app)
+
+
+async def test_settings_are_read_again_and_the_last_good_ones_stay(file: Path) -> None:
+    async with desk(pictures.quoting()) as one:
+        file.write_text('theme = "light"\n[keymap]\n"cancel.all" = "C"')
+        await one.press("ctrl+r", "C")
+        assert one.app.look == "light" and [cmd for cmd, _ in one.source.asked] == ["pause"]
+        file.write_text('theme = "mono"\n[keymap]\n"cancel.all" = "x"')
+        await one.press("ctrl+r")
+        assert "x is the key of cancel" in one.said and one.app.scene.message[0] == "alarm" and one.app.look == "light"
+        await one.press("C")
+        assert len(one.source.asked) == 2
+
+
+async def test_raised_friction_is_in_force() -> None:
+    async with desk(pictures.quoting(), config=Config(arm_s=3.0)) as one:
+        await one.press("Q")
+        await one.press("y", apart=1.0)
+        assert one.source.asked == [], "still deaf"
+        await one.press("y", apart=2.5)
+        assert one.source.asked == [("stop", {})]
+
+
+def test_every_theme_has_every_style_and_colour_blind_eyes_get_no_red_and_green() -> None:
+    for name, table in TABLES.items():
+        assert table.keys() == STYLES.keys(), name
+        assert style("up sel", name) is not None
+    colours = THEMES["cb"]
+    assert colours["up"].color != STYLES["up"].color and colours["down"].color != STYLES["down"].color
+    assert TABLES["dark+red-up"]["up"] == STYLES["down"] and TABLES["dark+red-up"]["alarm"] == STYLES["alarm"]
+    for table in (THEMES["mono"],):
+        assert all(each.color is None or each.color.is_default for each in table.values())
+
+
+async def test_themes_turn_by_key_and_repaint_what_is_shown() -> None:
+    async with desk(pictures.quoting()) as one:
+        text = grid(one.app).splitlines()[:-2]
+        for name in ("light", "cb", "mono", "ansi", "dark"):
+            before = one.app.export_screenshot()
+            await one.press("T")
+            assert one.app.look == name and one.app.export_screenshot() != before
+            assert grid(one.app).splitlines()[:-2] == text, "a theme moves nothing"
+
+
+async def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with desk(pictures.live()) as one:
+        assert one.app.look == "mono"
+        drawn = set(re.findall(r"fill(?:=\"|: ?)#([0-9a-f]{6})", one.app.export_screenshot())) - WINDOW
+        assert drawn and all(len({colour[0:2], colour[2:4], colour[4:6]}) == 1 for colour in drawn), f"greys only: {drawn}"
+        assert "REAL MONEY" in grid(one.app), "said in words"

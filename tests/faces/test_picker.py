@@ -1,0 +1,291 @@
+"""The palette, the filter, the picker, going to LIVE and leaving it: real money is typed or told, never slipped into."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from pmm_tui.core.snapshot import Frame
+from pmm_tui.tui.app import PmmApp
+from pmm_tui.tui.dialogs.pick import Line, Pick
+from pmm_tui.tui.dialogs.question import Confirm, Dialog, Notice, TypePhrase
+from pmm_tui.tui.dialogs.widening import adds_risk, risk_of
+from pmm_tui.tui.elsewhere import ProfileLine, RunLine
+from tests.faces import pictures
+from tests.faces.conftest import grid
+from tests.faces.driver import Desk, desk
+from tests.faces.fake_desk import ENDED, FakeSource
+from tests.faces.test_two_desks import rehearsal, two
+
+WIDE = (160, 48)
+
+
+class Machine:
+    """Another run and three profiles, without a machine."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def runs(self) -> list[RunLine]:
+        """The one that is shown, another, and one that is gone."""
+        here = RunLine("run-007-1795258", "PAPER running", Path("/run/here.sock"), True)
+        return [here, RunLine("eth-1", "LIVE  running", Path("/run/eth-1.sock"), True), RunLine("old", "OSError", Path("/o.sock"), False)]
+
+    def profiles(self) -> list[ProfileLine]:
+        """One that can be started, one with real money, one that is wrong."""
+        return [ProfileLine("calm", "PAPER", ""), ProfileLine("prod-001", "LIVE", ""), ProfileLine("bad", "", "line 17: levels: found 0")]
+
+    def start(self, profile: str) -> Path:
+        """Remember it."""
+        if profile != "calm":
+            raise ValueError("cannot")
+        self.started.append(profile)
+        return Path("/run/calm.sock")
+
+
+async def settled(one: Desk) -> None:
+    """Wait until what keys started has ended."""
+    await one.app.workers.wait_for_complete()
+    await one.pilot.pause()  # a dialog that was opened is there,
+    await one.pilot.pause()  # and drawn
+
+
+def chosen(one: Desk) -> str:
+    """The selected market."""
+    return one.app.scene.market.id if one.app.scene.market is not None else ""
+
+
+async def test_the_palette_finds_by_words_and_does_what_the_key_does() -> None:
+    async with desk(pictures.quoting(), WIDE) as one:
+        await one.press("colon")
+        await one.type("cancel all")
+        palette = one.app.screen
+        assert isinstance(palette, Pick) and len(palette.found) == 1
+        await one.press("enter")
+        assert one.source.asked == [("pause", {"market": ""})]
+        await one.press("ctrl+p")
+        await one.type("theme: cb")
+        await one.press("enter")
+        assert one.app.look == "cb"
+        await one.press("colon")
+        await one.type("K")
+        assert len(one.source.asked) == 1, "here K is a letter"
+        await one.press("ctrl+k", "escape")
+        assert one.source.asked[-1][0] == "kill"
+        await one.press("colon")
+        await one.type("no such thing")
+        assert "nothing has these words" in grid(one.app)
+        await one.press("enter", "ctrl+u")
+        palette = one.app.screen
+        assert isinstance(palette, Pick) and palette.found
+
+
+async def test_a_filter_acts_with_every_letter_inverts_and_is_cleared() -> None:
+    async with desk(pictures.three(), WIDE) as one:
+        await one.press("slash")
+        assert isinstance(one.app.screen, Line)
+        await one.type("fed")
+        assert (one.app.scene.filter, chosen(one)) == ("fed", pictures.FED)
+        await one.press("enter", "j", "j")
+        assert chosen(one) == pictures.FED, "it moves among what is shown"
+        await one.press("escape")
+        assert one.app.scene.filter == ""
+        await one.press("slash")
+        await one.type("!fed")
+        await one.press("enter", "G")
+        assert chosen(one) == pictures.ETH
+        await one.press("slash", "escape")
+        assert one.app.scene.filter == "" and one.source.asked == []
+
+
+async def test_the_picker_lists_runs_and_profiles_with_the_diff_and_attaches() -> None:
+    opened: list[Path] = []
+
+    def connect(socket: Path) -> FakeSource:
+        opened.append(socket)
+        return FakeSource(pictures.tape())
+
+    machine = Machine()
+    async with desk(pictures.quoting(), WIDE, elsewhere=machine, connect=connect) as one:
+        one.source.answers["reload"] = (True, "max_position_size: 200 -> 300\nmin_price: 0.03 -> 0.05")
+        await one.press("ctrl+o")
+        await settled(one)
+        shown = grid(one.app)
+        assert "you are here" in shown and "no answer" in shown and "INVALID" in shown and "line 17" in shown
+        assert "max_position_size: 200 -> 300" in shown and "WIDER, MORE RISK" in shown and "tighter" in shown
+        await one.type("eth")
+        await one.press("enter")
+        assert opened == [Path("/run/eth-1.sock")] and one.app.scene.frame == pictures.tape()
+        await one.press("7")
+        await settled(one)
+        await one.type("calm")
+        await one.press("enter")
+        await settled(one)
+        assert machine.started == ["calm"] and opened[-1] == Path("/run/calm.sock")
+        await one.press("7")
+        await settled(one)
+        for words in ("prod", "bad", "old"):
+            await one.type(words)
+            await one.press("enter", "ctrl+u")
+            assert isinstance(one.app.screen, Pick), "neither real money, nor what is wrong, nor what is gone starts here"
+
+
+async def test_a_read_only_picker_attaches_and_starts_nothing() -> None:
+    async with desk(pictures.quoting(), WIDE, elsewhere=Machine(), read_only=True) as one:
+        await one.press("ctrl+o")
+        await settled(one)
+        picker = one.app.screen
+        assert isinstance(picker, Pick) and one.source.asked == []
+        assert not [item for item in picker.found if item.answer.startswith("start")]
+
+
+async def test_to_live_is_told_where_no_live_desk_is_shown() -> None:
+    async with desk(pictures.quoting(), elsewhere=Machine()) as one:
+        await one.press("m")
+        await settled(one)
+        assert isinstance(one.app.screen, Notice)
+        shown = grid(one.app)
+        assert "pmm-tui --profile prod-001 --live" in shown and "pmm-tui preflight --profile prod-001" in shown
+        await one.press("m")
+        assert not isinstance(one.app.screen, Dialog) and one.source.asked == []
+
+
+def paused_live() -> Frame:
+    """Real money, held back."""
+    return replace(pictures.paused(), card=pictures.live().card)
+
+
+async def test_to_live_is_typed_behind_what_that_desk_knows_and_back_is_one_key() -> None:
+    async with two(pictures.quoting(), paused_live()) as desks:
+        await desks.press("m")
+        assert isinstance(desks.app.screen, TypePhrase)
+        shown = "\n".join(desks.lines())
+        assert "LIVE $$$ REAL MONEY" in shown and "pre-flight" in shown and "0x71…9c" in shown and "LIVE prod-001" in shown
+        assert desks.live.asked == []
+        for char in "LIVE prod-001":
+            await desks.press("space" if char == " " else char)
+        await desks.press("enter")
+        assert [cmd for cmd, _ in desks.live.asked] == ["resume"] and desks.paper.asked == [] and desks.app.source is desks.live
+        await desks.press("m")
+        assert [cmd for cmd, _ in desks.live.asked] == ["resume", "pause"] and desks.app.source is desks.paper
+
+
+async def test_to_a_live_desk_that_was_killed_nobody_goes() -> None:
+    dead = replace(pictures.killed(), card=pictures.live().card)
+    async with two(pictures.quoting(), dead) as desks:
+        await desks.press("m")
+        assert isinstance(desks.app.screen, Notice) and "reset it first" in "\n".join(desks.lines())
+
+
+@pytest.mark.parametrize(("key", "sent"), [("k", []), ("p", ["pause"]), ("escape", []), ("enter", [])])
+async def test_leaving_real_money_asks_what_it_shall_do(key: str, sent: list[str]) -> None:
+    async with desk(pictures.live()) as one:
+        await one.press("q")
+        assert isinstance(one.app.screen, Confirm)
+        shown = grid(one.app)
+        assert "keep it running" in shown and "pull its quotes" in shown and "cancel all and stop" in shown
+        await one.press(key, apart=1.0)
+        await settled(one)
+        assert [cmd for cmd, _ in one.source.asked] == sent
+        assert one.app.is_running is (key in ("escape", "enter")), "Cancel is what Enter takes"
+
+
+async def test_leaving_waits_until_a_stopped_desk_has_ended() -> None:
+    async with desk(pictures.live()) as one:
+        await one.press("q")
+        await one.press("c", apart=1.0)
+        assert one.source.asked == [("stop", {})] and one.app.is_running and "until the venue shows no order" in one.said
+        one.source.now_link = ENDED
+        await settled(one)
+        assert not one.app.is_running
+
+
+async def test_a_stop_that_is_refused_keeps_the_console() -> None:
+    async with desk(pictures.live()) as one:
+        one.source.answers["stop"] = (False, "NOT SENT: no connection to the desk")
+        await one.press("q")
+        await one.press("c", apart=1.0)
+        await settled(one)
+        assert one.app.is_running and "not left" in one.said and one.app.scene.message[0] == "alarm"
+
+
+async def test_a_rehearsal_that_goes_on_without_us_is_asked_about_like_real_money() -> None:
+    async with desk(rehearsal()) as one:
+        await one.press("q")
+        assert isinstance(one.app.screen, Confirm) and "REHEARSAL" in grid(one.app)
+        await one.press("k", apart=1.0)
+        await settled(one)
+        assert not one.app.is_running and one.source.asked == []
+
+
+async def test_flatten_can_rest_at_the_touch() -> None:
+    async with desk(pictures.three(), WIDE) as one:
+        await one.press("f")
+        assert "resting at the touch, 53.0¢" in grid(one.app) and "costs nothing now" in grid(one.app)
+        await one.press("p", apart=1.0)
+        assert one.source.asked == [("flatten", {"market": pictures.BTC, "passive": True})]
+
+
+async def test_x_cancels_and_never_resumes() -> None:
+    async with desk(pictures.three()) as one:
+        await one.press("x", "x", "X")
+        assert one.source.asked == [("pause", {"market": pictures.BTC})] * 2 + [("pause", {"market": ""})]
+
+
+async def test_a_frozen_display_stands_still_and_the_keys_act_on_the_desk_as_it_is() -> None:
+    async with desk(pictures.quoting(), WIDE) as one:
+        await one.press("w")
+        one.source.frame = pictures.paused()
+        one.app.pull()
+        await one.pilot.pause()
+        assert "QUOTING 1 of 1" in grid(one.app) and "FROZEN" in grid(one.app)
+        await one.press("space", apart=1.0)
+        assert one.source.asked == [("resume", {"market": ""})], "it is paused, whatever the picture says"
+        await one.press("w")
+        await one.pilot.pause()
+        assert "QUOTING 1 of 1" not in grid(one.app)
+
+
+async def test_an_ack_is_sent_and_an_alarm_rings_once() -> None:
+    rung: list[bool] = []
+    async with desk(pictures.quoting()) as one:
+        one.app.bell = lambda: rung.append(True)  # type: ignore[method-assign]  # what a terminal would hear
+        one.source.frame = pictures.killed()
+        for _ in range(3):
+            one.app.pull()
+        assert len(rung) == 1 and one.app.herald.alarmed
+        await one.press("a")
+        one.app.pull()
+        assert one.source.asked == [("ack", {})] and len(rung) == 1 and not one.app.herald.alarmed
+
+
+@pytest.mark.parametrize(
+    ("line", "means"),
+    [
+        ("max_position_size: 200 -> 300", "wider"),
+        ("max_position_size: 300 -> 200", "tighter"),
+        ("default_half_spread_bps: 50 -> 40", "wider"),
+        ("shrink_to_position_limit: true -> false", "wider"),
+        ("shrink_to_position_limit: false -> true", "tighter"),
+        ("kill_switch_max_drawdown_pct: 25.0 -> 20.0 (needs a restart)", "tighter"),
+        ("markets: auto -> btc (needs a restart)", "unknown"),
+        ("width_model: glft -> as", "unknown"),
+        ("2 of 3 changes applied", ""),
+    ],
+)
+def test_what_a_change_does_to_the_risk(line: str, means: str) -> None:
+    assert risk_of(line) == means and adds_risk(line) is (means != "tighter")
+
+
+async def test_rates_slow_the_console_and_a_blurred_one_looks_once_a_second() -> None:
+    app = PmmApp(FakeSource(pictures.quoting()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.rate == 10
+        await pilot.press("minus", "minus")
+        assert app.rate == 2
+        await pilot.press("minus", "minus", "minus")
+        assert app.rate == 1
+        await pilot.press("plus")
+        assert app.rate == 2
+        await asyncio.sleep(0)

@@ -1,0 +1,79 @@
+"""A console that may only look has no key that changes a desk; a locked one hears K alone, until a phrase is typed."""
+
+import pytest
+
+from pmm_tui.core.snapshot import Frame
+from pmm_tui.tui.dialogs.pick import Pick
+from pmm_tui.tui.dialogs.question import TypePhrase
+from pmm_tui.tui.keys import KEYS, harmless
+from tests.faces import pictures
+from tests.faces.conftest import grid
+from tests.faces.driver import desk
+
+DANGEROUS = [name for key in KEYS if key.dangerous for name in key.keys]
+
+
+def test_every_key_that_sends_a_command_is_known_as_dangerous() -> None:
+    safe = {key.id for key in harmless(KEYS)}
+    assert not safe & {
+        "quote.toggle",
+        "quote.market",
+        "cancel",
+        "cancel.all",
+        "flatten",
+        "flatten.all",
+        "kill",
+        "kill.typing",
+        "kill.reset",
+    }
+    assert not safe & {"kill.reset", "mode", "profile.reload", "app.stop", "tape.faster", "tape.slower", "tape.speed"}
+    assert {"screen.market", "filter", "app.help", "app.detach", "export", "view.freeze", "app.palette"} <= safe
+    assert {key.id for key in harmless(KEYS, allow_kill=True)} - safe == {"kill", "kill.typing"}
+
+
+@pytest.mark.parametrize("frame", [pictures.tape(), pictures.live()], ids=["tape", "live"])
+async def test_read_only_sends_nothing_whatever_is_pressed(frame: Frame) -> None:
+    async with desk(frame, read_only=True) as one:
+        assert not {key for key in DANGEROUS if key in one.app._bindings.key_to_bindings}, "not bound at all"
+        await one.press(*DANGEROUS, "a", "question_mark", "escape", "e", "2", "l", apart=1.0)
+        assert one.source.asked == [] and one.app.scene.read_only
+        await one.press("q")
+        assert one.source.asked == [] and not one.app.is_running, "leaving asks nothing: it can do nothing"
+
+
+async def test_read_only_shows_none_of_those_keys_in_footer_help_and_palette() -> None:
+    async with desk(pictures.quoting(), (160, 48), read_only=True) as one:
+        assert "pause" not in grid(one.app).splitlines()[-1] and "KILL" not in grid(one.app).splitlines()[-1]
+        await one.press("question_mark")
+        assert "latch" not in grid(one.app) and "flatten" not in grid(one.app)
+        await one.press("escape", "colon")
+        palette = one.app.screen
+        assert isinstance(palette, Pick)
+        assert not [item for item in palette.found if "kill" in item.words.casefold() or "flatten" in item.words]
+
+
+async def test_with_allow_kill_the_kill_works_and_nothing_else() -> None:
+    async with desk(pictures.quoting(), read_only=True, allow_kill=True) as one:
+        await one.press(*DANGEROUS, apart=1.0)
+        assert [cmd for cmd, _ in one.source.asked] == ["kill", "kill"]
+
+
+async def test_a_locked_console_looks_and_kills_until_unlock_is_typed() -> None:
+    async with desk(pictures.quoting()) as one:
+        await one.press("ctrl+l", "space", "X", "f")
+        assert one.source.asked == [] and "locked" in one.said and one.app.scene.read_only
+        await one.press("2")
+        assert one.app.scene.pane == 2
+        await one.press("K")
+        assert [cmd for cmd, _ in one.source.asked] == ["kill"]
+        await one.press("ctrl+l")
+        assert isinstance(one.app.screen, TypePhrase)
+        one.clock.now += 1
+        await one.type("UNLOC")
+        await one.press("enter", "escape", "space")
+        assert [cmd for cmd, _ in one.source.asked] == ["kill"], "still locked"
+        await one.press("ctrl+l")
+        one.clock.now += 1
+        await one.type("UNLOCK")
+        await one.press("enter", "space")
+        assert [cmd for cmd, _ in one.source.asked] == ["kill", "pause"]

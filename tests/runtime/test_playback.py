@@ -1,0 +1,102 @@
+"""A finished run played again: held, stepped, sought forth and back, to the very state that it had."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pmm_tui import cli
+from pmm_tui.api.client import Client
+from pmm_tui.core.snapshot import Snapshot
+from pmm_tui.record.journal import read
+from pmm_tui.runtime.playback import Playback, opened
+from pmm_tui.runtime.replaying import engine_of
+from tests.runtime.scene import Home, until
+
+Demo = tuple[Home, object]
+
+
+def folder_of(demo: Demo) -> Path:
+    return demo[0].run_folder()
+
+
+def at_entry(folder: Path, number: int) -> Snapshot:
+    """What the engine showed after so many entries."""
+    journal = read(folder)
+    engine = engine_of(journal.header)
+    for _, entry in zip(range(number), journal, strict=False):
+        engine.step(entry.event)
+    journal.close()
+    return engine.snapshot()
+
+
+async def test_steps_lead_through_the_very_states_of_the_run(demo: Demo) -> None:
+    playback = Playback(folder_of(demo), 1.0)
+    assert (await playback.command("step", {"events": 1}, "test"))[1].startswith(f"event 1 of {playback.extent.entries}: ")
+    await playback.command("step", {"events": 399}, "test")
+    shown = playback.frame()
+    assert shown.snapshot == at_entry(folder_of(demo), 400)
+    assert (shown.card.source, shown.card.speed, shown.card.mode) == ("replay", "held", "PAPER")
+
+
+async def test_back_and_forth_is_the_same_place(demo: Demo) -> None:
+    playback = Playback(folder_of(demo), 0.0)
+    playback.playing = False
+    playing = asyncio.create_task(playback.run())
+
+    async def sought(by_s: float) -> Snapshot:
+        done, text = await playback.command("seek", {"by_s": by_s}, "test")
+        assert done, text
+        await until(lambda: playback.arrived)
+        return playback.frame().snapshot
+
+    early = await sought(60)
+    late = await sought(300)
+    assert late.seq > early.seq and late.at - early.at == pytest.approx(300e9, abs=0.2e9)
+    assert await sought(-300) == early
+    assert (await sought(-1e9)).seq <= 1, "before the start is the start"
+    end = await sought(1e9)
+    assert end == at_entry(folder_of(demo), 10**9) and end.phase == "ending"
+    playback.stop.set()
+    await playing
+
+
+async def test_nothing_trades_and_nonsense_is_answered(demo: Demo) -> None:
+    playback = Playback(folder_of(demo), 1.0)
+    for cmd in ("kill", "pause", "flatten", "reload"):
+        assert await playback.command(cmd, {}, "test") == (False, "this is a replay: nothing trades here")
+    assert not (await playback.command("speed", {"speed": "-3"}, "test"))[0]
+    assert (await playback.command("seek", {"by_s": "nan"}, "test"))[0]
+    assert (await playback.command("step", {"events": "many"}, "test"))[1].startswith("event 1 of")
+    assert await playback.command("play", {"on": True}, "test") == (True, "playing")
+
+
+async def test_it_is_seen_through_the_window_of_a_desk(demo: Demo) -> None:
+    with opened(folder_of(demo), "max") as socket:
+        client = Client(socket, "test")
+        listening = asyncio.create_task(client.run())
+        try:
+            await until(lambda: (frame := client.latest()) is not None and frame.card.tape_position == 1.0)
+            assert await client.command("play", {"on": False}) == (True, "held")
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+    assert not socket.exists()
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path, demo: Demo) -> None:
+    with pytest.raises(ValueError, match=r"the replay did not start: .*no journal here"), opened(tmp_path, "1"):
+        pass
+    with pytest.raises(ValueError, match="speed: found 'warp'"), opened(tmp_path, "warp"):
+        pass
+    damaged = tmp_path / "run"
+    shutil.copytree(folder_of(demo), damaged)
+    with (damaged / "journal.jsonl").open("r+b") as file:
+        file.seek(3_000)
+        file.write(b"XX")
+    with pytest.raises(ValueError, match="journal"):
+        Playback(damaged, 1.0)
+    result = CliRunner().invoke(cli.app, ["replay", str(tmp_path), "--ui"])
+    assert result.exit_code == 2 and "there is no terminal here" in result.stderr
