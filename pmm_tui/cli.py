@@ -303,10 +303,15 @@ def bench(
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the work: for a look, not for a record.")] = False,
     api: Annotated[bool, typer.Option("--api", help="Only what a crowd of slow clients costs a desk.")] = False,
+    ui: Annotated[bool, typer.Option("--ui", help="Only what the console costs, in a terminal of its own with two desks.")] = False,
 ) -> None:
     """Measure this machine: decoding, books, decisions, replay, memory, start-up."""
 
     def work() -> int:
+        if ui:
+            from pmm_tui.cli_bench import bench_ui
+
+            return bench_ui(as_json, quick)
         from pmm_tui.runtime.bench import run_bench
 
         return run_bench(as_json, quick, api)

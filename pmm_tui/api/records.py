@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from pmm_tui.api.payloads import JournalTail, Problem, Trades
+from pmm_tui.api.payloads import JournalTail, Problem, Trades, encode
 from pmm_tui.record.files import TRADES, TRADES_LIVE
 from pmm_tui.record.lines import LIVE
 
@@ -24,31 +24,29 @@ class NoRecords(Exception):
 class Records(Protocol):
     """Where a desk's written records are had from."""
 
-    async def journal(self, lines: int) -> JournalTail:
-        """The newest lines; NoRecords where there are none to be had."""
+    async def journal(self, lines: int) -> bytes:
+        """The newest lines, a JournalTail in JSON; NoRecords where there are none to be had."""
         ...
 
-    async def trades(self, lines: int) -> Trades:
-        """The newest trades; NoRecords where there are none to be had."""
+    async def trades(self, lines: int) -> bytes:
+        """The newest trades, a Trades in JSON; NoRecords where there are none to be had."""
         ...
 
 
 class FolderRecords:
-    """The records in a run's folder. Read in a thread: the disk must not hold up the desk."""
+    """The records in a run's folder. Read and written in a thread: neither the disk nor a long answer may hold up the desk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def journal(self, lines: int) -> JournalTail:
+    async def journal(self, lines: int) -> bytes:
         """Of the file that is being written; what was rotated away before is not looked at."""
-        return JournalTail(await asyncio.to_thread(tail, self._folder / LIVE, lines))
+        return await asyncio.to_thread(_journal, self._folder / LIVE, lines)
 
-    async def trades(self, lines: int) -> Trades:
+    async def trades(self, lines: int) -> bytes:
         """Of the paper or the production desk, whichever this run is; none before the first fill."""
-        for name in (TRADES_LIVE, TRADES):
-            if (self._folder / name).is_file():
-                return Trades(await asyncio.to_thread(tail, self._folder / name, lines))
-        return Trades(())
+        live = self._folder / TRADES_LIVE
+        return await asyncio.to_thread(_trades, live if live.is_file() else self._folder / TRADES, lines)
 
 
 class SocketRecords:
@@ -57,13 +55,13 @@ class SocketRecords:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
 
-    async def journal(self, lines: int) -> JournalTail:
+    async def journal(self, lines: int) -> bytes:
         """As the desk reads them."""
-        return msgspec.json.decode(await self._ask("/api/journal", lines), type=JournalTail)
+        return await self._ask("/api/journal", lines)
 
-    async def trades(self, lines: int) -> Trades:
+    async def trades(self, lines: int) -> bytes:
         """As the desk reads them."""
-        return msgspec.json.decode(await self._ask("/api/trades", lines), type=Trades)
+        return await self._ask("/api/trades", lines)
 
     async def _ask(self, path: str, lines: int) -> bytes:
         try:
@@ -83,11 +81,11 @@ class SocketRecords:
 class EmptyRecords:
     """A desk that writes none."""
 
-    async def journal(self, lines: int) -> JournalTail:
+    async def journal(self, lines: int) -> bytes:
         """There is none."""
         raise NoRecords("this desk keeps no records")
 
-    async def trades(self, lines: int) -> Trades:
+    async def trades(self, lines: int) -> bytes:
         """There are none."""
         raise NoRecords("this desk keeps no records")
 
@@ -112,6 +110,14 @@ def tail(path: Path, lines: int) -> tuple[dict[str, Any], ...]:
     if size < end:
         whole = whole[1:]
     return tuple(line for one in whole[-lines:] if (line := _object(one)) is not None)
+
+
+def _journal(path: Path, lines: int) -> bytes:
+    return encode(JournalTail(tail(path, lines)))
+
+
+def _trades(path: Path, lines: int) -> bytes:
+    return encode(Trades(tail(path, lines) if path.is_file() else ()))
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

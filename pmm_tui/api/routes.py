@@ -73,10 +73,10 @@ def desk_routes(faces: Faces, records: Callable[[], Records], suffix: str = "") 
         return problem(404, "no such market")
 
     async def trades(request: HttpRequest) -> Response:
-        return told(await records().trades(_lines(request)))
+        return Response(await records().trades(_lines(request)), media_type=JSON)
 
     async def journal(request: HttpRequest) -> Response:
-        return told(await records().journal(_lines(request)))
+        return Response(await records().journal(_lines(request)), media_type=JSON)
 
     async def command(request: HttpRequest) -> Response:
         return await _command(faces, request)

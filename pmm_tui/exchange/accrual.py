@@ -35,9 +35,14 @@ class Accrual:
         return Cash(self.pools.get(market, 0) * mine // all_) if all_ else Cash(0)
 
     def sample(self, market: Market, ladder: Ladder) -> None:
-        """One sample of every wallet's liquidity (venue page "liquidity-rewards"); nothing where the market has no two-sided book."""
-        bid, ask = ladder.best(Side.BUY), ladder.best(Side.SELL)
-        if bid is None or ask is None or not market.rewards.max_spread_cents:
+        """One sample of every wallet's liquidity (venue page "liquidity-rewards"); nothing where the market has no two-sided book.
+
+        The midpoint is that of the levels of the rewards' minimum size and more.
+        """
+        if not market.rewards.max_spread_cents:
+            return
+        bid, ask = (next((price for price, size in ladder.levels(side) if size >= market.rewards.min_size), None) for side in Side)
+        if bid is None or ask is None:
             return
         self.samples += 1
         mid = (bid + ask) / 20_000

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from pmm_tui.core.fees import taker_fee
+from pmm_tui.core.fees import FEE_STEP, taker_fee
 from pmm_tui.core.market import Market, Side
 from pmm_tui.core.units import DOLLAR, LOT, ONE, SECOND, Cash, Nanos, Price, Size, pays, price_text, size_text
 from pmm_tui.exchange.ladder import Ladder, in_yes
@@ -76,18 +76,21 @@ def short(order: Order, market: Market, ladder: Ladder, wallet: Wallet, rules: R
             return ""
         held = wallet.shares.get(order.token, 0)
         return _sentence(held, wallet.promised.get(order.token, 0), order.size, wallet.selling.get(order.token, 0))
-    needs = spends + (_fee_at_most(order, market, ladder) if takes and not order.post_only else 0)
-    active = wallet.active(order.market, rules.per_market_reservation)
+    needs = spends + (fee_at_most(order, market, ladder) if takes and not order.post_only else 0)
+    active = wallet.active(order.market, rules.per_market_reservation) + wallet.fees
     return "" if wallet.cash - active - wallet.owed >= needs else _sentence(wallet.cash, active, needs, wallet.owed)
 
 
-def _fee_at_most(order: Order, market: Market, ladder: Ladder) -> Cash:
-    """What a buy may pay in fees: a dollar amount pays most where it buys most, at the touch."""
-    touch = ladder.best(in_yes(market, order.token, order.side, order.price)[0].other)
-    if not order.budget or touch is None:
-        return taker_fee(market.fees, order.price, order.size)
-    own = touch if order.token == market.yes else Price(ONE - touch)
-    return taker_fee(market.fees, own, affordable(order.budget, own))
+def fee_at_most(order: Order, market: Market, ladder: Ladder) -> Cash:
+    """What a buy may pay in fees: a dollar amount pays most where it buys most, at the touch. Each level's fee is rounded by itself."""
+    side, limit = in_yes(market, order.token, order.side, order.price)
+    levels = ladder.reach(side.other, limit)
+    own, size = order.price, order.size
+    if order.budget and levels:
+        own = levels[0][0] if order.token == market.yes else Price(ONE - levels[0][0])
+        size = affordable(order.budget, own)
+    fee = taker_fee(market.fees, own, size)
+    return Cash(fee + FEE_STEP // 2 * (len(levels) - 1)) if fee and len(levels) > 1 else fee
 
 
 def _sentence(balance: int, active: int, amount: int, matched: int) -> str:

@@ -24,6 +24,8 @@ class Habits(Struct, frozen=True, forbid_unknown_fields=True):
 
     price_of_buy: Literal["bid", "ask"] = "bid"
     """What GET /price and /prices answer for side=BUY: observed the best bid; one page says the ask."""
+    number_prices: bool = False
+    """/prices answers JSON numbers (a sample of the docs) in place of the decimal strings that the venue's SDK insists on."""
     long_statuses: bool = False
     """REST says ORDER_STATUS_LIVE and TRADE_STATUS_CONFIRMED (the OpenAPI pages) in place of LIVE and CONFIRMED."""
     base_units: bool = False

@@ -19,7 +19,7 @@ from pmm_tui.core.fees import taker_fee
 from pmm_tui.core.market import Market, Side
 from pmm_tui.core.units import MILLI, ONE, SECOND, Cash, Nanos, Price, Size, gets, pays
 from pmm_tui.exchange.accrual import Accrual
-from pmm_tui.exchange.admission import GTD_EARLY_NS, NO_BALANCE, NOT_READY, Rules, affordable, crossing, refuse
+from pmm_tui.exchange.admission import GTD_EARLY_NS, NO_BALANCE, NOT_READY, Rules, affordable, crossing, fee_at_most, refuse
 from pmm_tui.exchange.floor import Floor, Pit, Placed, forget
 from pmm_tui.exchange.ladder import in_yes
 from pmm_tui.exchange.settling import Settling
@@ -75,7 +75,6 @@ class Matching(Floor):
                 self._later(Nanos(at + self.rules.reward_sample_s * SECOND), self._sample)
 
     # --- orders -------------------------------------------------------------------------------------------------------------------------
-
     def place(self, order: Order, at: Nanos) -> Placed:
         """Take an order, match it, rest what is left; or say why not, and then nothing has happened."""
         pit = self.markets.get(order.market)
@@ -90,8 +89,10 @@ class Matching(Floor):
         self.orders[order.id] = order
         if self.rules.taker_delay_ms and crossing(order, pit.market, pit.ladder):
             order.status = "DELAYED"
+            fee = fee_at_most(order, pit.market, pit.ladder) if order.side is _BUY else Cash(0)
+            self.wallet(order.wallet).fees += fee
             self._hold(pit, order, 0, order.rest)
-            self._later(Nanos(at + self.rules.taker_delay_ms * MILLI), lambda now: self._undelay(order, now))
+            self._later(Nanos(at + self.rules.taker_delay_ms * MILLI), lambda now: self._undelay(order, fee, now))
             self._tell_order("PLACEMENT", order, at)
             return Placed(status="delayed")
         return self._go(pit, order, at)
@@ -146,7 +147,6 @@ class Matching(Floor):
         ]
 
     # --- time ---------------------------------------------------------------------------------------------------------------------------
-
     def due(self) -> Nanos:
         """When something happens next by itself."""
         return self._due[0][0] if self._due else NEVER
@@ -163,7 +163,6 @@ class Matching(Floor):
         return facts
 
     # --- the venue's own acts -----------------------------------------------------------------------------------------------------------
-
     def retick(self, market: str, tick: Price, at: Nanos) -> None:
         """Another grid; what is off it is cancelled."""
         pit = self.markets[market]
@@ -214,7 +213,6 @@ class Matching(Floor):
         return self.wallet(wallet).merge(self.markets[market].market, size)
 
     # --- inside -------------------------------------------------------------------------------------------------------------------------
-
     def _go(self, pit: Pit, order: Order, at: Nanos) -> Placed:
         """Match, then rest or end."""
         trades = self._match(pit, order, at)
@@ -254,10 +252,11 @@ class Matching(Floor):
                 self._end(order, "CANCELED_NOT_ENOUGH_BALANCE", at)
         self._tell_levels(at)
 
-    def _undelay(self, order: Order, at: Nanos) -> None:
+    def _undelay(self, order: Order, fee: Cash, at: Nanos) -> None:
         pit = self.markets[order.market]
         if order.status != "DELAYED":
             return
+        self.wallet(order.wallet).fees -= fee
         self._hold(pit, order, order.rest, 0)
         order.status = "LIVE"
         if why := "MARKET_RESOLVED" if pit.closed else self._refused(pit, order, at):
@@ -361,7 +360,6 @@ class Matching(Floor):
             self.retick(pit.market.id, FINE, at)
 
     # telling
-
     def _tell(self, fact: Fact) -> None:
         if isinstance(fact, TradeTold) and fact.trade.status == "CONFIRMED":
             self.accrual.trade(self.markets[fact.trade.market].market, fact.trade)

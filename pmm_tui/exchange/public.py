@@ -120,11 +120,12 @@ def _of_many(view: View, ask: Ask, at: Nanos) -> Answer:
         lasts = [(token, *view.last(market.id)) for token, market in known.items()]
         return shapes.answer([{"token_id": token, "price": price, "side": side} for token, price, side in lasts])
     if ask.path == "/prices":
-        priced: dict[str, dict[str, float]] = {}
+        priced: dict[str, dict[str, Any]] = {}
         for token, side in wanted:
             for one in (side,) if side else ("BUY", "SELL"):
                 if token in known:
-                    priced.setdefault(token, {})[one] = shapes.number(dollars(view.price(token, one)))
+                    price = view.price(token, one)
+                    priced.setdefault(token, {})[one] = shapes.number(dollars(price)) if view.habits.number_prices else price_text(price)
         return shapes.answer(priced)
     one_of = _middle if ask.path == "/midpoints" else _spread
     return shapes.answer({token: one_of(view, token) for token in known})

@@ -1,8 +1,8 @@
 """A recording, step by step: each with the recorded book after it, and with the prints of the trades that made it.
 
-The print of a trade comes about 20 ms after the change of the book that the trade made (recordings of 2026-04). Played as received, a trade
-would be seen twice, first as a cancel and then as a taker of what is left. A recording is known in advance, so a short stretch of it is read
-ahead, and each print is moved to before its change. Frames that arrive late change nothing that was written later (core/book.py).
+The print of a trade comes about 20 ms after the change of the book that the trade made (recordings of 2026-04). Played as received, a
+trade would be seen twice, first as a cancel and then as a taker of what is left. A recording is known in advance, so a short stretch of it
+is read ahead, and each print is moved to before its change. Frames that arrive late change nothing that was written later (core/book.py).
 """
 
 from collections import deque

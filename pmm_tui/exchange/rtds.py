@@ -97,7 +97,8 @@ class Rtds:
         price = self._value(topic, coin)
         exact = f"{price / 1e6:.2f}000000" if topic == _SPOT else str(price * 10**12)
         stamp = self.prices.second * 1_000
-        payload = {"full_accuracy_value": exact, "symbol": symbol, "timestamp": stamp, "value": _number(topic, price)}
+        payload: dict[str, Any] = {"full_accuracy_value": exact, "symbol": symbol, "timestamp": stamp, "value": _number(topic, price)}
+        payload |= {"window_s": _TWAPS[topic]} if topic in _TWAPS else {}
         said = {"connection_id": follower.name, "payload": payload, "timestamp": at // MILLI, "topic": topic, "type": "update"}
         return shapes.text(said)
 

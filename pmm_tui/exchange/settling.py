@@ -54,8 +54,8 @@ class Settling:
         self._later(Nanos(mined + rules.confirmed_after_ms * MILLI), lambda now: self.step(trade, "CONFIRMED", now))
 
     def step(self, trade: Trade, status: str, at: Nanos) -> None:
-        """The next status; what cannot follow changes nothing."""
-        if status not in _AFTER.get(trade.status, ()):
+        """The next status; what cannot follow changes nothing, and so does the failure of what has been passed on since."""
+        if status not in _AFTER.get(trade.status, ()) or (status == "FAILED" and trade.status == "MINED" and not self._undoable(trade)):
             return
         if status == "MINED" and not self._payable(trade):
             status = "FAILED"
@@ -85,7 +85,19 @@ class Settling:
         for wallet, token, side, price, size, fee in _legs(trade):
             key, amount = ((wallet, ""), pays(price, size) + fee) if side is Side.BUY else ((wallet, token), int(size))
             due[key] = due.get(key, 0) + amount
-        holders = [(self._wallet(wallet), token, amount) for (wallet, token), amount in due.items()]
+        return self._hold(due)
+
+    def _undoable(self, trade: Trade) -> bool:
+        """Whether everyone in it still has what it got."""
+        got: dict[tuple[str, str], int] = {}
+        for wallet, token, side, price, size, fee in _legs(trade):
+            key, amount = ((wallet, token), int(size)) if side is Side.BUY else ((wallet, ""), gets(price, size) - fee)
+            got[key] = got.get(key, 0) + amount
+        return self._hold(got)
+
+    def _hold(self, amounts: dict[tuple[str, str], int]) -> bool:
+        """Whether each wallet has this much on chain, of dollars (under no token) or of a token."""
+        holders = [(self._wallet(wallet), token, amount) for (wallet, token), amount in amounts.items()]
         return all(one.unlimited or (one.shares.get(token, 0) if token else one.cash) >= amount for one, token, amount in holders)
 
     def _settle(self, trade: Trade, sign: int) -> None:

@@ -51,7 +51,7 @@ class AgentKnobs(Struct, frozen=True):
     jump_logit: Annotated[float, Meta(ge=0, le=3, description="standard deviation of a jump, logit")] = 0.3
     start_logit: Annotated[float, Meta(ge=0, le=3, description="standard deviation of the logit that a market opens with")] = 0.4
     up_down_share: Annotated[float, Meta(ge=0, le=1, description="part of the markets that BTC decides")] = 0.3
-    btc_usd: Annotated[float, Meta(gt=0, description="BTC at the beginning, dollars")] = 60_000.0
+    btc_usd: Annotated[float, Meta(ge=1, le=1e9, description="BTC at the beginning, dollars")] = 60_000.0
     btc_sigma_per_sqrt_year: Annotated[float, Meta(gt=0, le=5, description="volatility of BTC, per square root of a year")] = 0.45
     makers: Annotated[int, Meta(ge=0, le=20, description="competing makers")] = 3
     maker_quotes_per_s: Annotated[float, Meta(ge=0, le=10, description="a maker looks at its quotes this often a second")] = 1.2
@@ -59,16 +59,16 @@ class AgentKnobs(Struct, frozen=True):
     maker_error: Annotated[float, Meta(ge=0, le=0.2, description="standard deviation of what it sees around the truth, dollars")] = 0.003
     maker_half_spread: Annotated[float, Meta(ge=0, le=0.2, description="half of the first one's spread, dollars; others wider")] = 0.005
     maker_skew: Annotated[float, Meta(ge=0, le=0.5, description="a maker with its most shares quotes this much lower, dollars")] = 0.02
-    maker_shares_max: Annotated[int, Meta(ge=1, description="shares that a maker holds either way before it quotes one side only")] = 800
+    maker_shares_max: Annotated[int, Meta(ge=1, le=1_000_000, description="shares held either way beyond which it quotes one side")] = 800
     maker_levels: Annotated[int, Meta(ge=1, le=20, description="levels a side")] = 4
-    maker_size_max: Annotated[int, Meta(ge=11, description="largest order of the first level, shares; of the n-th n times that")] = 50
+    maker_size_max: Annotated[int, Meta(ge=11, le=100_000, description="largest order of the first level, shares; n-th: n times")] = 50
     noise_per_s: Annotated[float, Meta(ge=0, le=10, description="trades of those who know nothing, a second")] = 0.7
-    noise_shares: Annotated[float, Meta(gt=0, description="mean size of such a trade, shares; exponential")] = 25.0
+    noise_shares: Annotated[float, Meta(gt=0, le=100_000, description="mean size of such a trade, shares; exponential")] = 25.0
     informed_per_s: Annotated[float, Meta(ge=0, le=10, description="looks of those who know, a second")] = 0.8
     informed_edge: Annotated[float, Meta(ge=0, le=0.5, description="they take what is off by more than this, dollars a share")] = 0.01
     informed_error: Annotated[float, Meta(ge=0, le=0.2, description="standard deviation of what they see of the truth, dollars")] = 0.004
-    informed_shares: Annotated[int, Meta(ge=1, description="largest size of such a trade, shares")] = 40
-    purse_usd: Annotated[int, Meta(ge=1, description="what each one has when a market opens, dollars")] = 5_000
+    informed_shares: Annotated[int, Meta(ge=1, le=100_000, description="largest size of such a trade, shares")] = 40
+    purse_usd: Annotated[int, Meta(ge=1, le=1_000_000_000, description="what each one has when a market opens, dollars")] = 5_000
     quits_s: Annotated[float, Meta(ge=0.1, le=600, description="all cancel and stop this long before a market closes, seconds")] = 2.0
 
 

@@ -7,7 +7,7 @@ from pmm_tui.core.units import ONE, Cash, Price, Size, gets
 class Wallet:
     """One wallet. `cash` and `shares` are the chain's; the rest is the exchange's own bookkeeping beside it."""
 
-    __slots__ = ("address", "cash", "owed", "promised", "reserved", "selling", "shares", "unlimited")
+    __slots__ = ("address", "cash", "fees", "owed", "promised", "reserved", "selling", "shares", "unlimited")
 
     def __init__(self, address: str, unlimited: bool = False) -> None:
         self.address = address
@@ -19,6 +19,8 @@ class Wallet:
         """By market: what its resting buys may still take."""
         self.promised: dict[str, int] = {}
         """By token: what its resting sells may still take."""
+        self.fees = 0
+        """What takers that wait may pay in fees."""
         self.owed = Cash(0)
         """Matched buys, fees included, that the chain has not taken yet."""
         self.selling: dict[str, int] = {}

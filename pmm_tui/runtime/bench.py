@@ -222,16 +222,24 @@ def signing(effort: Effort) -> list[Figure]:
 
 def road(effort: Effort) -> list[Figure]:
     """Over loopback sockets, the exchange a process of its own."""
-    seen = measure_road(effort.road_s, effort.kills, 12.0)
-    waits, kills = sorted(seen.frame_to_post), sorted(seen.kill_to_empty)
+    seen = measure_road(effort.road_s, effort.kills)
+    waits, kills, failing = sorted(seen.frame_to_post), sorted(seen.kill_to_empty), sorted(seen.failing_to_empty)
+    less = sorted(wait - disk for wait, disk in zip(seen.frame_to_post, seen.disk, strict=True))
+    worked = sorted(seen.worked)
     if not waits or not kills:
         raise NotMeasured("no order was placed over the loopback sockets")
     return [
         figure("frame in to POST bytes out: p50", "ms", [waits[len(waits) // 2]], at_most=2.0),
         figure("frame in to POST bytes out: p99", "ms", [waits[len(waits) * 99 // 100]], at_most=8.0),
+        figure("the same without the disk's fdatasync: p50", "ms", [less[len(less) // 2]], at_most=2.0),
+        figure("the same without the disk's fdatasync: p99", "ms", [less[len(less) * 99 // 100]], at_most=8.0),
+        figure("the same by processor time: p50", "ms", [worked[len(worked) // 2]]),
+        figure("the same by processor time: p99", "ms", [worked[len(worked) * 99 // 100]]),
         figure("the same: frames", "frames/s", [seen.frames_a_second]),
         figure("kill to zero resting orders: worst", "ms", [kills[-1]], at_most=1_000.0),
         figure("kill to zero resting orders: p50", "ms", [kills[len(kills) // 2]]),
+        figure("kill to zero resting orders, 30 % of requests failing: worst", "ms", [failing[-1]], at_most=10_000.0),
+        figure("kill to zero resting orders, 30 % of requests failing: p50", "ms", [failing[len(failing) // 2]]),
     ]
 
 

@@ -1,14 +1,16 @@
 """The whole way over loopback sockets: from a frame of the exchange to the bytes of an order, and from a kill to nothing resting.
 
-The exchange is a process of its own and plays the demo's tape many times as fast as it was recorded; the desk decides at every frame. What
+The exchange is a process of its own and plays a generated tape of CHANGES_A_SECOND; the desk decides at every frame. What
 is timed is in the desk's process: from a frame's bytes read from their socket to the request that its order leaves in, handed to the
-transport with every byte of it.
+transport with every byte of it. Nothing leaves before the disk has it, so the disk's own time is in there, and told beside it.
 """
 
 import asyncio
+import json
 import logging
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from random import Random
@@ -23,11 +25,13 @@ from pmm_tui.core.events import Event
 from pmm_tui.core.instructions import Killed, KillReset
 from pmm_tui.core.knobs import Knobs
 from pmm_tui.core.snapshot import DeskCard
-from pmm_tui.core.units import MILLI, Nanos, to_cash
+from pmm_tui.core.units import MILLI, SECOND, Nanos, price_text, size_text, to_cash
 from pmm_tui.feeds.discovery import GammaFeed
 from pmm_tui.feeds.market_ws import MarketFeed
 from pmm_tui.feeds.wire import Decoder
 from pmm_tui.record.journal import Journal
+from pmm_tui.record.tape import TapeWriter
+from pmm_tui.runtime.bench_tape import STEP_NS, TICK, Walk, market
 from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.crew import Crew
 from pmm_tui.runtime.demo import PLACES, exchange
@@ -40,7 +44,16 @@ from pmm_tui.venues.clob.knobs import ClobKnobs
 from pmm_tui.venues.clob.port import Leg, Signed
 from pmm_tui.venues.clob.venue import ClobVenue
 
-START_AT_S = 60.0
+CHANGES_A_SECOND = 330.0
+"""With what our own orders change, and with levels that leave and come in two steps, that is about 500 frames a second."""
+TAPE_S_MORE = 300.0
+"""The tape is longer than the road by this: a start, the kills, a slow machine."""
+_SPEED = CHANGES_A_SECOND * STEP_NS / SECOND
+FAILING = 0.3
+SILENCE_S = 5.0
+"""Longer than a request's patience."""
+KILL_S_MAX = 120.0
+FRAMES_KEPT = 10_000
 _RATE = 5_000.0
 _FAST = ClobKnobs(
     clob_orders_per_s=_RATE, clob_orders_burst=_RATE, clob_cancels_per_s=_RATE, clob_cancels_burst=_RATE, clob_requests_per_s=_RATE
@@ -54,24 +67,64 @@ class Road(Struct, frozen=True):
     """What was measured, milliseconds each."""
 
     frame_to_post: list[float]
+    disk: list[float]
+    """What the disk took of each of them."""
+    worked: list[float]
+    """What the desk's process computed in each of them, whatever else the machine did meanwhile."""
     kill_to_empty: list[float]
+    failing_to_empty: list[float]
+    """The same while FAILING of all requests fail."""
     frames_a_second: float
 
 
-class _Stamped(httpx.AsyncHTTPTransport):
-    """Notes when the request of each order leaves."""
+class _Spent(Struct, frozen=True):
+    """A moment, and what the disk and the process had taken until then, nanoseconds."""
 
-    def __init__(self, clock: Clock) -> None:
+    at: Nanos
+    disk: int
+    work: int
+
+
+class _Stamped(httpx.AsyncHTTPTransport):
+    """Notes when the request of each order leaves, and fails on request: before the venue, after it, or by silence."""
+
+    def __init__(self, clock: Clock, disk: "_Disk", chance: Random) -> None:
         super().__init__()
-        self.left: dict[int, Nanos] = {}
+        self.left: dict[int, _Spent] = {}
+        """By order: when it left."""
+        self.failing = 0.0
+        """This part of the requests fails."""
         self._clock = clock
+        self._disk = disk
+        self._chance = chance
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Note, and send."""
+        """Note, and send, or not."""
         now = self._clock()
         for number in _carried.get():
-            self.left.setdefault(number, now)
-        return await super().handle_async_request(request)
+            self.left.setdefault(number, _Spent(now, self._disk.took, time.process_time_ns()))
+        if self._chance.random() >= self.failing:
+            return await super().handle_async_request(request)
+        how = self._chance.randrange(3)
+        if how == 0:
+            raise httpx.ConnectError("refused, for the bench", request=request)
+        await (await super().handle_async_request(request)).aclose()
+        if how == 1:
+            raise httpx.ReadError("the answer was lost, for the bench", request=request)
+        await asyncio.sleep(SILENCE_S)
+        raise httpx.ReadTimeout("silence, for the bench", request=request)
+
+
+class _Disk(Journal):
+    """A journal that knows how long the disk kept it."""
+
+    took = 0
+
+    def sync(self) -> None:
+        """Have it on the disk."""
+        began = time.perf_counter_ns()
+        super().sync()
+        self.took += time.perf_counter_ns() - began
 
 
 class _Posting(client.SdkClob):
@@ -96,54 +149,88 @@ class _Bench:
             risk=structs.replace(knobs.risk, warm_up_s=0.0, stop_before_close_s=0.0),
         )
         self.clock = clock
-        self.began: dict[int, Nanos] = {}
+        self.began: dict[int, _Spent] = {}
         """By order: when the frame came that it answers."""
-        self._at = Nanos(0)
+        self._came: _Spent | None = None
+        self._came_before: dict[Nanos, _Spent] = {}
+        """The frames of the last moments, by their time."""
         self.frames = 0
-        self.desk = _desk(quick, folder)
+        self.disk = _Disk(folder / "run", {"bench": 1})
+        self.desk = _desk(quick, folder, self.disk)
         self.profile = profile
 
     def seen(self, at: Nanos, channel: str, raw: str) -> None:
         """A frame came."""
         self.frames += 1
+        self._came_before[at] = _Spent(at, self.disk.took, time.process_time_ns())
+        if len(self._came_before) > FRAMES_KEPT:
+            del self._came_before[next(iter(self._came_before))]
 
     def watch(self, live: Live) -> None:
         """Note for each order the frame that it answers."""
         step, told = self.desk.step, live._tell
 
         async def tell(event: Event) -> None:
-            self._at = event.at
+            self._came = self._came_before.get(event.at)
             await told(event)
 
         def stepped(event: Event) -> list[Command]:
             commands = step(event)
             for command in commands:
-                if isinstance(command, Place) and self._at:
-                    self.began[command.order] = self._at
+                if isinstance(command, Place) and self._came is not None:
+                    self.began[command.order] = self._came
             return commands
 
         live._tell = tell  # type: ignore[method-assign]  # to be watched from outside
         self.desk.step = stepped  # type: ignore[method-assign]  # to be watched from outside
 
 
-def _desk(knobs: Knobs, folder: Path) -> Desk:
+def _desk(knobs: Knobs, folder: Path, journal: Journal) -> Desk:
     card = DeskCard("bench", "bench", "LIVE", "loopback", Nanos(0), "", 0.0, 0.0, 0, "", "", "", "")
-    return Desk(Engine(knobs), Journal(folder / "run", {"bench": 1}), folder / "run", card, logging.getLogger("pmm_tui.bench"), None)
+    return Desk(Engine(knobs), journal, folder / "run", card, logging.getLogger("pmm_tui.bench"), None)
 
 
-def measure_road(seconds: float, kills: int, speed: float) -> Road:
-    """Run it. The exchange's tape plays `speed` times as fast as it was recorded (about one frame a second)."""
-    with tempfile.TemporaryDirectory() as folder, exchange("demo", START_AT_S, speed) as port:
-        path = Path(folder) / "bench.yaml"
-        path.write_text(_TERMS + "\n".join(f"{name}: {url.format(port=port)}" for name, url in PLACES.items()) + "\n")
-        return asyncio.run(_drive(load(str(path)), Path(folder), seconds, kills))
+def measure_road(seconds: float, kills: int) -> Road:
+    """Run it: orders for so many seconds, then so many kills without and with failing requests."""
+    with tempfile.TemporaryDirectory() as folder:
+        tape, path = Path(folder) / "busy.tape.zst", Path(folder) / "bench.yaml"
+        _write_tape(tape, round((seconds + TAPE_S_MORE) * CHANGES_A_SECOND))
+        with exchange(str(tape), 0.0, _SPEED) as port:
+            path.write_text(_TERMS + "\n".join(f"{name}: {url.format(port=port)}" for name, url in PLACES.items()) + "\n")
+            return asyncio.run(_drive(load(str(path)), Path(folder), seconds, kills))
+
+
+def _write_tape(path: Path, count: int) -> None:
+    """One market, its book, and its level changes one step apart. Their hashes are not told: the exchange makes its own."""
+    walk = Walk(1, market())
+    terms = walk.market
+    bids, asks = ([{"price": price_text(p), "size": size_text(s)} for p, s in side] for side in walk.levels())
+    told = {"market": terms.id, "asset_id": terms.yes, "timestamp": str(walk.at // MILLI), "bids": bids, "asks": asks, "event_type": "book"}
+    listed = {
+        "slug": terms.slug, "question": terms.question, "conditionId": terms.id, "outcomes": ["Up", "Down"], "closed": False,
+        "active": True, "clobTokenIds": [terms.yes, terms.no], "acceptingOrders": True, "enableOrderBook": True, "negRisk": False,
+        "endDate": "2030-01-01T00:00:00Z", "orderMinSize": 5, "orderPriceMinTickSize": 0.01,
+    }  # fmt: skip
+    tape = TapeWriter(path, level=1)
+    tape.write(walk.at, "gamma", json.dumps(listed))
+    tape.write(walk.at, "market", json.dumps(told | {"tick_size": price_text(TICK)}))
+    for _ in range(count):
+        event = walk.change()
+        ((side, price, size),) = event.changes
+        change = {"asset_id": terms.yes, "price": price_text(price), "size": size_text(size), "side": side.value}
+        touch = {"best_bid": price_text(walk.bid * TICK), "best_ask": price_text(walk.ask * TICK)}
+        frame = {"market": terms.id, "price_changes": [change | touch], "timestamp": str(event.ts // MILLI), "event_type": "price_change"}
+        tape.write(event.at, "market", json.dumps(frame))
+    tape.close()
 
 
 async def _drive(profile: Profile, folder: Path, seconds: float, kills: int) -> Road:
     clock, chance, run = Clock(), Random(1), profile.run()  # noqa: S311 - a bench is to be repeated, not to be secret
-    bench, stamped = _Bench(profile, folder, clock), _Stamped(clock)
+    bench = _Bench(profile, folder, clock)
+    stamped = _Stamped(clock, bench.disk, chance)
     http = httpx.AsyncClient(base_url=run.clob_url, transport=stamped, timeout=5)
-    clob = _Posting(Keys(Account.create()), "", None, chance, clock)
+    keys = Keys(Account.create())
+    clob = _Posting(keys, "", None, chance, clock)
     clob.connect(http, http, [http])
     await clob.enrol()
     venue = ClobVenue(clob, _FAST, clock, to_cash(900.0), profile.live().user_ws_url, chance, lambda: True)
@@ -172,7 +259,13 @@ async def _drive(profile: Profile, folder: Path, seconds: float, kills: int) -> 
     frames, began = bench.frames, clock()
     await asyncio.sleep(seconds)
     rate = (bench.frames - frames) * 1e9 / (clock() - began)
-    killed = [await _kill(bench, live, clob, clock) for _ in range(kills)]
+    watcher = await client.make(keys, run.clob_url, chance=chance, clock=clock)
+    killed = [await _kill(bench, live, watcher, clock) for _ in range(kills)]
+    failing = []
+    for _ in range(kills):
+        stamped.failing = FAILING
+        failing.append(await _kill(bench, live, watcher, clock, lambda: setattr(stamped, "failing", 0.0)))
+    await watcher.close()
     stop.set()
     await running
     await crew.end()
@@ -180,23 +273,26 @@ async def _drive(profile: Profile, folder: Path, seconds: float, kills: int) -> 
     bench.desk.close()
     if broken:
         raise broken[0]
-    waits = [(left - bench.began[number]) / MILLI for number, left in stamped.left.items() if number in bench.began]
-    return Road(waits, killed, rate)
+    both = [(bench.began[number], left) for number, left in stamped.left.items() if number in bench.began]
+    waits = [(left.at - began.at) / MILLI for began, left in both]
+    disk = [(left.disk - began.disk) / MILLI for began, left in both]
+    return Road(waits, disk, [(left.work - began.work) / MILLI for began, left in both], killed, failing, rate)
 
 
-async def _kill(bench: _Bench, live: Live, clob: client.SdkClob, clock: Clock) -> float:
-    """Kill, wait until the exchange holds nothing, reopen; milliseconds from the key to the empty answer."""
+async def _kill(bench: _Bench, live: Live, watcher: client.SdkClob, clock: Clock, verified: Callable[[], None] = lambda: None) -> float:
+    """Kill, wait until the exchange holds nothing, reopen; milliseconds from the key to the empty answer. `watcher` asks undisturbed."""
     state = bench.desk.engine.state
-    async with asyncio.timeout(30):
-        while not state.live:
+    async with asyncio.timeout(KILL_S_MAX):
+        while not await watcher.open_orders():
             await asyncio.sleep(0.01)
         began = clock()
         live.submit(Killed(NOT_YET, "bench", "timed"))
-        while await clob.open_orders():
+        while await watcher.open_orders():
             await asyncio.sleep(0)
         took = (clock() - began) / MILLI
         while state.kill.phase != "killed":
             await asyncio.sleep(0.01)
+        verified()
         live.submit(KillReset(NOT_YET, "bench", "timed"))
         await asyncio.sleep(0.3)
     return took

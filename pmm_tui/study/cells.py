@@ -119,26 +119,33 @@ class Cells:
         self.stretch_s = stretch_s
         self._most = most
         self._cells: dict[tuple[str, int], Cell] = {}
+        self._newest: dict[str, tuple[int, int, Cell]] = {}
+        """By market: from when to when a cell is, and the cell that was last asked for; one look-up instead of many."""
 
     def at(self, market: str, at: int, closes: int) -> Cell:
         """The cell of a market and a time, made when it is first asked for."""
-        key = (market, int((at - closes) // (self.stretch_s * 1_000_000_000)))
-        cell = self._cells.get(key)
-        if cell is not None:
-            return cell
-        self._cells[key] = Cell()
-        self._shrink()
-        return self._cells[(market, int((at - closes) // (self.stretch_s * 1_000_000_000)))]
-
-    def find(self, market: str, at: int, closes: int) -> Cell | None:
-        """The cell of a market and a time, None where there is none any more."""
-        return self._cells.get((market, int((at - closes) // (self.stretch_s * 1_000_000_000))))
+        newest = self._newest.get(market)
+        if newest is not None and newest[0] <= at < newest[1]:
+            return newest[2]
+        long = self.stretch_s * 1_000_000_000
+        stretch = (at - closes) // long
+        cell = self._cells.get((market, stretch))
+        if cell is None:
+            self._cells[(market, stretch)] = Cell()
+            self._shrink()
+            long = self.stretch_s * 1_000_000_000
+            stretch = (at - closes) // long
+            cell = self._cells[(market, stretch)]
+        self._newest[market] = (closes + stretch * long, closes + (stretch + 1) * long, cell)
+        return cell
 
     def told(self) -> tuple[StatsCell, ...]:
         """All of them as a face sees them, oldest first."""
         return tuple(cell.told(*key) for key, cell in self._cells.items())
 
     def _shrink(self) -> None:
+        if len(self._cells) > self._most:
+            self._newest.clear()
         while len(self._cells) > self._most and self.stretch_s < STRETCH_MAX_S and self._twice():
             self.stretch_s *= 2
             merged: dict[tuple[str, int], Cell] = {}

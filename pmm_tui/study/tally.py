@@ -23,7 +23,10 @@ TOLD_MOST = 16
 READ_MOST = 20_000
 """Cells of a journal: a week of two markets by the minute."""
 MINUTE_NS = 60 * SECOND
-TICK_S = 0.1
+PAUSE_MAX_NS = SECOND
+"""Ticks are this far apart at most while the desk runs: what is longer was no watching."""
+SWEEP_NS = SECOND // 10
+"""Fills told within this are of one sweep: what the first of them made us cancel was no longer ours to cancel."""
 TOXIC = "markout_2"
 """The markout whose sign calls a fill toxic."""
 REASON_MAX = 120
@@ -41,6 +44,8 @@ class Tally:
         self._reasons: dict[str, str] = {}
         self._gas = 0
         self._operations = 0
+        self._ticked = 0
+        """When the last tick was."""
         self._clock = 0
         """The second of the last tick."""
         self._watched: dict[str, int] = {}
@@ -49,6 +54,8 @@ class Tally:
         """When an order's end was first asked for."""
         self._filled: dict[int, None] = {}
         """Orders that had a fill, while they live."""
+        self._sweeps: dict[str, tuple[int, int]] = {}
+        """By market: the first and the last fill of its newest sweep."""
         self._mids: dict[str, float] = {}
         """Of the second before."""
         self._worth: dict[str, int] = {}
@@ -144,7 +151,7 @@ class Tally:
         self._shares[name] = self._shares.get(name, 0.0) + shares
         cell.count("fills")
         cell.count("makers", float(fill.maker))
-        cell.count("late", float(event.order in self._asked))
+        cell.count("late", float(self._asked.get(event.order, at) < self._sweep(name, at)))
         cell.count("shares", shares)
         cell.count("rebates" if fill.fee < 0 else "fees", abs(fill.fee) / 1e6)
         notional = pays(fill.price, fill.size) / 1e6
@@ -164,6 +171,12 @@ class Tally:
             cell.weigh("markout_0", fill.at, mark.shares, mark.out(mid) * mark.shares)
         self.marks.add((fill.trade, fill.order), mark)
 
+    def _sweep(self, market: str, at: int) -> int:
+        """When the sweep of fills that this one belongs to began to be told."""
+        start, last = self._sweeps.get(market, (at, at))
+        self._sweeps[market] = (at if at - last > SWEEP_NS else start, at)
+        return self._sweeps[market][0]
+
     def _settled(self, state: State, event: FillSettled) -> None:
         fill = state.portfolio.fills.get((event.trade, event.order))
         if event.ok or fill is None or fill.status != "FAILED":
@@ -175,6 +188,8 @@ class Tally:
         self.marks.undo((event.trade, event.order))
 
     def _tick(self, state: State, event: Ticked) -> None:
+        passed = min(event.at - self._ticked, PAUSE_MAX_NS) / SECOND if self._ticked else 0.0
+        self._ticked = event.at
         for name, market in state.markets.items():
             if market.seen_at and not market.over:
                 self._watched[name] = event.at
@@ -183,7 +198,7 @@ class Tally:
                     if order.status is _OPEN:
                         quoting = True
                         break
-                self._cell(market, event.at).pass_time(TICK_S, quoting)
+                self._cell(market, event.at).pass_time(passed, quoting)
         if event.at >= self.marks.next_at:
             for mean, mark in self.marks.due(event.at):
                 self._mature(state, mean, mark)
@@ -244,6 +259,6 @@ class Tally:
             self._worth[name] = worth
         self._asked = {number: at for number, at in self._asked.items() if number in state.live}
         self._filled = {number: None for number in self._filled if number in state.live}
-        for kept in (self._mids, self._worth, self._costs, self._shares, self._watched):
+        for kept in (self._sweeps, self._mids, self._worth, self._costs, self._shares, self._watched):
             for gone in [name for name in kept if name not in state.markets]:
                 del kept[gone]

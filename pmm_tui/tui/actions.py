@@ -22,6 +22,7 @@ RESUME_APART_S = 0.5
 ENDING_S = 20.0
 """How long a desk that was asked to stop may take until somebody is told that it did not."""
 LOOK_S = 0.1
+SEEK_S = 30.0
 
 Go = Callable[[str], None]
 
@@ -71,9 +72,12 @@ def kill(app: "PmmApp") -> None:
 
 
 def toggle(app: "PmmApp") -> None:
-    """Pause at once; resume, typed on LIVE."""
+    """Pause at once; resume, typed on LIVE. A replay is held, or goes on."""
     frame = app.scene.frame
-    _toggle(app, "", frame is not None and frame.snapshot.phase == "paused")
+    if app.scene.replayed:
+        send(app, "play", {})
+    else:
+        _toggle(app, "", frame is not None and frame.snapshot.phase == "paused")
 
 
 def toggle_market(app: "PmmApp") -> None:
@@ -201,12 +205,20 @@ def stop(app: "PmmApp") -> None:
 def speed(app: "PmmApp", step: int, around: bool = False) -> None:
     """Another speed of a tape."""
     card = app.scene.frame.card if app.scene.frame is not None else None
-    if card is None or card.source != "tape":
-        app.say("only a tape has a speed", "warn")
+    if card is None or not (card.source == "tape" or app.scene.replayed):
+        app.say("only a tape or a replay has a speed", "warn")
         return
     at = SPEEDS.index(card.speed) if card.speed in SPEEDS else 0
     to = (at + step) % len(SPEEDS) if around else max(0, min(len(SPEEDS) - 1, at + step))
     send(app, "speed", {"speed": SPEEDS[to]})
+
+
+def wind(app: "PmmApp", cmd: str, args: Args) -> None:
+    """Step or seek in a replay."""
+    if app.scene.replayed:
+        send(app, cmd, args)
+    else:
+        app.say("only a replay can be stepped through: pmm-tui replay RUN --ui", "warn")
 
 
 def flip(app: "PmmApp") -> None:
@@ -298,12 +310,19 @@ async def _leave(app: "PmmApp", asking: list[Target], how: str) -> None:
     if how == "c" and not await _ended(app, asking):
         app.say("it has not ended: orders may be open; K kills, q asks again", "alarm")
         return
-    mine = [*app.started, *(app.sources if app.stops_paper else ())]
-    for source in mine:
-        scene = Scene(source.latest(), source.link())
-        if scene.frame is not None and not scene.live and not any(source is target.source for target in asking):
-            await source.command("stop", {})
+    stopped = [target.source for target in asking] if how == "c" else []
+    if not app.read_only:
+        ending = [source for source in _started(app) if source not in stopped]
+        going_on = [source for source in app.sources if source not in (*stopped, *ending) and source.link().connected]
+        words = [source.command("stop", {}) for source in ending] + [source.command("ack", {"leaving": True}) for source in going_on]
+        await asyncio.gather(*words)
     app.exit()
+
+
+def _started(app: "PmmApp") -> list["Source"]:
+    """The desks that end with this console: those that it started, but never real money."""
+    mine = [*app.started, *(source for source in app.sources if app.stops_paper and source not in app.started)]
+    return [source for source in mine if (scene := Scene(source.latest(), source.link())).frame is not None and not scene.live]
 
 
 async def _ended(app: "PmmApp", asking: list[Target]) -> bool:
@@ -332,6 +351,9 @@ ACTIONS: dict[str, Callable[["PmmApp"], None]] = {
     "tape.faster": partial(speed, step=1),
     "tape.slower": partial(speed, step=-1),
     "tape.speed": partial(speed, step=1, around=True),
+    "replay.step": partial(wind, cmd="step", args={"events": 1}),
+    "replay.back": partial(wind, cmd="seek", args={"by_s": -SEEK_S}),
+    "replay.on": partial(wind, cmd="seek", args={"by_s": SEEK_S}),
     "target": flip,
     "app.detach": leave,
 }

@@ -88,6 +88,7 @@ class PmmApp(App[None]):
         """Which desk the keys go to."""
         self._chose = float("-inf")
         """When the operator last pressed a key while it was the desk with real money."""
+        self._lost = False
         self.clock = clock
         self._wall = wall
         self._timed = pull_s > 0
@@ -170,6 +171,9 @@ class PmmApp(App[None]):
 
     def _aim_low(self) -> None:
         """Real money is a target only by choice, and not for longer than somebody is there."""
+        lost, self._lost = self._lost, not self.source.link().connected
+        if lost and not self._lost:
+            self._chose = float("-inf")  # after a gap nobody knows what the keys would meet
         if self.clock() - self._chose < IDLE_S or isinstance(self.screen, Dialog) or not _is_real(self.source):
             return
         safer = [number for number, source in enumerate(self.sources) if source.latest() is not None and not _is_real(source)]

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from pmm_tui.core.snapshot import Frame, LevelRow, Snapshot
 from pmm_tui.core.units import DOLLAR, ONE, SHARE
+from pmm_tui.study.compare import compare, interval_written
 from pmm_tui.tui import format as f
 from pmm_tui.tui.clip import state_folder, write_private
 
 Table = tuple[Sequence[str], list[Sequence[object]]]
 """Names of columns, and rows."""
+COMPARE = 8
 _FORMULA = ("=", "+", "-", "@", "\t")
 
 
@@ -88,14 +90,31 @@ def _money(snapshot: Snapshot) -> Table:
     return names, [(_when(snapshot.at), snapshot.phase, *map(_dollars, sums), f"{money.drawdown_pct:.3f}", *counts)]
 
 
-_TABLES = {1: _markets, 2: _markets, 3: _orders, 4: _fills, 5: _risk, 6: _log, 8: _money}
+def _comparison(frames: Sequence[Frame]) -> list[Sequence[object]]:
+    """Paper against production, figure by figure; no rows where there are not two desks with figures."""
+    ranked = sorted((frame for frame in frames if frame.stats is not None), key=lambda frame: frame.card.mode == "LIVE")
+    if len(ranked) != 2 or ranked[0].stats is None or ranked[1].stats is None:
+        return []
+    names = ("group", "figure", "unit", "paper", "production", "ratio", "interval", "n_paper", "n_production", "verdict")
+    rows: list[Sequence[object]] = [names]
+    for row in compare(ranked[0].stats, ranked[1].stats).rows:
+        known = ["" if value is None else f"{value:.6g}" for value in (row.paper, row.production, row.ratio)]
+        between = interval_written(row.interval) if row.interval is not None else ""
+        rows.append((_text(row.group), _text(row.name), row.unit, *known, between, *row.samples, row.verdict))
+    return rows
+
+
+_TABLES = {1: _markets, 2: _markets, 3: _orders, 4: _fills, 5: _risk, 6: _log, COMPARE: _money}
 """What a screen is about."""
 
 
 def as_csv(frames: Sequence[Frame], screen: int) -> str:
-    """The data of a screen, one row a thing and desk; its first two columns say which desk."""
+    """The data of a screen, one row a thing and desk, whose first two columns say which desk; of the comparison, a row a figure."""
     made = io.StringIO()
     writer = csv.writer(made, lineterminator="\n")
+    if screen == COMPARE and (rows := _comparison(frames)):
+        writer.writerows(rows)
+        return made.getvalue()
     for number, frame in enumerate(frames):
         names, rows = _TABLES.get(screen, _markets)(frame.snapshot)
         if not number:

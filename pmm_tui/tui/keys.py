@@ -29,7 +29,7 @@ class Key(Struct, frozen=True):
     over: bool = False
     """Heard before any screen or library hears it."""
     when: str = ""
-    """"" | tape | killed | two: otherwise left out of the footer."""
+    """"" | tape | replay | killed | two: otherwise left out of the footer."""
     screens: tuple[int, ...] = ()
     """The screens on which it does something; empty: all."""
 
@@ -60,6 +60,9 @@ KEYS: Keys = (
     Key("tape.faster", ("greater_than_sign",), ">", "speed", "tape: faster, slower, next speed (1, 10, max)", "plays", 4, when="tape"),
     Key("tape.slower", ("less_than_sign",), "<", "slower", risk="plays"),
     Key("tape.speed", ("s",), "s", "next speed", risk="plays"),
+    Key("replay.step", ("full_stop",), ".", "step", "replay: one event on; half a minute back, on", "plays", 4, when="replay"),
+    Key("replay.back", ("left",), "←", "back", risk="plays", when="replay"),
+    Key("replay.on", ("right",), "→", "on", risk="plays", when="replay"),
     *(
         Key(f"screen.{name}", (str(number),), str(number), name, "board market order fill risk log runs compare" * (number == 1))
         for number, name in enumerate(_SCREENS, start=1)
@@ -98,6 +101,14 @@ KEYS: Keys = (
 )  # fmt: skip
 
 
+def _toggles(scene: Scene) -> str:
+    if scene.frame is None:
+        return "pause"
+    if scene.replayed:
+        return "play" if scene.frame.card.speed == "0" else "hold"
+    return "resume" if scene.frame.snapshot.phase == "paused" else "pause"
+
+
 def _production(scene: Scene | None) -> bool:
     return scene is not None and (scene.live or scene.rehearsing)
 
@@ -106,7 +117,7 @@ IDS = frozenset(key.id for key in KEYS)
 RISKS = {"none": "", "plays": "", "frees": "at once", "costs": "shows first", "adds": "asks first"}
 _LABELS: dict[str, Callable[[Scene], str]] = {
     "target": lambda scene: "to PAPER" if scene.live or scene.rehearsing else "to LIVE" if _production(scene.beside) else "other desk",
-    "quote.toggle": lambda scene: "resume" if scene.frame is not None and scene.frame.snapshot.phase == "paused" else "pause",
+    "quote.toggle": _toggles,
 }
 _SHOWN = {
     "question_mark": "?", "colon": ":", "slash": "/", "plus": "+", "minus": "-", "equals_sign": "=", "greater_than_sign": ">",
@@ -149,13 +160,17 @@ def applies(key: Key, scene: Scene) -> bool:
     """Whether a key can do something now."""
     if key.screens and scene.pane not in key.screens:
         return False
+    if scene.replayed and key.risk in ("frees", "costs", "adds") and key.id not in ("quote.toggle", "app.stop"):
+        return False
     if key.when == "tape":
-        return scene.frame is not None and scene.frame.card.source == "tape"
+        return scene.replayed or (scene.frame is not None and scene.frame.card.source == "tape")
+    if key.when == "replay":
+        return scene.replayed
     if key.when == "two":
         return scene.beside is not None
     if key.when == "killed":
         return scene.stopped
-    return not (key.id == "quote.toggle" and scene.stopped)
+    return not (key.id == "quote.toggle" and scene.stopped and not scene.replayed)
 
 
 def label(key: Key, scene: Scene) -> str:

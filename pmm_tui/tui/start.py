@@ -6,13 +6,19 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pmm_tui.api.protocol import Args, Link
+from pmm_tui.core.snapshot import Frame
 from pmm_tui.tui.config import RATES, read_config
 from pmm_tui.tui.elsewhere import Elsewhere
 from pmm_tui.tui.state import Symbols
+
+if TYPE_CHECKING:
+    from pmm_tui.tui.app import Source
 
 SLOW_HZ = 2
 CUT_OFF = 1
@@ -30,6 +36,25 @@ class Wish(Struct, frozen=True):
     """0: as the settings say."""
     mouse: bool = True
     symbols: Symbols | None = None
+
+
+class KillsOnly:
+    """A desk that is looked at through a connection which the desk obeys in nothing, and killed through another."""
+
+    def __init__(self, looks: "Source", kills: "Source") -> None:
+        self._looks, self._kills = looks, kills
+
+    def latest(self) -> Frame | None:
+        """The newest picture."""
+        return self._looks.latest()
+
+    def link(self) -> Link:
+        """How the desk is reached."""
+        return self._looks.link()
+
+    async def command(self, cmd: str, args: Args) -> tuple[bool, str]:
+        """A kill goes through; whatever else is asked, the desk refuses."""
+        return await (self._kills if cmd == "kill" else self._looks).command(cmd, args)
 
 
 def open_console(sockets: Sequence[Path], wish: Wish, elsewhere: Elsewhere | None = None) -> int:
@@ -51,16 +76,29 @@ def open_console(sockets: Sequence[Path], wish: Wish, elsewhere: Elsewhere | Non
 
     in_browser = "TEXTUAL_DRIVER" in os.environ
     listening: set[asyncio.Task[None]] = set()
-    clients = [Client(socket, _actor(), read_only=wish.read_only and not wish.allow_kill) for socket in sockets]
+    unheard: list[Client] = []
 
-    def connect(socket: Path) -> Client:
-        client = Client(socket, _actor(), read_only=wish.read_only and not wish.allow_kill)
-        listening.add(asyncio.get_running_loop().create_task(client.run()))
-        return client
+    def reach(socket: Path) -> "Source":
+        looks = Client(socket, _actor(), read_only=wish.read_only)
+        unheard.append(looks)
+        if not (wish.read_only and wish.allow_kill):
+            return looks
+        kills = Client(socket, _actor(), console=False)
+        unheard.append(kills)
+        return KillsOnly(looks, kills)
+
+    def listen() -> None:
+        while unheard:
+            listening.add(asyncio.get_running_loop().create_task(unheard.pop().run()))
+
+    def connect(socket: Path) -> "Source":
+        source = reach(socket)
+        listen()
+        return source
 
     app = PmmApp(
-        *clients, config=config, read_only=wish.read_only, allow_kill=wish.allow_kill, elsewhere=elsewhere, connect=connect,
-        driver_class=None if in_browser else Terminal,
+        *[reach(socket) for socket in sockets], config=config, read_only=wish.read_only, allow_kill=wish.allow_kill,
+        elsewhere=elsewhere, connect=connect, driver_class=None if in_browser else Terminal,
     )  # fmt: skip
     app.stops_paper = not wish.keep
 
@@ -68,7 +106,7 @@ def open_console(sockets: Sequence[Path], wish: Wish, elsewhere: Elsewhere | Non
         loop = asyncio.get_running_loop()
         for one in (signal.SIGHUP, signal.SIGTERM):
             loop.add_signal_handler(one, app.exit, None, CUT_OFF)
-        listening.update(loop.create_task(client.run()) for client in clients)
+        listen()
         try:
             await app.run_async(mouse=config.mouse)
         finally:

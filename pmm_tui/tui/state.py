@@ -32,7 +32,7 @@ VENUE = {
 """Why the venue's link is down, as the desk tells it, and what that means."""
 DEADMAN_SHOWN_S, DEADMAN_LOUD_S = 60.0, 15.0
 """The operator's dead-man is shown, and is an alarm, from so many seconds before it acts."""
-REPLAY = "journal"
+REPLAY = "replay"
 """The card's source where a finished run is played again."""
 MISMATCHES = {"wallet check": "WALLET MISMATCH", "account check": "ACCOUNT MISMATCH"}
 """Guards that hold when somebody else's books differ from ours."""
@@ -193,7 +193,7 @@ def desk_verdict(scene: Scene) -> Verdict:
     if differs is not None:
         return differs
     if snapshot.phase == "paused":
-        return Verdict("▌▌", "PAUSED", why or "quotes pulled by the operator", "paused")
+        return Verdict("▌▌", "PAUSED", f.clean(frame.card.unwatched) or why or "quotes pulled by the operator", "paused")
     if snapshot.phase == "ending":
         return Verdict("■", "ENDING", why, "paused")
     verdict = venue_verdict(snapshot) or quoting_verdict(scene)
@@ -233,13 +233,15 @@ class Badge(NamedTuple):
 
 
 def badges(scene: Scene) -> tuple[Badge, ...]:
-    """Read-only, the operator's dead-man running out, a venue that takes post-only orders alone."""
+    """Read-only, the operator's dead-man running out or already run out, a venue that takes post-only orders alone."""
     found: list[Badge] = []
     frame = scene.frame
     if scene.read_only:
         found.append(Badge("READ-ONLY", "waiting"))
-    if scene.deadman_s <= DEADMAN_SHOWN_S:
+    if scene.deadman_s <= DEADMAN_SHOWN_S and not (frame is not None and frame.card.unwatched):
         found.append(Badge(f"DEAD-MAN {max(0.0, scene.deadman_s):2.0f}s", "killed" if scene.deadman_s <= DEADMAN_LOUD_S else "alert"))
+    if frame is not None and frame.card.unwatched:
+        found.append(Badge("UNWATCHED", "alert"))
     if frame is not None and post_only(frame.snapshot):
         found.append(Badge("VENUE POST-ONLY", "alert"))
     return tuple(found)

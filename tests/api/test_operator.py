@@ -137,10 +137,12 @@ async def lost(home: Home, patch: pytest.MonkeyPatch, policy: Policy, leaving: b
     home.enter(patch)
     patch.setattr("pmm_tui.runtime.operator.LOST_S", 0.05)
     patch.setattr("pmm_tui.runtime.operator.LOOK_S", 0.02)
-    profile = home.profile(PROFILE.replace("speed: max", "speed: 300") + f"markets: btc-updown-15m-1790586000\non_ui_lost: {policy}\n")
+    told = f"markets: btc-updown-15m-1790586000\non_ui_lost: {policy}\noperator_deadman_s: 0.1\n"
+    profile = home.profile(PROFILE.replace("speed: max", "speed: 300") + told)
     async with running(home, profile) as (run, _):
         async with face(run.socket) as client:
             await until(lambda: any(order.status == "OPEN" for order in picture(client).snapshot.orders))
+            assert picture(client).card.deadman_s == -1, "a paper desk has no dead-man"
             if leaving:
                 assert (await client.command("ack", {"leaving": True}))[0]
         await until(lambda: then(run))

@@ -99,6 +99,12 @@ class TestSwitches:
         assert (said["makingAmount"], said["takingAmount"]) == (making, taking)
         assert ("transactionsHashes" in said) is base
 
+    def test_prices_as_texts_or_as_numbers(self) -> None:
+        for numbers, price in ((False, "0.48"), (True, 0.48)):
+            scene = VenueScene(Habits(number_prices=numbers))
+            scene.show()
+            assert scene.get("/prices", token_ids=MARKET.yes, sides="BUY") == {MARKET.yes: {"BUY": price}}
+
     @pytest.mark.parametrize("most", [1_000, 3_000])
     def test_how_many_cancels_fit_in_one_request(self, most: int) -> None:
         scene = VenueScene(Habits(cancels_max=most))

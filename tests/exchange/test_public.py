@@ -46,15 +46,15 @@ def test_the_side_of_a_price_is_switchable(habit: Any, buy: str, sell: str) -> N
     scene = VenueScene(Habits(price_of_buy=habit))
     scene.show()
     assert [scene.get("/price", token_id=YES, side=side)["price"] for side in ("BUY", "SELL")] == [buy, sell]
-    assert scene.get("/prices", token_ids=YES, sides="buy") == {YES: {"BUY": float(buy)}}
+    assert scene.get("/prices", token_ids=YES, sides="buy") == {YES: {"BUY": buy}}
 
 
 def test_prices_of_many_by_get_and_by_post() -> None:
     scene = VenueScene()
     scene.show(48, 53)
-    both = {YES: {"BUY": 0.48, "SELL": 0.53}, NO: {"BUY": 0.47, "SELL": 0.52}}
+    both = {YES: {"BUY": "0.48", "SELL": "0.53"}, NO: {"BUY": "0.47", "SELL": "0.52"}}
     assert scene.get("/prices", token_ids=f"{YES},{NO},123") == both
-    assert scene.get("/prices", token_ids=f"{YES},{NO}", sides="SELL,BUY") == {YES: {"SELL": 0.53}, NO: {"BUY": 0.47}}
+    assert scene.get("/prices", token_ids=f"{YES},{NO}", sides="SELL,BUY") == {YES: {"SELL": "0.53"}, NO: {"BUY": "0.47"}}
     asked = [{"token_id": YES, "side": "BUY"}, {"token_id": YES, "side": "SELL"}, {"token_id": NO}]
     assert msgspec.json.decode(scene.ask("POST", "/prices", asked).body) == both
     assert scene.get("/midpoints", token_ids=f"{YES},{NO}") == {YES: "0.505", NO: "0.495"}

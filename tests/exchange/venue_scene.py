@@ -94,7 +94,8 @@ class VenueScene:
         self.count += 1
         price, size = Price(round(cents * 100)), Size(round(shares * SHARE))
         made = Order(f"o{self.count}", CROWD, "", market.id, market.yes, side, price, size, lasts, False, self.at)
-        assert not self.matching.place(made, self.at).error
+        placed = self.matching.place(made, self.at)
+        assert not placed.error, placed.error
         return made
 
     def show(self, bid: float = 48, ask: float = 52, shares: float = 100) -> None:

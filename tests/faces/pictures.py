@@ -297,7 +297,7 @@ def waiting() -> Frame:
     row = replace(
         _still("waiting", "no book yet", market()), bids=(), asks=(), mid=nan, micro=nan, imbalance=nan, fair=nan, centre=nan,
         half_spread=nan, sigma=nan, sigma_source="fallback", last=Price(0), yes=Size(0), no=Size(0), cost=usd(0), realised=usd(0),
-        unrealised=usd(0), fills=0, health=BookHealth(-1, 0, 0, 0, 0, 0, False),
+        unrealised=usd(0), fills=0, health=BookHealth(-1, 0, 0, 0, 0, 0, False), trades=(),
     )  # fmt: skip
     zero = usd(0)
     still = replace(
@@ -317,7 +317,7 @@ def waiting() -> Frame:
 
 def held() -> Frame:
     """Nothing quotes, and the reviewers say why."""
-    rows = tuple(replace(one, holding=one.name == "data age", now="4.2 s" if one.name == "data age" else one.now) for one in risk())
+    rows = tuple(replace(one, holding=True, now="4.2 s", used=2.1) if one.name == "data age" else one for one in risk())
     stale = _still("stale", "book age 4.2 s, limit 2 s", replace(market(), health=replace(market().health, age_ms=4_200)))
     feeds = (FeedRow("market", False, ago(4.2), "no data for 4.2 s, reconnecting"), *snapshot().feeds[1:])
     return Frame(card(), replace(snapshot(), markets=(stale, second()), orders=(), risk=rows, feeds=feeds))

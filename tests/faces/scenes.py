@@ -124,7 +124,16 @@ def post_only() -> Frame:
 def replayed() -> Frame:
     """A finished run, played again."""
     frame = pictures.quoting()
-    return replace(frame, card=replace(frame.card, source="journal", speed="10", tape_position=0.37))
+    return replace(frame, card=replace(frame.card, source="replay", speed="10", tape_position=0.37))
+
+
+def unwatched() -> Frame:
+    """Nobody gave a sign of life: the desk paused by itself."""
+    frame = production()
+    rows = tuple(replace(row, state="paused", why="paused by the operator") for row in frame.snapshot.markets)
+    card = replace(frame.card, deadman_s=0.0, unwatched="no sign of an operator for 900 s")
+    changed = replace(frame.snapshot, phase="paused", why="paused by the operator", markets=rows, orders=())
+    return replace(frame, card=card, snapshot=changed)
 
 
 STATES: dict[str, Callable[[], Scene]] = {
@@ -157,6 +166,7 @@ STATES: dict[str, Callable[[], Scene]] = {
     "display frozen": lambda: replace(scene(pictures.quoting()), frozen=True),
     "resolved": lambda: scene(pictures.resolved()),
     "read-only": lambda: replace(scene(pictures.quoting()), read_only=True),
+    "unwatched": lambda: scene(unwatched()),
     "dead-man": lambda: replace(scene(production()), deadman_s=12.4),
 }
 """Every state that must have a face."""

@@ -113,6 +113,15 @@ def test_a_fill_of_the_other_outcome_is_marked_the_other_way_at_its_price_in_yes
     assert chart.mark_of(replace(fill, outcome="Down"), "Up", False, "braille") == ("▽", "ask")
 
 
+def test_a_frozen_chart_stands_still_though_the_trace_goes_on() -> None:
+    frame = pictures.quoting()
+    scene = replace(scenes.scene(frame), frozen=True)
+    before = chart.mid(scene, 80, 8).rows
+    assert scene.traces is not None
+    scene.traces.apply(at(30, frame))
+    assert chart.mid(scene, 80, 8).rows == before and chart.mid(replace(scene, frozen=False), 80, 8).rows != before
+
+
 def test_the_inventory_is_drawn_around_zero() -> None:
     rows = text(chart.inventory(scenes.scene(pictures.three()), 60, 8))
     assert rows[0].lstrip().startswith("+80 ┤") and rows[6].lstrip().startswith("-80 ┤") and "0 ┤" in rows[3]

@@ -11,6 +11,7 @@ from pmm_tui.tui.clip import incident
 from pmm_tui.tui.export import as_csv
 from tests.faces import pictures
 from tests.faces.driver import desk, scene
+from tests.faces.test_compare import apart
 
 WIDE = (160, 48)
 
@@ -82,3 +83,13 @@ async def test_y_copies_the_chosen_pane_or_the_screen_and_after_a_kill_what_led_
 
 def test_nothing_was_killed_nothing_is_told() -> None:
     assert incident(scene(pictures.quoting())) == "" and incident(scene(None)) == ""
+
+
+def test_the_comparison_is_told_figure_by_figure_paper_first_whichever_desk_has_the_keys() -> None:
+    seen = apart()
+    assert seen.frame is not None and seen.beside is not None and seen.beside.frame is not None
+    read = rows(as_csv([seen.frame, seen.beside.frame], 8))
+    assert len(read) > 20 and {"paper", "production", "ratio", "interval", "verdict"} <= read[0].keys()
+    waits = next(row for row in read if "submit" in row["figure"] and row["ratio"])
+    assert float(waits["production"]) > float(waits["paper"]) and float(waits["ratio"]) > 1.5, "production answers slower"
+    assert any(row["verdict"] == "DIVERGES" for row in read)

@@ -1,5 +1,6 @@
 """Numbers and strings as the operator reads them, and nothing that could steer a terminal."""
 
+import time
 import unicodedata
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from pmm_tui.core.units import Cash, Size
+from pmm_tui.core.units import SHARE, Cash, Size
 from pmm_tui.tui import format as f
 
 NAN = float("nan")
@@ -123,3 +124,25 @@ def test_a_long_title_keeps_the_end_where_the_time_stands() -> None:
     assert f.middle("Bitcoin Up or Down - November 21, 2:00PM-2:15PM ET", 37).endswith("2:15PM ET")
     assert f.fit("abcdef", 4) == "abc…" and f.fit("abc   ", 4) == "abc "
     assert f.fit("日本語", 4) == "日… " and f.fit("x", 3, ">") == "  x" and f.fit("x", 4, "^") == " x  "
+
+
+@given(st.integers(0, 10**14))
+def test_a_brief_size_fits_four_cells_and_is_right_to_a_twentieth(size: int) -> None:
+    text = f.brief(size)
+    assert len(text) <= 4
+    scale = {"k": 1e3, "M": 1e6}.get(text[-1], 1.0)
+    assert abs(float(text.rstrip("kM")) * scale - size / SHARE) <= max(0.5, 0.06 * size / SHARE)
+
+
+def test_the_clock_can_be_that_of_the_machine_and_says_which_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    noon = 1_795_262_400_000_000_000
+    assert (f.clock(noon), f.zone(), f.day(noon)) == ("12:00:00", "Z", "2026-11-21")
+    monkeypatch.setenv("TZ", "XYZ+14")
+    time.tzset()
+    f.show_local(True)
+    try:
+        assert (f.clock(noon, True), f.zone(), f.day(noon)) == ("22:00:00.000", " XYZ", "2026-11-20")
+    finally:
+        f.show_local(False)
+        monkeypatch.undo()
+        time.tzset()

@@ -6,9 +6,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 
-from pmm_tui.tui.rows import fills, lines, log, market, orders, risk, top
+from pmm_tui.core.snapshot import Stats, StatsCell
+from pmm_tui.tui.rows import desk, fills, lines, log, market, orders, risk, top
 from pmm_tui.tui.rows.lines import Builder, Row
 from pmm_tui.tui.state import Scene, badges, desk_verdict
 from tests.faces import pictures, scenes
@@ -61,6 +63,46 @@ def drawn(builder: Builder, scene: Scene, width: int, height: int) -> str:
 @pytest.mark.parametrize("name", SCREENS)
 def test_screen(same: Compare, name: str, size: tuple[int, int], mode: str) -> None:
     same(f"screens/{name}-{size[0]}-{mode}", drawn(SCREENS[name], everyday()[mode], *size))
+
+
+def _stats(means: dict[str, tuple[float, float]]) -> Stats:
+    """Figures of two markets: by markout, the shares that have matured and what they came to in dollars, half of it in each."""
+    fields = tuple(f"markout_{name}.{part}" for name, _ in fills.MATURE for part in "ws")
+    values = tuple(value / 2 for name, _ in fills.MATURE for value in means.get(name, (0.0, 0.0)))
+    return Stats(60, fields, (StatsCell("a", 1, values), StatsCell("b", 1, values)), (), 0.0, 0, 0)
+
+
+def test_markouts_stand_under_the_fills_as_they_mature() -> None:
+    stats = _stats({"0": (100.0, 0.6), "0.5": (100.0, 0.5), "2": (80.0, 0.12), "10": (50.0, -0.25)})
+    frame = replace(pictures.three(), stats=stats)
+    shown = drawn(fills.fills, scenes.scene(frame), 160, 20)
+    assert "after ¢/sh fill +0.60 0.5s +0.50 2s +0.15 10s -0.50 30s     – 2m     – 10m     –" in shown
+    narrow = drawn(fills.fills, scenes.scene(frame), 80, 20)
+    assert "fill +0.60 2s +0.15 30s     – 10m     –" in narrow
+    assert "¢/sh" not in drawn(fills.fills, scenes.scene(pictures.three()), 160, 20)
+    other = replace(frame, stats=Stats(60, ("fills",), (), (), 0.0, 0, 0))
+    assert "¢/sh" not in drawn(fills.fills, scenes.scene(other), 160, 20)
+
+
+def test_a_list_scrolls_to_its_end_and_not_beyond_and_a_filter_keeps_what_matches() -> None:
+    one = everyday()["paper"]
+    assert "Connections" not in drawn(risk.risk, one, 80, 12)
+    for scroll in (20, 500):
+        last = drawn(risk.risk, replace(one, scroll=scroll), 80, 12)
+        assert last.splitlines()[-1].startswith(" ● up   venue"), scroll
+    assert "SELL▼" not in drawn(orders.orders, replace(one, filter="buy"), 80, 20)
+    inverted = drawn(orders.orders, replace(one, filter="!buy"), 80, 20)
+    assert "BUY ▲" not in inverted and "SELL▼" in inverted
+    assert "nothing matches the filter" in drawn(fills.fills, replace(one, filter="no such"), 80, 20)
+    noted = drawn(log.log, replace(one, filter="FEED"), 80, 20)
+    assert "feed gap" in noted and "requote" not in noted
+
+
+def test_a_kill_of_either_desk_is_shown_with_its_name() -> None:
+    one, other = scenes.scene(pictures.three()), scenes.scene(pictures.killed())
+    for pair in (replace(one, beside=other), replace(other, beside=one)):
+        assert desk.kill_height(pair) == 7 and desk.kill(pair, 100, 9).title == "PAPER: KILL SWITCH TRIPPED, latched"
+    assert desk.kill_height(replace(one, beside=one)) == 0
 
 
 def test_every_state_has_a_face(same: Compare) -> None:

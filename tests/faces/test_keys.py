@@ -15,6 +15,7 @@ from pmm_tui.tui.dialogs.question import Dialog, Help, TypePhrase
 from pmm_tui.tui.keys import FORBIDDEN, KEYS, applies, label
 from pmm_tui.tui.looks import LOOKS
 from pmm_tui.tui.rows import foot
+from pmm_tui.tui.state import REPLAY
 from pmm_tui.tui.widgets.pane import Pane
 from tests.faces import pictures
 from tests.faces.conftest import grid
@@ -138,6 +139,22 @@ async def test_speed_goes_up_down_and_round_on_a_tape_only() -> None:
         one.app.pull()
         await one.press("greater_than_sign", "s")
         assert [args["speed"] for _, args in one.source.asked[3:]] == ["max", "1"]
+
+
+async def test_a_replay_is_held_stepped_and_wound_by_its_own_keys() -> None:
+    async with desk(pictures.tape()) as one:
+        await one.press("full_stop", "left")
+        assert one.source.asked == [] and "only a replay" in one.said
+        card = replace(pictures.killed().card, source=REPLAY, speed="0")
+        one.source.frame = replace(pictures.killed(), card=card)
+        one.app.pull()
+        await one.pilot.pause()
+        foot_ = grid(one.app).splitlines()[-1]
+        assert "space play" in foot_ and ". step" in foot_ and "KILL" not in foot_, "nothing trades here"
+        await one.press("space", "full_stop", "left", "right", "greater_than_sign")
+        assert one.source.asked == [
+            ("play", {}), ("step", {"events": 1}), ("seek", {"by_s": -30.0}), ("seek", {"by_s": 30.0}), ("speed", {"speed": "10"}),
+        ]  # fmt: skip
 
 
 async def test_ctrl_c_never_quits() -> None:

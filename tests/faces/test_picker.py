@@ -15,7 +15,7 @@ from pmm_tui.tui.elsewhere import ProfileLine, RunLine
 from tests.faces import pictures
 from tests.faces.conftest import grid
 from tests.faces.driver import Desk, desk
-from tests.faces.fake_desk import ENDED, FakeSource
+from tests.faces.fake_desk import ENDED, LOST, UP, FakeSource
 from tests.faces.test_two_desks import rehearsal, two
 
 WIDE = (160, 48)
@@ -171,6 +171,17 @@ async def test_to_live_is_typed_behind_what_that_desk_knows_and_back_is_one_key(
         assert [cmd for cmd, _ in desks.live.asked] == ["resume", "pause"] and desks.app.source is desks.paper
 
 
+async def test_after_a_gap_the_keys_are_papers_again() -> None:
+    async with two(pictures.quoting(), pictures.live()) as desks:
+        await desks.press("e")
+        desks.live.now_link = LOST
+        desks.app.pull()
+        assert desks.app.source is desks.live, "while it is gone a key still means that desk"
+        desks.live.now_link = UP
+        desks.app.pull()
+        assert desks.app.source is desks.paper
+
+
 async def test_to_a_live_desk_that_was_killed_nobody_goes() -> None:
     dead = replace(pictures.killed(), card=pictures.live().card)
     async with two(pictures.quoting(), dead) as desks:
@@ -178,7 +189,7 @@ async def test_to_a_live_desk_that_was_killed_nobody_goes() -> None:
         assert isinstance(desks.app.screen, Notice) and "reset it first" in "\n".join(desks.lines())
 
 
-@pytest.mark.parametrize(("key", "sent"), [("k", []), ("p", ["pause"]), ("escape", []), ("enter", [])])
+@pytest.mark.parametrize(("key", "sent"), [("k", ["ack"]), ("p", ["pause", "ack"]), ("escape", []), ("enter", [])])
 async def test_leaving_real_money_asks_what_it_shall_do(key: str, sent: list[str]) -> None:
     async with desk(pictures.live()) as one:
         await one.press("q")
@@ -216,7 +227,7 @@ async def test_a_rehearsal_that_goes_on_without_us_is_asked_about_like_real_mone
         assert isinstance(one.app.screen, Confirm) and "REHEARSAL" in grid(one.app)
         await one.press("k", apart=1.0)
         await settled(one)
-        assert not one.app.is_running and one.source.asked == []
+        assert not one.app.is_running and one.source.asked == [("ack", {"leaving": True})]
 
 
 async def test_flatten_can_rest_at_the_touch() -> None:

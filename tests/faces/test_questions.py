@@ -160,7 +160,7 @@ async def test_stopping_the_desk_asks_and_quitting_stops_only_what_this_console_
         await one.press("y", apart=1.0)
         assert one.source.asked == [("stop", {})]
         await one.press("q")
-        assert one.source.asked == [("stop", {})] and not one.app.is_running
+        assert one.source.asked == [("stop", {}), ("ack", {"leaving": True})] and not one.app.is_running
     async with desk(pictures.quoting()) as one:
         one.app.stops_paper = True
         await one.press("ctrl+q")

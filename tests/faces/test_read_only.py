@@ -1,14 +1,21 @@
 """A console that may only look has no key that changes a desk; a locked one hears K alone, until a phrase is typed."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
+from pmm_tui.api.client import Client
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.tui.dialogs.pick import Pick
 from pmm_tui.tui.dialogs.question import TypePhrase
 from pmm_tui.tui.keys import KEYS, harmless
+from pmm_tui.tui.start import KillsOnly
 from tests.faces import pictures
 from tests.faces.conftest import grid
 from tests.faces.driver import desk
+from tests.faces.fake_desk import FakeBoard
+from tests.faces.test_api import serving, until
 
 DANGEROUS = [name for key in KEYS if key.dangerous for name in key.keys]
 
@@ -77,3 +84,18 @@ async def test_a_locked_console_looks_and_kills_until_unlock_is_typed() -> None:
         await one.type("UNLOCK")
         await one.press("enter", "space")
         assert [cmd for cmd, _ in one.source.asked] == ["kill", "pause"]
+
+
+async def test_with_allow_kill_the_desk_itself_still_refuses_everything_but_the_kill(tmp_path: Path) -> None:
+    path, board = tmp_path / "desk.sock", FakeBoard(pictures.quoting())
+    async with serving(board, path):
+        looks, kills = Client(path, "console:test", read_only=True), Client(path, "console:test", console=False)
+        tasks = [asyncio.create_task(client.run()) for client in (looks, kills)]
+        await until(lambda: looks.link().connected and kills.link().connected)
+        desk_ = KillsOnly(looks, kills)
+        assert await desk_.command("pause", {"market": ""}) == (False, "this connection is read-only")
+        assert (await desk_.command("kill", {"reason": "operator"}))[0]
+        assert [cmd for cmd, _, _ in board.taken] == ["kill"]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 from rich.cells import cell_len
+from textual.pilot import Pilot
 
 from pmm_tui.api.protocol import Link
 from pmm_tui.core.snapshot import Frame
@@ -116,6 +117,16 @@ async def test_two_desks(request: pytest.FixtureRequest, size: tuple[int, int]) 
             app.pull()
             await pilot.pause()
             _stored(request, f"dashboard/{size[0]}x{size[1]}-both-{face}", grid(app))
+
+
+def test_two_desks_in_colour(snap_compare: Callable[..., bool]) -> None:
+    app = PmmApp(FakeSource(pictures.three()), FakeSource(_killed_production()), clock=FakeClock(), wall=lambda: NOW, pull_s=0)
+
+    async def before(pilot: Pilot[None]) -> None:
+        app.pull()
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=WIDE, run_before=before)
 
 
 async def test_modes_of_the_console_itself(request: pytest.FixtureRequest) -> None:

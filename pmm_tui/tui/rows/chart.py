@@ -247,7 +247,11 @@ def mark_of(fill: FillRow, yes: str, live: bool, symbols: Symbols) -> Span:
 def _trace(scene: Scene) -> tuple[TracePoint, ...]:
     """What is remembered of the selected market."""
     row = scene.market
-    return tuple(scene.traces.markets.get(row.id, ())) if row is not None and scene.traces is not None else ()
+    points = scene.traces.markets.get(row.id, ()) if row is not None and scene.traces is not None else ()
+    if not scene.frozen or scene.frame is None:
+        return tuple(points)
+    shown_at = scene.frame.snapshot.at
+    return tuple(point for point in points if point.at <= shown_at)
 
 
 def _marks(scene: Scene, row: MarketRow, start: int, end: int) -> tuple[Mark, ...]:

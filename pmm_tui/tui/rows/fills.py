@@ -1,15 +1,19 @@
 """The newest fills: what each captured, what it cost, who took, how far it is settled, and how long we had waited in the queue."""
 
-from pmm_tui.core.snapshot import FillRow
+import math
+
+from pmm_tui.core.snapshot import FillRow, Stats
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.duo import both
-from pmm_tui.tui.rows.lines import Panel, Row, Span, length, matches, window
+from pmm_tui.tui.rows.lines import Panel, Row, Span, flow, length, matches, window
 from pmm_tui.tui.rows.orders import ahead, side
 from pmm_tui.tui.rows.top import tone
 from pmm_tui.tui.state import Scene
 
 STATUS = {"MATCHED": ("matched", "dim"), "CONFIRMED": ("settled", ""), "FAILED": ("FAILED!", "alarm")}
+MATURE = (("0", "fill"), ("0.5", "0.5s"), ("2", "2s"), ("10", "10s"), ("30", "30s"), ("120", "2m"), ("600", "10m"))
+"""Markouts by their names in the run's figures, and how they are headed."""
 WHOLE = 76
 """Below this width a fill drops its fee and how long the venue took to answer."""
 NAMED = 90
@@ -74,6 +78,21 @@ def _sums(fills: list[FillRow], width: int) -> Row:
     return tuple(row)
 
 
+def markouts(stats: Stats | None, width: int) -> Row:
+    """What the run's fills are worth a share, cents, so long after each: – where none has matured, no row where the desk does not count."""
+    at = {name: number for number, name in enumerate(stats.fields)} if stats is not None else {}
+    items: list[tuple[str, str, str]] = []
+    for name, label in MATURE:
+        if stats is None or f"markout_{name}.w" not in at:
+            return ()
+        weight, total = (sum(cell.values[at[f"markout_{name}.{part}"]] for cell in stats.cells) for part in "ws")
+        cents = 100 * total / weight if weight > 0 else math.nan
+        shown = f"{cents:+.2f}" if math.isfinite(cents) else f.NONE
+        items.append((label, f.fit(shown, 5, ">"), "up" if cents > 0 else "down" if cents < 0 else "dim"))
+    lead: Row = ((" after ¢/sh ", "head"),)
+    return (*lead, *flow(items[:: 1 if width >= 92 else 2], width - length(lead), 1))
+
+
 def _inside(scene: Scene, width: int, height: int) -> Panel:
     if scene.frame is None:
         return Panel("Fills", [((" no picture from this desk yet", "dim"),)])
@@ -86,11 +105,13 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
         if matches(scene.filter, f"{f.clean(name)} {fill.side} {f.clean(fill.outcome)} {fill.status}"):
             wanted.append(fill)
             rows.append(line(fill, width, tick, name) if width >= WHOLE else short(fill, tick, True))
-    shown, part = window(rows, height - 2, scene.scroll)
+    after = markouts(scene.frame.stats, width)
+    foot = [row for row in (after, _sums(wanted, width)) if row]
+    shown, part = window(rows, height - 1 - len(foot), scene.scroll)
     nothing = " nothing matches the filter" if scene.filter and snapshot.fills else " no fill yet"
     body = [_head(width), *(shown or [((nothing, "dim"),)])]
-    body += [()] * (height - 1 - len(body))
-    return Panel(f"Fills {f.count(snapshot.fill_count)}", [*body, _sums(wanted, width)], part)
+    body += [()] * (height - len(foot) - len(body))
+    return Panel(f"Fills {f.count(snapshot.fill_count)}", [*body, *foot], part)
 
 
 def fills(scene: Scene, width: int, height: int) -> Panel:

@@ -13,7 +13,10 @@ def target(scene: Scene) -> Span:
     """Which desk a key reaches."""
     if scene.frame is None:
         return ("[no desk]", "waiting")
-    return ("[LIVE $]", "live") if scene.live else (f"[{f.said(scene.frame.card.mode, 5).strip()}]", "paper")
+    if scene.live:
+        return ("[LIVE $]", "live")
+    word = "REHEARSAL" if scene.rehearsing else "REPLAY" if scene.replayed else f.said(scene.frame.card.mode, 5).strip()
+    return (f"[{word}]", "paper")
 
 
 def _keys_row(scene: Scene, keys: list[Key], roomy: bool) -> Row:

@@ -41,7 +41,8 @@ def _title(row: MarketRow, scene: Scene, width: int) -> Row:
     facts: Row = (
         (f"  {yes} ", "head"), (f"{f.fit(f.cents_of(mid), 5, '>')}¢", "bold"),
         (f"  {no} ", "head"), (f"{f.fit(f.cents_of(1 - mid), 5, '>')}¢", "bold"),
-        ("  ends ", "head"), (f.fit(f.left((row.closes - at) / SECOND) if row.closes else f.NONE, 6), ""),
+        ("  ends " if not row.closes or row.closes > at else "  ", "head"),
+        (f.fit(f.left((row.closes - at) / SECOND) if row.closes else f.NONE, 6), ""),
         (" ", ""), (state.rstrip(), style),
     )  # fmt: skip
     more: Row = (("  tick ", "head"), (f"{row.tick / ONE:g}", ""), ("  id ", "head"), (f"{row.id[:6]}…{row.id[-2:]}", "dim"))

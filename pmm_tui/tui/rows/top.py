@@ -78,7 +78,7 @@ def _account(scene: Scene) -> str:
 def source(card: DeskCard, width: int = 12) -> Row:
     """Where the facts come from. The word for a working connection is never the word for real money."""
     if card.source in ("tape", REPLAY):
-        speed = "paused" if card.speed == "0" else f"{card.speed}x" if card.speed and card.speed != "max" else f.clean(card.speed) or "?"
+        speed = f"{card.speed}x" if card.speed.replace(".", "").isdigit() else f.said(card.speed, 6).strip() or "?"
         part = min(1.0, max(0.0, card.tape_position))
         filled = round(part * width)
         return (
@@ -124,13 +124,14 @@ def strip(scene: Scene, width: int, _: int) -> Panel:
     stamp = f"{f.day(snapshot.at)} {f.clock(snapshot.at)}{f.zone()}" if width >= 120 else f"{f.clock(snapshot.at)}{f.zone()}"
     tail: Row = ((f"{stamp} ", "bold"),)
     if width >= 120:
-        tail = ((f"{stamp}  ", "bold"), ("up ", "head"), (f"{f.span((scene.wall - card.started) / 1e9)} ", ""))
+        now = snapshot.at if scene.replayed else scene.wall
+        tail = ((f"{stamp}  ", "bold"), ("up ", "head"), (f"{f.span((now - card.started) / 1e9)} ", ""))
     parts: list[Row] = [
         signs,
         ((" " + f.said(card.profile, min(20, len(f.clean(card.profile)))), "bold"),),
         source(card, 12 if width >= 120 else 8),
         LAMPS,
-        (("fills ", "head"), (f.said(card.fill_model, 6).strip(), "")) if card.fill_model else (),
+        (("fills ", "head"), (f.said(card.fill_model, 6).strip(), "")) if card.fill_model and not scene.replayed else (),
         (("picture ", "head"), (f.age(scene.link.age_s) if scene.link.age_s >= 1 else "now", "alarm" if scene.lost else "")),
         (("step p99 ", "head"), (f"{card.engine_p99_us:.0f}µs", "")),
         (("run ", "head"), (f.said(card.run, 24).strip(), "dim")),

@@ -1,0 +1,67 @@
+"""The picture's guards and tape: where each limit stands, how much of it is used, who traded last."""
+
+import pytest
+from msgspec.structs import replace
+
+from pmm_tui.core.commands import Place
+from pmm_tui.core.events import Traded
+from pmm_tui.core.market import Side
+from pmm_tui.core.snapshot import RiskRow
+from pmm_tui.core.units import SHARE, Nanos, Price, Size
+from tests.core.desk import MARKET, Bench, at, book, knobs
+
+
+def risk(bench: Bench) -> dict[str, RiskRow]:
+    """The guards by name."""
+    return {row.name: row for row in bench.engine.snapshot().risk}
+
+
+def quoting(**changes: float) -> Bench:
+    """A desk that quotes one market."""
+    bench = Bench(knobs(**changes))
+    bench.accept(bench.tell(book(100, "47x50 48x100 | 52x100 53x50")), 200)
+    return bench
+
+
+def test_each_guard_says_how_much_of_its_limit_is_used() -> None:
+    bench = quoting(stale_after_s=4.0, max_position_size=100.0, max_open_orders=8)
+    bid = next(one for one in bench.asked if isinstance(one, Place) and one.side is Side.BUY)
+    bench.fill(bid, 20, 300)
+    bench.tick(1_100)
+    rows = risk(bench)
+    assert rows["net position"].used == pytest.approx(0.2) and (rows["net position"].now, rows["net position"].limit) == ("20 sh", "100 sh")
+    assert rows["data age"].used == pytest.approx(0.25) and rows["data age"].now == "1.0 s"
+    assert rows["open orders"].used == pytest.approx(len(bench.engine.state.live) / 8)
+    spent = bench.engine.state.committed / bench.engine.state.equity_now
+    assert rows["all capital"].used == pytest.approx(spent) and 0 < spent < 1
+    assert rows["wallet check"].used == -1.0 and rows["wallet check"].now == "not asked"
+    assert not any(row.holding for row in rows.values())
+
+
+def test_a_guard_that_holds_says_so_at_its_limit() -> None:
+    bench = quoting(stale_after_s=2.0)
+    bench.tick(2_500)
+    rows = risk(bench)
+    assert rows["data age"].holding and rows["data age"].used > 1.0
+    assert [name for name, row in rows.items() if row.holding] == ["data age"]
+
+
+def test_the_end_of_a_market_and_a_price_near_its_bound_are_reviewers_with_rows_of_their_own() -> None:
+    bench = Bench(knobs(stop_before_close_s=30.0), market=replace(MARKET, closes=Nanos(at(20_000))))
+    bench.tell(book(100, "47x50 48x100 | 52x100 53x50"))
+    rows = risk(bench)
+    assert rows["time to the end"].holding and rows["time to the end"].now == "20 s" and rows["time to the end"].limit == ">30 s"
+    assert not rows["price bounds"].holding
+    bench = Bench()
+    bench.tell(book(100, "1x50 | 2x50"))
+    assert risk(bench)["price bounds"].holding and risk(bench)["price bounds"].now == "beyond"
+
+
+def test_the_tape_is_the_newest_few_trades_newest_first() -> None:
+    bench = quoting()
+    for number in range(12):
+        sold = Side.SELL if number % 2 else Side.BUY
+        bench.tell(Traded(at(300 + number), MARKET.id, at(300 + number), Price(5_000 + number), Size((number + 1) * SHARE), sold))
+    tape = bench.engine.snapshot().markets[0].trades
+    assert [trade.price for trade in tape] == [5_011, 5_010, 5_009, 5_008, 5_007, 5_006, 5_005, 5_004]
+    assert (tape[0].at, tape[0].size, tape[0].side) == (at(311), 12 * SHARE, Side.SELL)
