@@ -91,7 +91,8 @@ class EmptyRecords:
 
 
 def tail(path: Path, lines: int) -> tuple[dict[str, Any], ...]:
-    """The last `lines` whole lines of a file of JSON objects, oldest first. A line that is being written, or was torn, is left out."""
+    """The last `lines` whole lines of a file of JSON objects, oldest first. A line that is being written, was torn, or began before
+    what is read, is left out: it is no object."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -107,8 +108,6 @@ def tail(path: Path, lines: int) -> tuple[dict[str, Any], ...]:
     finally:
         os.close(fd)
     whole = raw[: raw.rfind(b"\n") + 1].splitlines()
-    if size < end:
-        whole = whole[1:]
     return tuple(line for one in whole[-lines:] if (line := _object(one)) is not None)
 
 

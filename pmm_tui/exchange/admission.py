@@ -90,7 +90,7 @@ def fee_at_most(order: Order, market: Market, ladder: Ladder) -> Cash:
         own = levels[0][0] if order.token == market.yes else Price(ONE - levels[0][0])
         size = affordable(order.budget, own)
     fee = taker_fee(market.fees, own, size)
-    return Cash(fee + FEE_STEP // 2 * (len(levels) - 1)) if fee and len(levels) > 1 else fee
+    return Cash(fee + FEE_STEP // 2 * (len(levels) + 1)) if fee and len(levels) > 1 else fee
 
 
 def _sentence(balance: int, active: int, amount: int, matched: int) -> str:

@@ -34,7 +34,7 @@ from pmm_tui.runtime.profile import find
 from pmm_tui.runtime.replaying import engine_of
 from pmm_tui.venues.clob import client
 from pmm_tui.venues.clob.keys import PRIVATE_KEY, Keys
-from pmm_tui.venues.clob.port import Piece
+from pmm_tui.venues.clob.port import Piece, Silent
 
 GRANT = Cash(1_000 * DOLLAR)
 """What the exchange gives a wallet with its first key."""
@@ -159,13 +159,19 @@ class Drill:
 
     async def truth(self, clob: client.SdkClob) -> Truth:
         """Read until two readings around all others agree: an order of a dead desk may fill meanwhile."""
-        while True:
-            pieces = await clob.trades(0)
-            opens = frozenset(one.id.lower() for one in await clob.open_orders())
-            cash = await clob.cash()
-            shares = {token: await clob.shares(token, market) for market in self.markets.values() for token in (market.yes, market.no)}
-            if await clob.trades(0) == pieces:
-                return Truth(opens, tuple(pieces), cash, shares)
+        async with asyncio.timeout(END_S):
+            while True:
+                try:
+                    pieces = await clob.trades(0)
+                    opens = frozenset(one.id.lower() for one in await clob.open_orders())
+                    cash = await clob.cash()
+                    tokens = [(token, market) for market in self.markets.values() for token in (market.yes, market.no)]
+                    shares = {token: await clob.shares(token, market) for token, market in tokens}
+                    if await clob.trades(0) == pieces:
+                        return Truth(opens, tuple(pieces), cash, shares)
+                except Silent:
+                    # A connection that was kept too long: a reading that failed proves nothing, and is done again.
+                    await asyncio.sleep(LOOK_S)
 
     def bury(self) -> Left:
         """Read and replay what the run left; it is no longer the one under way."""

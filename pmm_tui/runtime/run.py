@@ -144,7 +144,8 @@ class Run:
         self.code = 0
         """The exit code, once the run has ended."""
         self._signals = 0
-        latch = latch_path(profile) if self.plan.tape is None else None
+        rehearses = self.plan.tape is not None or (keys is not None and profile.is_loopback)
+        latch = None if rehearses else latch_path(profile)
         self._latched = _latched(latch)
         knobs = profile.knobs()
         journal = Journal(self.folder, self._header())

@@ -14,7 +14,8 @@ from pmm_tui.tui.rows.lines import Row
 from pmm_tui.tui.state import Scene
 
 if TYPE_CHECKING:
-    from pmm_tui.tui.app import PmmApp, Source
+    from pmm_tui.tui.app import PmmApp
+    from pmm_tui.tui.elsewhere import Source
 
 SPEEDS = ("1", "10", "max")
 RESUME_APART_S = 0.5

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from msgspec.structs import replace
 from textual import events
@@ -14,15 +14,14 @@ from textual.binding import Binding, BindingsMap, BindingType
 from textual.driver import Driver
 from textual.timer import Timer
 
-from pmm_tui.api.protocol import Args, Link
-from pmm_tui.core.snapshot import Frame, MarketRow
+from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.core.units import Nanos
 from pmm_tui.tui import format as f
 from pmm_tui.tui import layout
 from pmm_tui.tui.actions import ACTIONS, typed
 from pmm_tui.tui.config import Config
 from pmm_tui.tui.dialogs.question import Dialog
-from pmm_tui.tui.elsewhere import Elsewhere
+from pmm_tui.tui.elsewhere import Elsewhere, Source
 from pmm_tui.tui.keys import Key, Keys, harmless
 from pmm_tui.tui.looks import LOOKS
 from pmm_tui.tui.palette import RED_UP, TABLES, theme_of
@@ -30,7 +29,7 @@ from pmm_tui.tui.rows import desk
 from pmm_tui.tui.rows.lines import Row, matches
 from pmm_tui.tui.state import OVER, Scene, Traces
 from pmm_tui.tui.terminal import Herald, Terminal
-from pmm_tui.tui.view import View
+from pmm_tui.tui.view import PANES, View
 from pmm_tui.tui.widgets.pane import Pane
 
 BLURRED_HZ = 1
@@ -42,22 +41,6 @@ MESSAGE_S = 12.0
 """An answer stands so long in the footer, then the newest warning again."""
 ALWAYS = ("kill", "kill.typing", "app.lock")
 """What a locked console still does to a desk, and the way out of the lock."""
-
-
-class Source(Protocol):
-    """Where pictures come from and commands go: the api's client, or a test's stand-in."""
-
-    def latest(self) -> Frame | None:
-        """The newest picture."""
-        ...
-
-    def link(self) -> Link:
-        """How the desk is reached."""
-        ...
-
-    async def command(self, cmd: str, args: Args) -> tuple[bool, str]:
-        """Ask the desk; never raises for what it answers."""
-        ...
 
 
 class PmmApp(App[None]):
@@ -213,6 +196,20 @@ class PmmApp(App[None]):
         self._blurred = False
         self.set_rate(self.rate)
         self.pull()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click chooses a pane, as tab does."""
+        if event.widget is not None and event.widget.id in PANES:
+            self.view.pane = event.widget.id
+            self.relay()
+
+    def on_mouse_scroll_down(self) -> None:
+        """The wheel moves as the arrows do."""
+        self.action_do("move.down")
+
+    def on_mouse_scroll_up(self) -> None:
+        """And back."""
+        self.action_do("move.up")
 
     def set_rate(self, rate: int) -> None:
         """Look so often a second; once, while nobody does."""

@@ -1,9 +1,28 @@
-"""What lies outside the desks that are shown: other runs, profiles, and the ways to reach them. Handed in by who starts the console."""
+"""What the console is handed by who starts it: the desks that it shows, and what it may know of other runs and profiles."""
 
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
+
+from pmm_tui.api.protocol import Args, Link
+from pmm_tui.core.snapshot import Frame
+
+
+class Source(Protocol):
+    """Where pictures come from and commands go: the api's client, or a test's stand-in."""
+
+    def latest(self) -> Frame | None:
+        """The newest picture."""
+        ...
+
+    def link(self) -> Link:
+        """How the desk is reached."""
+        ...
+
+    async def command(self, cmd: str, args: Args) -> tuple[bool, str]:
+        """Ask the desk; never raises for what it answers."""
+        ...
 
 
 class RunLine(Struct, frozen=True):

@@ -6,19 +6,16 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pmm_tui.api.client import Client
 from pmm_tui.api.protocol import Args, Link
 from pmm_tui.core.snapshot import Frame
-from pmm_tui.tui.config import RATES, read_config
-from pmm_tui.tui.elsewhere import Elsewhere
+from pmm_tui.tui.config import RATES, Config, read_config
+from pmm_tui.tui.elsewhere import Elsewhere, Source
 from pmm_tui.tui.state import Symbols
-
-if TYPE_CHECKING:
-    from pmm_tui.tui.app import Source
 
 SLOW_HZ = 2
 CUT_OFF = 1
@@ -41,7 +38,7 @@ class Wish(Struct, frozen=True):
 class KillsOnly:
     """A desk that is looked at through a connection which the desk obeys in nothing, and killed through another."""
 
-    def __init__(self, looks: "Source", kills: "Source") -> None:
+    def __init__(self, looks: Source, kills: Source) -> None:
         self._looks, self._kills = looks, kills
 
     def latest(self) -> Frame | None:
@@ -57,48 +54,66 @@ class KillsOnly:
         return await (self._kills if cmd == "kill" else self._looks).command(cmd, args)
 
 
-def open_console(sockets: Sequence[Path], wish: Wish, elsewhere: Elsewhere | None = None) -> int:
-    """0 once its operator left it; 1 where a signal or a hang-up ended it, which is no word about any desk.
+class Connections:
+    """The ways to the desks of one console: opened by `reach`, kept up once `listen` was called inside the loop."""
 
-    ConfigRefused where tui.toml is wrong: before the start there are no last good settings.
-    """
+    def __init__(self, wish: Wish) -> None:
+        self._wish = wish
+        self._unheard: list[Client] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def reach(self, socket: Path) -> Source:
+        """One desk, as the wish allows."""
+        looks = self._client(socket, read_only=self._wish.read_only)
+        if not (self._wish.read_only and self._wish.allow_kill):
+            return looks
+        return KillsOnly(looks, self._client(socket, console=False))
+
+    def _client(self, socket: Path, *, read_only: bool = False, console: bool = True) -> Client:
+        self._unheard.append(Client(socket, _actor(), read_only=read_only, console=console))
+        return self._unheard[-1]
+
+    def listen(self) -> None:
+        """Keep up what was reached since."""
+        while self._unheard:
+            self._tasks.add(asyncio.get_running_loop().create_task(self._unheard.pop().run()))
+
+    def connect(self, socket: Path) -> Source:
+        """Another desk, while the console runs."""
+        source = self.reach(socket)
+        self.listen()
+        return source
+
+    async def close(self) -> None:
+        """Let all of them go."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def settings(wish: Wish) -> Config:
+    """tui.toml with what was asked for over it. ConfigRefused where it is wrong: before the start there are no last good settings."""
     if wish.fps and wish.fps not in RATES:
         raise ValueError(f"--fps: found {wish.fps}; allowed: {', '.join(map(str, RATES))}")
     config = read_config()
     if wish.low_bandwidth:
-        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")  # read when the library is imported, below
+        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")  # read when the library is imported, which is later
         config = replace(config, fps=min(config.fps, SLOW_HZ), symbols="block")
-    config = replace(config, fps=wish.fps or config.fps, symbols=wish.symbols or config.symbols, mouse=config.mouse and wish.mouse)
+    return replace(config, fps=wish.fps or config.fps, symbols=wish.symbols or config.symbols, mouse=config.mouse and wish.mouse)
 
-    from pmm_tui.api.client import Client
+
+def open_console(sockets: Sequence[Path], wish: Wish, elsewhere: Elsewhere | None = None) -> int:
+    """0 once its operator left it; 1 where a signal or a hang-up ended it, which is no word about any desk."""
+    config = settings(wish)
+
     from pmm_tui.tui.app import PmmApp
     from pmm_tui.tui.terminal import GIVE_BACK, KEEP_TITLE, Terminal, say_plain
 
     in_browser = "TEXTUAL_DRIVER" in os.environ
-    listening: set[asyncio.Task[None]] = set()
-    unheard: list[Client] = []
-
-    def reach(socket: Path) -> "Source":
-        looks = Client(socket, _actor(), read_only=wish.read_only)
-        unheard.append(looks)
-        if not (wish.read_only and wish.allow_kill):
-            return looks
-        kills = Client(socket, _actor(), console=False)
-        unheard.append(kills)
-        return KillsOnly(looks, kills)
-
-    def listen() -> None:
-        while unheard:
-            listening.add(asyncio.get_running_loop().create_task(unheard.pop().run()))
-
-    def connect(socket: Path) -> "Source":
-        source = reach(socket)
-        listen()
-        return source
-
+    connections = Connections(wish)
     app = PmmApp(
-        *[reach(socket) for socket in sockets], config=config, read_only=wish.read_only, allow_kill=wish.allow_kill,
-        elsewhere=elsewhere, connect=connect, driver_class=None if in_browser else Terminal,
+        *[connections.reach(socket) for socket in sockets], config=config, read_only=wish.read_only, allow_kill=wish.allow_kill,
+        elsewhere=elsewhere, connect=connections.connect, driver_class=None if in_browser else Terminal,
     )  # fmt: skip
     app.stops_paper = not wish.keep
 
@@ -106,13 +121,11 @@ def open_console(sockets: Sequence[Path], wish: Wish, elsewhere: Elsewhere | Non
         loop = asyncio.get_running_loop()
         for one in (signal.SIGHUP, signal.SIGTERM):
             loop.add_signal_handler(one, app.exit, None, CUT_OFF)
-        listen()
+        connections.listen()
         try:
             await app.run_async(mouse=config.mouse)
         finally:
-            for task in listening:
-                task.cancel()
-            await asyncio.gather(*listening, return_exceptions=True)
+            await connections.close()
 
     if in_browser:
         asyncio.run(main())

@@ -12,8 +12,9 @@ import pytest
 from msgspec.structs import replace
 from websockets.asyncio.client import connect
 
+from pmm_tui.api.faces import NoPicture
 from pmm_tui.api.gate import Token
-from pmm_tui.api.gateway import Gateway, behind
+from pmm_tui.api.gateway import Gateway, Remote, behind
 from pmm_tui.api.protocol import decode_frame
 from pmm_tui.api.server import Door
 from pmm_tui.core.snapshot import Frame
@@ -121,6 +122,29 @@ async def test_a_desk_that_is_lost_is_not_shown_and_is_found_again(tmp_path: Pat
         async with serving(prod, desk("LIVE", "prod-2")):
             assert state(await answering(http, "/api/state/prod", 200)).card.run == "prod-2"
             assert (await http.get("/api/state")).status_code == 503, "the other desk is not there"
+
+
+async def test_a_picture_of_a_desk_that_was_lost_this_moment_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "s" / "l.sock"
+    remote = Remote("prod", lambda: path, look_s=30.0)
+    with pytest.raises(NoPicture, match="no prod desk runs"):
+        remote.frame()
+    staying = asyncio.create_task(remote.run())
+
+    def shown() -> bool:
+        try:
+            return remote.frame().card.run == "prod-1"
+        except NoPicture:
+            return False
+
+    async with serving(path, desk("LIVE", "prod-1")):
+        await until(shown)
+    await until(lambda: not shown())
+    with pytest.raises(NoPicture, match="the prod desk is lost"):
+        remote.frame()
+    assert (await remote.command("kill", {}, "test"))[1].startswith("NOT SENT")
+    staying.cancel()
+    await asyncio.gather(staying, return_exceptions=True)
 
 
 async def test_the_newest_desk_of_a_mode_is_meant_where_none_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

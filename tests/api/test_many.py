@@ -1,6 +1,7 @@
 """Fifty faces, half of them reading nothing: they are bounded, the others see the newest, and a picture is encoded once."""
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ async def test_fifty_faces_half_of_them_deaf(tmp_path: Path, monkeypatch: pytest
         await until(lambda: sum(box.dropped > 10 for box in api._faces) >= DEAF)
         assert encoded <= api.pushed + READERS + DEAF, "once for all, and once for the first look of each"
         assert api._server is not None
+        sockets = [one.transport.get_extra_info("socket") for one in api._server.server_state.connections]
+        assert max(one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) for one in sockets) <= 2 * SEND_BYTES_MAX
         waiting = [one.transport.get_write_buffer_size() for one in api._server.server_state.connections if isinstance(one, Connection)]
         assert len(waiting) == READERS + DEAF and max(waiting) <= SEND_BYTES_MAX + 2 * size
         assert sum(size > 0 for size in waiting) >= DEAF, "the deaf ones' buffers are full, and full is little"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
+from textual import events
 
 from pmm_tui.api.protocol import Args
 from pmm_tui.core.snapshot import Frame
@@ -174,6 +175,16 @@ async def test_panes_are_chosen_zoomed_and_left() -> None:
         assert [pane.id for pane in one.app.query(Pane) if pane.chosen] == ["fills"], "the last one that has room here"
         await one.press("escape")
         assert not [pane for pane in one.app.query(Pane) if pane.chosen]
+
+
+async def test_the_mouse_does_what_keys_do() -> None:
+    async with desk(pictures.three()) as one:
+        await one.pilot.click("#fills")
+        assert [pane.id for pane in one.app.query(Pane) if pane.chosen] == ["fills"]
+        markets = one.app.query_one("#markets", Pane)
+        markets.post_message(events.MouseScrollDown(markets, 1, 1, 0, 1, 0, False, False, False))
+        await one.pilot.pause()
+        assert one.app.scene.selected == 1 and one.source.asked == []
 
 
 async def test_screens_are_shown_by_number_turned_and_left() -> None:

@@ -207,7 +207,7 @@ def test_leaving_a_rehearsal_asks_and_can_stop_it(home: Home, tmux: Callable[...
         time.sleep(0.1)
     screen.wait("LEFT 0")
     waited(lambda: len(desks(home)) == 1)  # paper goes on, as --keep says; production has ended
-    (run,) = home.logs.glob("local-prod-*")
+    (run,) = home.logs.glob("demo-live-*")
     assert "proven" in home.call("replay", run).stdout
 
 

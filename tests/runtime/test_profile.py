@@ -18,7 +18,7 @@ from pmm_tui.runtime.knobs_model import GROUPS, KNOBS, RunSettings, gather
 from pmm_tui.runtime.profile import Complaint, Profile, ProfileRefused, diff, find, folders, list_profiles, load, packaged
 from pmm_tui.venues.paper.fills import PaperKnobs
 
-SHIPPED = ["demo", "local-prod", "prod-001", *(f"run-00{n}" for n in range(1, 8))]
+SHIPPED = ["demo", "demo-live", "local-prod", "prod-001", *(f"run-00{n}" for n in range(1, 8))]
 
 
 @pytest.fixture(autouse=True)
@@ -76,8 +76,11 @@ class TestShipped:
 
     def test_the_demo_plays_the_tape_that_comes_with_the_program(self) -> None:
         demo = load("demo")
-        assert demo.run() == RunSettings(source="tape", tape="demo", speed=1.0, beside="local-prod")
+        assert demo.run() == RunSettings(source="tape", tape="demo", speed=1.0, beside="demo-live")
         assert demo.paper().fill_model == "coin"
+        beside = load(demo.run().beside)
+        assert beside.is_live and beside.is_loopback
+        assert msgspec.structs.replace(beside.knobs(), desk=demo.knobs().desk) == demo.knobs(), "what stands side by side quotes alike"
 
 
 class TestGathering:
