@@ -239,6 +239,7 @@ def exchange(
     faults: Annotated[Path | None, typer.Option(help="A YAML script of what shall go wrong.")] = None,
     fund: Annotated[list[str] | None, typer.Option(help="ADDRESS=DOLLARS: what a wallet holds; again for more.")] = None,
     grant: Annotated[str, typer.Option(help="Dollars that every wallet gets with its first key.")] = "1000",
+    limits: Annotated[str, typer.Option(help="The venue's rate limits: off, warn (counted and told in headers) or on.")] = "off",
     chain: Annotated[bool, typer.Option("--chain", help="Settle on a local EVM node (anvil), whose URL stands on that line, too.")] = False,
 ) -> None:
     """Polymarket on this machine: the CLOB's real protocol over real sockets, and no money. The first line on stdout tells the port."""
@@ -246,7 +247,7 @@ def exchange(
     def work() -> int:
         from pmm_tui.runtime.exchanging import Wish, run_exchange
 
-        return run_exchange(Wish(port, tape, seed, speed, start_at, faults, tuple(fund or ()), grant, chain))
+        return run_exchange(Wish(port, tape, seed, speed, start_at, faults, tuple(fund or ()), grant, chain, limits))
 
     finish(work)
 

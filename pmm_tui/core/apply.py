@@ -192,8 +192,9 @@ def paused(state: State, event: Paused) -> MarketState | None:
     """Pull quotes."""
     for market in chosen(state, event.market):
         market.paused = market.urgent = True
-    state.paused = state.paused or not event.market
-    state.note("warn", f"{event.actor} paused {event.market or 'the desk'}")
+    if not event.market:
+        state.paused, state.paused_why = True, event.why
+    state.note("warn", f"{event.actor} paused {event.market or 'the desk'}{event.why and ': ' + event.why}")
     return None
 
 

@@ -10,9 +10,10 @@ class Instruction(Event, frozen=True, tag=True):
 
 
 class Paused(Instruction, frozen=True, tag=True):
-    """Pull the quotes of one market, or of all where `market` is empty."""
+    """Pull the quotes of one market, or of all where `market` is empty. `why`: where nobody asked for it."""
 
     market: str = ""
+    why: str = ""
 
 
 class Resumed(Instruction, frozen=True, tag=True):

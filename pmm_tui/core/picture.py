@@ -63,7 +63,7 @@ def phase_of(state: State) -> tuple[str, str]:
     if state.ending:
         return "ending", "no open order" if state.ended_at else "waiting until the account holds no open order"
     if state.paused:
-        return "paused", "paused by the operator"
+        return "paused", state.paused_why or "paused by the operator"
     if not state.markets:
         return "starting", "no market yet"
     if state.kill.phase == "alert":

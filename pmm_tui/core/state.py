@@ -215,6 +215,7 @@ class State:
         "out",
         "overdue",
         "paused",
+        "paused_why",
         "portfolio",
         "quoting_ns",
         "recent",
@@ -246,6 +247,8 @@ class State:
         self.kill = Kill(start=initial, peak=initial)
         self.links: dict[str, Link] = {}
         self.paused = False
+        self.paused_why = ""
+        """Why the desk paused by itself; empty where somebody asked for it."""
         self.notes: deque[Note] = deque(maxlen=200)
         self.recent: deque[Fill] = deque(maxlen=50)
         """The newest fills, for the screen: kept when the portfolio has let go of them."""

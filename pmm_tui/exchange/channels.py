@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NEVER = Nanos(2**63 - 1)
 _PENDING_MAX = 1_000_000
+_DUMPED_MAX = 500
+"""A socket that follows more tokens than this gets no initial books (venue's client library, notes on subscriptions)."""
 
 
 class Session(Struct):
@@ -104,7 +106,7 @@ class Channels:
         session.keys.update(fresh)
         session.ready = True
         listed = [(market, token) for token in fresh if (market := self._matching.market_of(token)) is not None]
-        if said.get("initial_dump", True) and listed:
+        if said.get("initial_dump", True) and listed and len(session.keys) <= _DUMPED_MAX:
             books = [self._opening(market, token, at) for market, token in listed]
             self._push(number, "", f"[{','.join(books)}]\n", at)  # the line break is the venue's
 

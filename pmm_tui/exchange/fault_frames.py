@@ -83,6 +83,8 @@ def _crossed(fault: Fault, frame: Frame, chance: "Random") -> list[Frame]:
     if '"event_type":"price_change"' not in frame.raw:
         return [frame]
     said = msgspec.json.decode(frame.raw)
+    if not isinstance(said, dict):  # wrapped as an array by another fault
+        return [frame]
     yes, *others = {entry["asset_id"]: entry for entry in said["price_changes"]}.values()
     price = min(ONE - 100, price_of(yes["best_ask"]) + 200)
     bid = yes | {"price": price_text(Price(price)), "side": "BUY", "size": "7"}

@@ -22,6 +22,7 @@ NEVER = Nanos(2**63 - 1)
 WALLET = "tape"
 TAKER = "tape-taker"
 _BUY, _SELL = Side.BUY, Side.SELL
+_OPEN = ("LIVE", "DELAYED")
 
 
 class _Shown:
@@ -42,7 +43,7 @@ class _Shown:
         orders = self.orders.get(spot)
         if not orders:
             return 0
-        live = self.orders[spot] = [order for order in orders if order.status == "LIVE"]
+        live = self.orders[spot] = [order for order in orders if order.status in _OPEN]
         return sum(order.rest for order in live)
 
     def forget(self, spot: Spot) -> None:
@@ -148,8 +149,7 @@ class TapeCrowd:
 
     def _shrink(self, matching: Matching, shown: _Shown, spot: Spot, over: int, at: Nanos) -> None:
         """Take from the back of the queue what is shown too much."""
-        while over > 0:
-            last = shown.orders[spot][-1]
+        while over > 0 and (last := shown.orders[spot][-1]).status == "LIVE":  # what takes with a delay can be called back no more
             if last.rest > over:
                 matching.reduce(last, Size(last.size - over), at)
                 return
@@ -173,7 +173,7 @@ class TapeCrowd:
             order = self._order(matching, name, WALLET, side, price, Size(lacks), Lasts.GTC, at)
             if matching.place(order, at).error:
                 break
-            if order.status == "LIVE":
+            if order.status in _OPEN:
                 shown.orders.setdefault(spot, []).append(order)
             spent = spent + order.matched if _met(matching, name, spot) else 0
         if spent > 0:

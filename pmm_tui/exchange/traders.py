@@ -2,7 +2,7 @@
 
 Each has a purse of its own and trades only what it can pay: an ask without shares is a buy of the complement, pairs become dollars again,
 and at the end of a market every purse is redeemed. To the exchange they are participants whose money nobody counts; among themselves not a
-micro-dollar is made or lost. A trade with somebody else that fails on the chain is not taken back here.
+micro-dollar is made or lost. What a taker gets after a delay, and a trade that fails on the chain, their purses do not hear of.
 """
 
 from typing import TYPE_CHECKING, Annotated

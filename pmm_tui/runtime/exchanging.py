@@ -16,13 +16,14 @@ from typing import Any
 
 import uvicorn
 from eth_hash.auto import keccak
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert
 
 import pmm_tui
 from pmm_tui.core.units import SECOND, Cash, Nanos, Size, cash_of
 from pmm_tui.exchange.auth import Keys
 from pmm_tui.exchange.fault_file import read
 from pmm_tui.exchange.faults import Faults
+from pmm_tui.exchange.habits import Habits
 from pmm_tui.exchange.matching import Matching
 from pmm_tui.exchange.node import NoNode, NotSettled
 from pmm_tui.exchange.polymarket import Crowd, Polymarket
@@ -59,6 +60,8 @@ class Wish(Struct, frozen=True):
     """Dollars that a wallet gets with its first key."""
     chain: bool = False
     """A local EVM node settles what is traded."""
+    limits: str = "off"
+    """Whether the venue's rate limits are counted, told, or enforced."""
 
 
 class _Server(uvicorn.Server):
@@ -239,7 +242,11 @@ def open_exchange(wish: Wish, now: Nanos, chain: ChainBehind | None = None) -> P
     matching = Matching(chance)
     script = read(wish.faults) if wish.faults is not None else None
     faults = Faults(script, Random(script.seed), now) if script is not None else Faults()  # noqa: S311 - the same
-    venue = Polymarket(matching, Keys(secrets.token_bytes(16)), faults, grant=cash_of(wish.grant))
+    try:
+        habits = convert({"limits": wish.limits}, Habits)
+    except ValidationError:
+        raise CannotStart(f"--limits: found {wish.limits[:20]!r}; allowed: off, warn, on") from None
+    venue = Polymarket(matching, Keys(secrets.token_bytes(16)), faults, grant=cash_of(wish.grant), habits=habits)
     if chain is not None:
         chain.follow(venue)
     for wallet, cash in map(_funded, wish.fund):

@@ -91,7 +91,7 @@ class Operator:
         """Pull the quotes, or kill; False where the desk could not take it yet."""
         killing = how == "cancel_all"
         try:
-            self._submit(Killed(NOT_YET, "operator watch", why) if killing else Paused(NOT_YET, f"operator watch ({why})"))
+            self._submit(Killed(NOT_YET, "operator watch", why) if killing else Paused(NOT_YET, "operator watch", why=why))
         except asyncio.QueueFull:
             return False
         self.unwatched = why

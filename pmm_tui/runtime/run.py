@@ -255,7 +255,7 @@ class Run:
         found = crashed(self.folder.parent, self.profile.name, self.name, datetime.now(UTC)) if most else 0
         if most and found >= most:
             why = f"safe mode: {found} crashes within ten minutes"
-            self._submit(Paused(NOT_YET, why))
+            self._submit(Paused(NOT_YET, "desk", why=why))
             self.desk.alerts.append(Alert("alarm", "safe mode", f"{why}; it starts paused"))
 
     def _watcher(self, books: MarketFeed) -> Callable[[Command], None]:

@@ -105,7 +105,7 @@ def _toggles(scene: Scene) -> str:
     if scene.frame is None:
         return "pause"
     if scene.replayed:
-        return "play" if scene.frame.card.speed == "0" else "hold"
+        return "play" if scene.frame.card.speed in ("0", "held") else "hold"
     return "resume" if scene.frame.snapshot.phase == "paused" else "pause"
 
 
@@ -160,7 +160,7 @@ def applies(key: Key, scene: Scene) -> bool:
     """Whether a key can do something now."""
     if key.screens and scene.pane not in key.screens:
         return False
-    if scene.replayed and key.risk in ("frees", "costs", "adds") and key.id not in ("quote.toggle", "app.stop"):
+    if scene.replayed and (key.risk in ("frees", "costs", "adds") or key.id == "ack") and key.id not in ("quote.toggle", "app.stop"):
         return False
     if key.when == "tape":
         return scene.replayed or (scene.frame is not None and scene.frame.card.source == "tape")

@@ -93,9 +93,11 @@ COLOUR_BLIND: Styles = STYLES | {
 """Okabe and Ito's colours: blue against orange, vermilion for alarms, the same to every eye."""
 _PLAIN = Style(color="default", bgcolor="default")
 _BOLD, _DIM, _SOLID, _LOUD = Style(bold=True), Style(dim=True), Style(reverse=True), Style(reverse=True, bold=True)
-_BOLD_NAMES = ("bold", "title", "frame-live", "frame-alarm", "frame-chosen", "warn", "ours", "mid")
-_DIM_NAMES = ("dim", "head", "frame", "wish", "bidbar", "askbar")
-_SOLID_NAMES = ("key", "sel", "paper", "running", "gain", "waiting")
+_BOLD_NAMES = (
+    "bold", "title", "frame-live", "frame-alarm", "frame-chosen", "warn", "ours", "mid", "paper", "running", "gain", "waiting",
+)  # fmt: skip
+_DIM_NAMES = ("dim", "head", "frame", "wish", "bidbar", "askbar", "paper-fill")
+_SOLID_NAMES = ("key", "sel")
 _LOUD_NAMES = ("alarm", "danger", "live", "loss", "held", "paused", "alert", "killed", "lost")
 MONO: Styles = (
     dict.fromkeys(STYLES, Style())
@@ -105,7 +107,7 @@ MONO: Styles = (
     | dict.fromkeys(_SOLID_NAMES, _SOLID)
     | dict.fromkeys(_LOUD_NAMES, _LOUD)
 )
-"""No colour at all: bold, dim and reversed, on whatever the terminal has."""
+"""No colour at all: bold and dim on whatever the terminal has, and reversed what must be seen first: real money, alarms."""
 ANSI: Styles = MONO | {
     "up": Style(color="green"),
     "down": Style(color="red"),

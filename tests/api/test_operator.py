@@ -40,7 +40,7 @@ class Watch:
         return self.taken
 
 
-PAUSED = Paused(NOT_YET, "operator watch (the last console was lost)")
+PAUSED = Paused(NOT_YET, "operator watch", why="the last console was lost")
 KILLED = Killed(NOT_YET, "operator watch", "the last console was lost")
 
 
@@ -151,7 +151,7 @@ async def lost(home: Home, patch: pytest.MonkeyPatch, policy: Policy, leaving: b
 
 async def test_a_real_desk_pauses_when_its_console_is_lost(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     run = await lost(home, monkeypatch, "pause", False, lambda run: run.desk.engine.state.paused and not run.desk.engine.state.live)
-    assert any("operator watch (the last console was lost) paused the desk" in line["event"] for line in logged(run.folder))
+    assert any("operator watch paused the desk: the last console was lost" in line["event"] for line in logged(run.folder))
     assert run.code == 0
 
 

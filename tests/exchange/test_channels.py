@@ -144,6 +144,18 @@ def test_the_initial_dump_is_an_array_and_a_token_is_dumped_once() -> None:
     assert socket.raw() == []
 
 
+def test_whoever_follows_too_many_tokens_gets_no_books_to_begin_with_but_every_change() -> None:
+    scene = VenueScene()
+    scene.show()
+    many = [str(number) for number in range(10**6, 10**6 + 499)]
+    assert len(scene.market_socket(MARKET.yes, *many).heard("book")) == 1
+    socket = scene.market_socket(MARKET.yes, MARKET.no, *many)
+    assert socket.raw() == []
+    scene.act(BUY, 40, 5)
+    scene.venue.advance(scene.at)
+    assert len(socket.heard("price_change")) == 1
+
+
 def test_frames_say_when_their_operation_was_and_never_go_back() -> None:
     scene = VenueScene()
     scene.show()

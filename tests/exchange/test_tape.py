@@ -7,6 +7,7 @@ import pytest
 from pmm_tui.core.events import BookChanged, BookReset, Event, Level, MarketClosed, MarketListed, MarketResolved, TickSizeChanged, Traded
 from pmm_tui.core.market import Side
 from pmm_tui.core.units import DOLLAR, MILLI, ONE, SECOND, SHARE, Cash, Nanos, Price, Size
+from pmm_tui.exchange.admission import Rules
 from pmm_tui.exchange.matching import Matching
 from pmm_tui.exchange.reel import Spot, splice
 from pmm_tui.exchange.tape import NEVER, TapeCrowd
@@ -205,6 +206,18 @@ def test_a_level_larger_than_our_order_is_shown_whole_once_we_are_gone() -> None
     assert ours.matched == shares(12)
     assert stand.drawn()[1] == "49x30 52x100 53x50"
     assert sum(fact.size for fact in stand.printed) == shares(12)
+
+
+def test_a_level_that_reaches_us_where_takers_wait_trades_after_its_delay() -> None:
+    stand = Stand(OPENING, change(1_000, (SELL, 49, 30)), change(1_050, (SELL, 49, 20)), book(2_000, "47x50 48x100", "53x50 52x100 49x20"))
+    stand.matching.rules = Rules(taker_delay_ms=200, reward_sample_s=0)
+    stand.until(100)
+    ours = stand.rest(BUY, 49, 12)
+    for ms, matched in ((1_000, 0), (1_100, 0), (1_300, 12), (2_000, 12)):
+        stand.until(ms)
+        stand.matching.advance(stand.at)
+        assert ours.matched == shares(matched)
+    assert stand.drawn()[1] == "49x20 52x100 53x50"
 
 
 def test_a_stale_level_is_hidden_and_never_trades_with_the_tape_itself() -> None:

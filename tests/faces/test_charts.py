@@ -56,6 +56,7 @@ def test_a_market_without_a_mid_leaves_no_point_and_what_does_not_rest_leaves_a_
 
 def test_a_gap_stays_a_gap_and_a_span_without_a_point_repeats_the_one_before() -> None:
     assert chart.resample([(0, 5), (10, None), (20, 7), (29, 8)], 3, 0, 29) == [(5, 5), None, (7, 8)]
+    assert chart.resample([(0, 5), (10, None), (39, 8)], 4, 0, 39) == [(5, 5), None, None, (8, 8)]
     assert chart.resample([(0, 5), (29, 8)], 3) == [(5, 5), (5, 5), (8, 8)]
     assert chart.resample([(0, 1), (50, 2), (99, 3)], 2, 50, 99) == [(2, 2), (3, 3)]
     assert chart.resample([(40, 1)], 4, 0, 39) == [None] * 4
@@ -125,7 +126,7 @@ def test_a_frozen_chart_stands_still_though_the_trace_goes_on() -> None:
 def test_the_inventory_is_drawn_around_zero() -> None:
     rows = text(chart.inventory(scenes.scene(pictures.three()), 60, 8))
     assert rows[0].lstrip().startswith("+80 ┤") and rows[6].lstrip().startswith("-80 ┤") and "0 ┤" in rows[3]
-    assert "begins with the second picture" in text(chart.inventory(replace(scenes.scene(pictures.three()), traces=None), 60, 8))[0]
+    assert "no curve yet" in text(chart.inventory(replace(scenes.scene(pictures.three()), traces=None), 60, 8))[0]
 
 
 def test_a_curve_that_did_not_move_is_not_drawn_again() -> None:

@@ -98,6 +98,21 @@ def test_a_list_scrolls_to_its_end_and_not_beyond_and_a_filter_keeps_what_matche
     assert "feed gap" in noted and "requote" not in noted
 
 
+def test_what_holds_comes_first_then_what_is_near() -> None:
+    shown = drawn(risk.risk, scenes.scene(pictures.held()), 80, 30).splitlines()
+    words = [row.split()[0] for row in shown if row.split()[:1] in (["HOLDS"], ["near"], ["ok"])]
+    assert words == ["HOLDS", "near", "ok", "ok", "ok", "ok", "ok"]
+    assert any(row.startswith(" HOLDS data age") and row.rstrip().endswith("210%") for row in shown)
+
+
+def test_a_replay_of_a_production_run_claims_no_real_money() -> None:
+    live = scenes.production()
+    one = scenes.scene(replace(live, card=replace(live.card, source="replay", speed="held")))
+    shown = drawn(top.banner, one, 160, 1) + drawn(top.strip, one, 160, 1)
+    assert "REPLAY of a LIVE run" in shown and "REAL MONEY" not in shown and "run held" in shown
+    assert not one.live and "┏" not in drawn(risk.risk, one, 160, 20)
+
+
 def test_a_kill_of_either_desk_is_shown_with_its_name() -> None:
     one, other = scenes.scene(pictures.three()), scenes.scene(pictures.killed())
     for pair in (replace(one, beside=other), replace(other, beside=one)):

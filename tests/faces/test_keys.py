@@ -146,7 +146,7 @@ async def test_a_replay_is_held_stepped_and_wound_by_its_own_keys() -> None:
     async with desk(pictures.tape()) as one:
         await one.press("full_stop", "left")
         assert one.source.asked == [] and "only a replay" in one.said
-        card = replace(pictures.killed().card, source=REPLAY, speed="0")
+        card = replace(pictures.killed().card, source=REPLAY, speed="held")
         one.source.frame = replace(pictures.killed(), card=card)
         one.app.pull()
         await one.pilot.pause()

@@ -337,5 +337,3 @@ async def test_F20_a_clock_that_is_off_pulls_the_quotes_until_it_is_right(skew_s
         assert not scene.posted(began)
         scene.cease()
         await scene.quoting(60)
-
-

@@ -4,7 +4,8 @@ import asyncio
 import json
 import signal
 import subprocess
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -18,9 +19,10 @@ from pmm_tui.runtime.profile import packaged
 from pmm_tui.venues.clob import client
 from pmm_tui.venues.clob.keys import PRIVATE_KEY, Keys
 from pmm_tui.venues.clob.port import Piece, Standing
-from tests.runtime.scene import Home
+from tests.runtime.scene import PATIENCE_S, Home
 
 QUICK = {"warm_up_s": 0, "quote_interval_s": 0.5}
+LOOK_S = 0.1
 Said = TypeVar("Said")
 
 
@@ -92,6 +94,14 @@ def alive(child: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     finally:
         child.kill()
         child.communicate()
+
+
+def waited(met: Callable[[], bool]) -> None:
+    """Wait for what is asked of an exchange or read from a file: not too often, as that costs the desk its time."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not met():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(LOOK_S)
 
 
 def ended(desk: subprocess.Popen[str], number: signal.Signals | None = signal.SIGTERM) -> int:

@@ -46,7 +46,10 @@ def test_every_figure_is_there_and_positive(report: Report) -> None:
         "build + sign + serialise an order, eoa: p50",
         "exchange: orders placed and cancelled, money counted",
         "frame in to POST bytes out: p99",
+        "the same without the disk's fdatasync: p50",
+        "the same by processor time: p50",
         "kill to zero resting orders: worst",
+        "kill to zero resting orders, 30 % of requests failing: worst",
     ):
         assert wanted in names
     for one in report.figures:

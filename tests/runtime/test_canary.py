@@ -15,8 +15,8 @@ from pmm_tui.runtime.demo import PLACES, exchange
 from pmm_tui.runtime.profile import packaged
 from pmm_tui.venues.clob.keys import API_KEY, API_PASSPHRASE, API_SECRET, PASSWORD, PRIVATE_KEY, RPC_URL
 from pmm_tui.venues.clob.user_ws import KEY_REFUSED
-from tests.runtime.live_stage import Stage, alive, ended
-from tests.runtime.scene import Home, logged, waited
+from tests.runtime.live_stage import Stage, alive, ended, waited
+from tests.runtime.scene import Home, logged
 
 KEY = "ca9a47" * 10 + "ca9a"
 WORDS = {
@@ -80,6 +80,12 @@ def profile_for(home: Home, port: int, name: str, **values: object) -> str:
     return home.profile("\n".join([*lines, *(f"{place}: {value}" for place, value in told.items())]), name)
 
 
+@pytest.mark.parametrize("said", [KEY.upper(), f"0x{KEY}", str(int(KEY, 16)), f"{bytes.fromhex(KEY)!r}", *WORDS.values()])
+def test_a_secret_in_any_of_its_spellings_would_be_seen(said: str) -> None:
+    with pytest.raises(AssertionError):
+        clean(f"some text: {said}, and more")
+
+
 def test_a_keystore_and_what_cannot_open_it_tell_nothing(tmp_path: Path, port: int) -> None:
     home = Home(tmp_path)
     store = tmp_path / "key.json"
@@ -117,12 +123,10 @@ def test_a_desk_that_trades_tells_nothing(tmp_path: Path, port: int) -> None:
     with stage.desk() as desk:
         waited(lambda: bool(stage.open_orders()))
         told = asyncio.run(_frames(stage))
-        passed = stage.home.call("preflight", "--profile", stage.profile, env=stage.env)
         assert ended(desk) == 0
     creds = stage.clob().channel_auth().values()
     stage.close()
-    clean(told, passed.stdout, passed.stderr)
-    assert passed.returncode == 2 and "one wallet, one desk" in passed.stderr
+    clean(told)
     clean_files(stage.home)
     for path in stage.home.folder.rglob("*"):
         text = path.read_bytes() if path.is_file() else b""

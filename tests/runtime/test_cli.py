@@ -212,7 +212,7 @@ def test_queue_plays_a_tape_with_trades(home: Home) -> None:
 def test_profiles_lists_and_checks(home: Home) -> None:
     fine = home.call("profiles")
     assert fine.returncode == 0
-    assert [line.split()[:2] for line in fine.stdout.splitlines()][:3] == [["demo", "valid"], ["demo-live", "valid"], ["local-prod", "valid"]]
+    assert [line.split()[:2] for line in fine.stdout.splitlines()][:3] == [[name, "valid"] for name in ("demo", "demo-live", "local-prod")]
     own = home.folder / "config" / "pmm-tui" / "profiles"
     own.mkdir(parents=True)
     (own / "mine.yaml").write_text("levels: many\n")

@@ -1,4 +1,4 @@
-"""The production desk as a program, against the exchange as a program: it trades, ends with nothing resting, and survives being killed."""
+"""The production desk as a program, against the exchange as a program: it trades, and ends with nothing resting."""
 
 import json
 import signal
@@ -9,8 +9,7 @@ import pytest
 
 from pmm_tui.core.units import SECOND
 from pmm_tui.runtime.demo import exchange
-from tests.runtime.live_stage import Stage, ended
-from tests.runtime.scene import waited
+from tests.runtime.live_stage import Stage, ended, waited
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +42,6 @@ def test_it_trades_and_ends_with_nothing_resting(stage: Stage) -> None:
     assert not [path for path in stage.folder().iterdir() if key.encode() in path.read_bytes()], "no file holds the key"
 
 
-def test_F59_killed_it_leaves_orders_and_the_next_start_takes_them_away(stage: Stage) -> None:
-    with stage.desk() as desk:
-        waited(lambda: bool(stage.open_orders()))
-        ended(desk, signal.SIGKILL)
-    left = {order.id for order in stage.open_orders()}
-    assert left, "nobody was there to cancel them, and the venue's own switch needs ten seconds"
-    with stage.desk() as again:
-        waited(lambda: bool(now := {order.id for order in stage.open_orders()}) and not now & left)
-        assert ended(again) == 0
-    assert stage.open_orders() == []
-
-
 def test_F66_one_wallet_one_desk(stage: Stage) -> None:
     with stage.desk() as desk:
         waited(lambda: bool(stage.open_orders()))
@@ -63,22 +50,16 @@ def test_F66_one_wallet_one_desk(stage: Stage) -> None:
         assert ended(desk) == 0
 
 
-def test_F84_the_kill_file_leaves_nothing_at_the_exchange(stage: Stage) -> None:
-    with stage.desk() as desk:
-        waited(lambda: bool(stage.open_orders()))
-        (stage.folder() / "KILL").touch()
-        waited(lambda: not stage.open_orders())
-        assert ended(desk) == 3, "it ended killed"
-
-
-def test_F67_a_lost_terminal_is_the_profiles_choice(stage: Stage) -> None:
+def test_F67_F84_a_lost_terminal_is_the_profiles_choice_and_the_kill_file_leaves_nothing_at_the_exchange(stage: Stage) -> None:
     Path(stage.profile).write_text(Path(stage.profile).read_text() + "\non_hangup: keep\n")
     with stage.desk() as desk:
         waited(lambda: bool(stage.open_orders()))
         desk.send_signal(signal.SIGHUP)
         waited(lambda: "the desk goes on" in (stage.folder() / "run.log").read_text())
         assert desk.poll() is None
-        assert ended(desk) == 0
+        (stage.folder() / "KILL").touch()
+        waited(lambda: not stage.open_orders())
+        assert ended(desk) == 3, "it ended killed"
 
 
 def test_a_preflight_passes_here(stage: Stage) -> None:

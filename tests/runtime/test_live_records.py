@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from pmm_tui.runtime.demo import exchange
-from tests.runtime.live_stage import Stage, ended
-from tests.runtime.scene import waited
+from tests.runtime.live_stage import Stage, ended, waited
 
 MORE = {"gas_cost_usd", "latency_ms", "rejection_reason", "queue_position", "real_fee_bps"}
 

@@ -13,8 +13,8 @@ _SHOWN = 8
 
 def mode(scene: Scene) -> str:
     """The word of the desk's mode, for phrases and titles."""
-    if scene.rehearsing:
-        return "REHEARSAL"
+    if scene.rehearsing or scene.replayed:
+        return "REHEARSAL" if scene.rehearsing else "REPLAY"
     return f.said(scene.frame.card.mode, 5).strip() if scene.frame is not None else "?"
 
 

@@ -117,6 +117,7 @@ class Confirm(Dialog):
         super().__init__(title, rows, scene, "esc cancels" if "n" in choices else "esc or n cancels")
         self._clock = clock
         self._choices = choices
+        self._arm_s = arm_s
         self._arming = Arming(clock(), arm_s)
 
     def tail(self, width: int) -> list[Row]:
@@ -124,7 +125,7 @@ class Confirm(Dialog):
         cancel: Row = ((" [ Cancel ] ", "key"), ("   ", ""))
         each: list[Row] = [((f" {key} ", "danger"), (f" {action}", "bold")) for key, action in self._choices.items()]
         each = [(*cancel, *each[0])] if len(each) == 1 else [cancel, *each]
-        return [(), *each, ((fit(" keys are ignored for 0.5 s after opening, and while held down", width), "dim"),)]
+        return [(), *each, ((fit(f" keys are ignored for {self._arm_s:g} s after opening, and while held down", width), "dim"),)]
 
     def on_key(self, event: events.Key) -> None:
         """One of the choices, or no."""

@@ -153,7 +153,7 @@ def equity(scene: Scene, width: int, height: int) -> Panel:
 def _equity(scene: Scene, width: int, height: int) -> Panel:
     frame = scene.frame
     if frame is None or len(frame.snapshot.equity_curve) < 2:
-        return Panel("Profit and loss", [((" the curve begins with the second picture", "dim"),)])
+        return Panel("Profit and loss", [((" no curve yet", "dim"),)])
     money, curve = frame.snapshot.money, frame.snapshot.equity_curve
     made = Cash(curve[-1][1] - money.initial)
     now = (curve[-1][0] // SECOND * SECOND, curve[-1][1] // CENT * CENT)
@@ -270,7 +270,7 @@ def mid(scene: Scene, width: int, height: int) -> Panel:
     """The selected market's mid over the last minutes, our bid and ask around it, and each fill of either desk where it happened."""
     row, trace = scene.market, _trace(scene)
     if row is None or len(trace) < 2 or height < 3:
-        return Panel("Mid, our quotes and fills", [((" the curve begins with the second picture of this market", "dim"),)])
+        return Panel("Mid, our quotes and fills", [((" no curve yet: it begins with the second picture of this market", "dim"),)])
     rows = _mids(trace, _marks(scene, row, trace[0].at, trace[-1].at), row.tick, width, height, scene.symbols)
     signs = "B S production  b s paper" if scene.symbols == "ascii" else "▲▼ production  △▽ paper"
     return Panel(f"Mid {f.cents_of(row.mid)}, our quotes and fills", list(rows), signs)
@@ -300,7 +300,7 @@ def inventory(scene: Scene, width: int, height: int) -> Panel:
     """The selected market's net position over the last minutes, around a line at zero."""
     nets = tuple((point.at, point.net) for point in _trace(scene))
     if len(nets) < 2 or height < 3:
-        return Panel("Inventory", [((" the curve begins with the second picture", "dim"),)])
+        return Panel("Inventory", [((" no curve yet", "dim"),)])
     rows = _nets(nets, width, height, scene.symbols)
     return Panel(f"Inventory {f.signed_shares(nets[-1][1])}", list(rows), "net shares")
 

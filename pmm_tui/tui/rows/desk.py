@@ -14,6 +14,8 @@ from pmm_tui.tui.state import Scene, worst_case
 
 _NARROW = 40
 """Below this width an order's age and a fill's seconds are left out."""
+_SLIM = 36
+"""Below this width a guard says only where it stands, and a position both of its ends in one line."""
 _QUEUED = 47
 """From this width on an order says what is ahead of it."""
 
@@ -124,12 +126,14 @@ def position(scene: Scene, width: int, height: int) -> Panel:
         pairs((("cost", f.usd(row.cost), ""), ("worth", f.usd(Cash(row.cost + row.unrealised)), "")), width),
         pairs(
             (
-                ("realised", f.signed_usd(row.realised), tone(row.realised)),
+                ("realised" if width >= _SLIM else "real.", f.signed_usd(row.realised), tone(row.realised)),
                 ("unreal.", f.signed_usd(row.unrealised), tone(row.unrealised)),
             ),
             width,
         ),
-        pairs(((f"if {yes}", f.signed_usd(if_yes), tone(if_yes)), (f"if {no}", f.signed_usd(if_no), tone(if_no))), width),
+        pairs(((f"if {yes}", f.signed_usd(if_yes), tone(if_yes)), (f"if {no}", f.signed_usd(if_no), tone(if_no))), width)
+        if width >= _SLIM
+        else pairs((("at the end", f"{f.signed_usd(if_yes)} / {f.signed_usd(if_no)}", tone(min(if_yes, if_no))),), width, 1),
     ]
     worst = worst_case(row)
     return Panel("Position", rows, f"worst case {f.signed_usd(worst)}" if net else "")
@@ -142,7 +146,8 @@ def guards(scene: Scene, width: int, height: int) -> Panel:
     if scene.frame is None:
         return Panel("Guards and feeds", [])
     snapshot = scene.frame.snapshot
-    name = max(10, width - 24)
+    slim = width < _SLIM
+    name = max(10, width - (11 if slim else 24))
     rows: list[Row] = []
     for guard in sorted(snapshot.risk, key=lambda one: not one.holding):
         style = "warn" if guard.holding else ""
@@ -151,7 +156,7 @@ def guards(scene: Scene, width: int, height: int) -> Panel:
                 ("! " if guard.holding else "  ", style),
                 (f.said(guard.name, name), style or "head"),
                 (f.said(guard.now, 9, ">"), style or "bold"),
-                (f" of {f.said(guard.limit, 8)}", "dim"),
+                ("" if slim else f" of {f.said(guard.limit, 8)}", "dim"),
             )
         )
     if len(rows) + len(snapshot.feeds) > height:

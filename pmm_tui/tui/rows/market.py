@@ -252,7 +252,7 @@ def limits(scene: Scene, width: int, height: int) -> Panel:
     desks = _desks(scene)
     columns = [_limits(one, width >= 70) for one in desks]
     each = min(24, max(8, (width - 13) // len(desks)))
-    links = [(*_mark(one, True), *feed_lamps(one, width - 2)) for one in desks]
+    links = [(*_mark(one, True), *(feed_lamps(one, width - 2) or (("no connection known", "dim"),))) for one in desks]
     head: Row = ((" " * 13, ""), *((f.fit(desk_word(one), each, ">"), "head") for one in desks))
     rows = [head, *_columns(_kinds(columns), columns, width)][: max(1, height - len(links))]
     holding = sum(row.holding for one in desks if one.frame is not None for row in one.frame.snapshot.risk)

@@ -219,7 +219,7 @@ def money(scene: Scene, width: int, _: int) -> Panel:
         pairs(
             (
                 ("realised", f.signed_usd(account.realised), tone(account.realised)),
-                ("unrealised", f.signed_usd(account.unrealised), tone(account.unrealised)),
+                ("unrealised" if width >= 40 else "unreal.", f.signed_usd(account.unrealised), tone(account.unrealised)),
             ),
             width,
         ),
