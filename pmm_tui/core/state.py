@@ -257,12 +257,10 @@ class State:
         self.out: list[Command] = []
         """Commands that applying facts gave rise to; the engine takes them."""
         self.next_sync_at = Nanos(0)
-        self.account_misses = 0
-        self.account_missed_at = Nanos(0)
+        self.account_misses, self.account_missed_at = 0, Nanos(0)
         self.wallet: tuple[Cash, tuple[tuple[str, Size], ...]] | None = None
         """What the chain last said: cash and shares."""
-        self.wallet_misses = 0
-        self.wallet_missed_at = Nanos(0)
+        self.wallet_misses, self.wallet_missed_at = 0, Nanos(0)
         self.gas = Cash(0)
         """Paid so far, micro-dollars."""
         self.failed: deque[Nanos] = deque(maxlen=100)

@@ -46,8 +46,10 @@ from pmm_tui.venues.clob.venue import ClobVenue
 
 CHANGES_A_SECOND = 330.0
 """With what our own orders change, and with levels that leave and come in two steps, that is about 500 frames a second."""
-START_S, KILL_S = 15.0, 2.0
-"""What a start and a kill take of the tape at most."""
+START_S, KILL_S, FAILING_S = 15.0, 2.0, 12.0
+"""What a start, a kill and a kill with failing requests take of the tape at most, until orders rest again."""
+FAILING_KILLS = 3
+"""One of so many kills is done with failing requests, too."""
 _SPEED = CHANGES_A_SECOND * STEP_NS / SECOND
 FAILING = 0.3
 SILENCE_S = 5.0
@@ -194,10 +196,14 @@ def measure_road(seconds: float, kills: int) -> Road:
     """Run it: orders for so many seconds, then so many kills without and with failing requests."""
     with tempfile.TemporaryDirectory() as folder:
         tape, path = Path(folder) / "busy.tape.zst", Path(folder) / "bench.yaml"
-        _write_tape(tape, round((START_S + seconds + 2 * kills * KILL_S) * CHANGES_A_SECOND))
+        _write_tape(tape, round((START_S + seconds + kills * KILL_S + _failing(kills) * FAILING_S) * CHANGES_A_SECOND))
         with exchange(str(tape), 0.0, _SPEED) as port:
             path.write_text(_TERMS + "\n".join(f"{name}: {url.format(port=port)}" for name, url in PLACES.items()) + "\n")
             return asyncio.run(_drive(load(str(path)), Path(folder), seconds, kills))
+
+
+def _failing(kills: int) -> int:
+    return -(-kills // FAILING_KILLS)
 
 
 def _write_tape(path: Path, count: int) -> None:
@@ -262,7 +268,7 @@ async def _drive(profile: Profile, folder: Path, seconds: float, kills: int) -> 
     watcher = await client.make(keys, run.clob_url, chance=chance, clock=clock)
     killed = [await _kill(bench, live, watcher, clock) for _ in range(kills)]
     failing = []
-    for _ in range(kills):
+    for _ in range(_failing(kills)):
         stamped.failing = FAILING
         failing.append(await _kill(bench, live, watcher, clock, lambda: setattr(stamped, "failing", 0.0)))
     await watcher.close()

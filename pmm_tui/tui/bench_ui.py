@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
@@ -81,8 +82,8 @@ class Watched:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self) -> None:
-        """Leave it as an operator does."""
-        self.press("q")
+        """End it: it asks nothing when it is told to by a signal."""
+        os.kill(self.pid, signal.SIGTERM)
         self.read(PATIENCE_S)
         os.waitpid(self.pid, 0)
         os.close(self._fd)
@@ -102,8 +103,9 @@ def measure(sockets: Sequence[Path], told: Path, seconds: float, presses: int, f
         console.press(" ")
         waits.append(console.read(PATIENCE_S, b"resume:" if number % 2 else b"pause:"))
     console.close()
-    # The first seconds are the start's: imports, the first layout.
-    blocks = sorted(block for _, block in json.loads(told.read_text())[int(WARM_S / WINDOW_S) :])
+    # The first seconds are the start's (imports, the first layout), the last the end's.
+    edge = int(WARM_S / WINDOW_S)
+    blocks = sorted(block for _, block in json.loads(told.read_text())[edge : -edge // 2])
     return {
         "seconds": took,
         "cpu_pct": 100 * cpu / took,

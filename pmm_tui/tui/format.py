@@ -4,6 +4,7 @@ import math
 import re
 import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
 
@@ -19,6 +20,12 @@ _JOINED = re.compile("(.)[\ufe0e\ufe0f]?(?:\u200d.[\ufe0e\ufe0f]?)+")
 _MARKS_MAX = 2
 
 
+def width_of(text: str) -> int:
+    """Cells that a text takes; nearly all of what is drawn is plain."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+@lru_cache(maxsize=4_096)  # most of what is drawn was drawn a tenth of a second ago
 def clean(text: str) -> str:
     """One line of printable text: controls, escapes, bidi and zero-width characters dropped, joined emoji cut to one, marks limited."""
     kept: list[str] = []
@@ -35,6 +42,7 @@ def clean(text: str) -> str:
     return "".join(kept)
 
 
+@lru_cache(maxsize=16_384)
 def fit(text: str, width: int, align: str = "<") -> str:
     """Exactly `width` cells: cut with an ellipsis or padded. `align` is < > or ^."""
     if width <= 0:

@@ -71,19 +71,28 @@ class Herald:
 
     def __init__(self) -> None:
         self.alarmed = False
-        self._was_stopped = False
+        self._known: set[str] = set()
         self.title = ""
 
     def tell(self, app: "PmmApp", scenes: list["Scene"]) -> None:
         """Look at every desk that is shown."""
-        stopped = any(scene.stopped for scene in scenes)
-        if stopped and not self._was_stopped:
+        now = {alarm for scene in scenes for alarm in _alarms(scene)}
+        if now - self._known:
             self.alarmed = True
             app.bell()
-        self._was_stopped = stopped
-        self.alarmed = self.alarmed and stopped
+        self._known = now
+        self.alarmed = self.alarmed and bool(now)
         word = "LIVE $" if any(scene.live for scene in scenes) else "REHEARSAL" if scenes[0].rehearsing else "PAPER"
         title = f"{'!! ' if self.alarmed else ''}PMM {word}"
         if title != self.title:
             self.title = title
             app.write_outside(f"\x1b]2;{title}\x07" + (f"\x1bk{title}\x1b\\" if "TMUX" in os.environ else ""))
+
+
+def _alarms(scene: "Scene") -> list[str]:
+    """What an operator must come for: a kill, and a desk with real money that is not heard."""
+    if scene.frame is None or scene.replayed:
+        return []
+    run = scene.frame.card.run
+    gone = scene.live and scene.lost and not scene.link.ended
+    return [f"{run} killed"] * scene.stopped + [f"{run} lost"] * gone

@@ -8,6 +8,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from pmm_tui.core.snapshot import Frame
+from pmm_tui.tui import format as f
 from pmm_tui.tui.app import PmmApp
 from pmm_tui.tui.state import Scene
 from tests.faces.fake_desk import UP, FakeClock, FakeSource
@@ -50,7 +51,10 @@ async def desk(frame: Frame | None, size: tuple[int, int] = COMPACT, **more: Any
     async with app.run_test(size=size) as pilot:
         app.pull()
         await pilot.pause()
-        yield Desk(app, source, clock, pilot)
+        try:
+            yield Desk(app, source, clock, pilot)
+        finally:
+            f.show_local(False)  # one for the whole process
 
 
 def scene(frame: Frame | None) -> Scene:

@@ -1,5 +1,6 @@
 """The user's tui.toml: read strictly, told by file, line, key, found and allowed; the last good one stays; keys are remapped by id."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from pmm_tui.tui.config import Config, ConfigRefused, config_path, read_config
 from pmm_tui.tui.keys import IDS, KEYS, remapped
 from pmm_tui.tui.palette import STYLES, TABLES, THEMES, style
+from pmm_tui.tui.start import Wish
+from pmm_tui.tui.start import settings as settings_of
 from tests.faces import pictures
 from tests.faces.conftest import grid
 from tests.faces.driver import desk
@@ -165,3 +168,17 @@ async def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
         drawn = set(re.findall(r"fill(?:=\"|: ?)#([0-9a-f]{6})", one.app.export_screenshot())) - WINDOW
         assert drawn and all(len({colour[0:2], colour[2:4], colour[4:6]}) == 1 for colour in drawn), f"greys only: {drawn}"
         assert "REAL MONEY" in grid(one.app), "said in words"
+
+
+def test_what_is_asked_for_goes_over_the_file_and_a_slow_line_gets_less(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEXTUAL_COLOR_SYSTEM", "so that it is put back")
+    monkeypatch.delenv("TEXTUAL_COLOR_SYSTEM")
+    file.write_text(GOOD)
+    asked = settings_of(Wish(fps=4, symbols="braille"))
+    assert (asked.fps, asked.symbols, asked.mouse, asked.theme) == (4, "braille", False, "cb")
+    file.unlink()
+    assert settings_of(Wish(mouse=False)) == Config(mouse=False)
+    slow = settings_of(Wish(low_bandwidth=True))
+    assert (slow.fps, slow.symbols, os.environ["TEXTUAL_COLOR_SYSTEM"]) == (2, "block", "256")
+    with pytest.raises(ValueError, match="--fps: found 7; allowed: 1, 2, 4, 10"):
+        settings_of(Wish(fps=7))

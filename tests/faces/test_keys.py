@@ -1,7 +1,8 @@
 """Keys: one table for bindings, footer and help; risk lowered at once, added only by what is typed, nothing by a held or pasted key."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from msgspec.structs import replace
@@ -175,6 +176,25 @@ async def test_panes_are_chosen_zoomed_and_left() -> None:
         assert [pane.id for pane in one.app.query(Pane) if pane.chosen] == ["fills"], "the last one that has room here"
         await one.press("escape")
         assert not [pane for pane in one.app.query(Pane) if pane.chosen]
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nine hours ahead."""
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+async def test_times_are_utc_or_local_and_say_so(tokyo: None) -> None:
+    async with desk(pictures.quoting(), (160, 48)) as one:
+        assert "2026-11-21 14:02:33Z" in grid(one.app)
+        await one.press("t")
+        assert "2026-11-21 23:02:33 JST" in grid(one.app) and "JST" in one.said
+        await one.press("t")
+        assert "2026-11-21 14:02:33Z" in grid(one.app)
 
 
 async def test_the_mouse_does_what_keys_do() -> None:

@@ -269,6 +269,13 @@ async def test_an_ack_is_sent_and_an_alarm_rings_once() -> None:
         await one.press("a")
         one.app.pull()
         assert one.source.asked == [("ack", {})] and len(rung) == 1 and not one.app.herald.alarmed
+        one.source.frame, one.source.now_link = pictures.live(), LOST
+        for _ in range(3):
+            one.app.pull()
+        assert len(rung) == 2 and one.app.herald.title == "!! PMM LIVE $", "real money that is not heard"
+        one.source.now_link = UP
+        one.app.pull()
+        assert one.app.herald.title == "PMM LIVE $"
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_the_json_reads_back_and_the_table_has_a_line_for_each_figure(report: Re
 
 
 def test_the_command_prints_json(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
-    monkeypatch.setattr(bench, "measure", lambda effort, say: report)
+    monkeypatch.setattr(bench, "measure", lambda *given: report)
     out = io.StringIO()
     with redirect_stdout(out):
         assert run_bench(as_json=True, quick=True) == 0

@@ -44,6 +44,7 @@ def port() -> Iterator[int]:
         yield listening
 
 
+@pytest.mark.fault("F60")
 def test_after_three_crashes_the_next_desk_waits_for_a_person(port: int, tmp_path: Path) -> None:
     stage = Stage(tmp_path, port)
     name = Path(stage.profile).stem

@@ -239,7 +239,7 @@ def kill(scene: Scene, width: int, height: int) -> Panel:
         (what, "warn" if held else ""),
         (f"open orders {len(snapshot.orders)}", "warn" if snapshot.orders else ""),
     )
-    mode = f.said(one.frame.card.mode, 5).strip()
+    mode = "REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
     how = "reset: possible once the cancel is confirmed."
     if proven:
         how = f"reset: R, then type RESET {mode} and why it is safe. Nothing quotes until then."

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from rich.cells import cell_len
-
-from pmm_tui.tui.format import clean, fit
+from pmm_tui.tui.format import clean, fit, width_of
 from pmm_tui.tui.state import Scene
 
 Span = tuple[str, str]
@@ -29,7 +27,7 @@ Builder = Callable[[Scene, int, int], Panel]
 
 def length(row: Iterable[Span]) -> int:
     """Cells of a row."""
-    return sum(cell_len(text) for text, _ in row)
+    return sum([width_of(text) for text, _ in row])
 
 
 def exact(row: Row, width: int, fill: str = "") -> Row:
@@ -37,7 +35,7 @@ def exact(row: Row, width: int, fill: str = "") -> Row:
     kept: list[Span] = []
     room = width
     for text, style in row:
-        cells = cell_len(text)
+        cells = width_of(text)
         if cells > room:
             kept.append((fit(text, room), style))
             return tuple(kept)
@@ -67,7 +65,7 @@ def flow(items: Iterable[tuple[str, str, str]], width: int, gap: int = 2) -> Row
     for label, value, style in items:
         lead = " " * gap if row else ""
         text = f"{lead}{label} " if label else lead
-        cells = cell_len(text) + cell_len(value)
+        cells = width_of(text) + width_of(value)
         if used + cells > width:
             break
         row += [(text, "head"), (value, style)]
@@ -83,8 +81,8 @@ def pairs(items: Iterable[tuple[str, str, str]], width: int, columns: int = 2) -
     for label, value, style in items:
         if row:
             row.append((" " * gap, ""))
-        room = each - cell_len(value)
-        row += [(fit(label, max(0, room - 1)) + " " * (room > 0), "head"), (fit(value, min(each, cell_len(value))), style)]
+        room = each - width_of(value)
+        row += [(fit(label, max(0, room - 1)) + " " * (room > 0), "head"), (fit(value, min(each, width_of(value))), style)]
     return tuple(row)
 
 
@@ -93,14 +91,14 @@ def wrap(text: str, width: int, lines: int) -> list[str]:
     words, made = text.split(), [""]
     for number, word in enumerate(words):
         joined = f"{made[-1]} {word}".strip()
-        if cell_len(joined) <= width or not made[-1]:
+        if width_of(joined) <= width or not made[-1]:
             made[-1] = joined
         elif len(made) < lines:
             made.append(word)
         else:
             made[-1] = " ".join([made[-1], *words[number:]])
             break
-    return [fit(line, min(width, cell_len(line))) for line in made]
+    return [fit(line, min(width, width_of(line))) for line in made]
 
 
 def _edge(left: str, line: str, right: str, label: Row, width: int, tone: str, at_end: bool) -> Row:
@@ -134,7 +132,7 @@ def ruled(panel: Panel, width: int, height: int, heavy: bool) -> list[Row]:
     title, note = clean(panel.title), clean(panel.note)
     head: Row = ((line, tone), (f" {title} ", "title")) if title else ((line, tone),)
     room = width - length(head)
-    if note and room > cell_len(note) + 6:
+    if note and room > width_of(note) + 6:
         tail: Row = ((f" {note} ", "dim"), (line, tone))
         head = (*head, (line * (room - length(tail)), tone), *tail)
     elif room > 0:
