@@ -15,7 +15,7 @@ from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.runtime.places import CannotStart
 from pmm_tui.runtime.profile import config_folder
 
-URLS = "PMM_TUI_ALERT_URLS"
+URLS = "POLYMARKET_ALERT_URLS"
 FILE = "alerts.txt"
 GAP_NS = 20 * SECOND
 """At least so long between two messages; what comes meanwhile goes out together."""
@@ -126,7 +126,7 @@ class Channels:
 
 
 def find_channels(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Channels:
-    """The channels of this user: PMM_TUI_ALERT_URLS, blank between URLs, else a URL a line in alerts.txt beside the profiles (0600).
+    """The channels of this user: POLYMARKET_ALERT_URLS, blank between URLs, else a URL a line in alerts.txt beside the profiles (0600).
 
     CannotStart where the file may be read by others, or a URL is none.
     """

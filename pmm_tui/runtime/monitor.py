@@ -190,7 +190,7 @@ def try_channels() -> int:
     """Send a test message to every channel. 0: all took it; 1: one did not; 3: there is none."""
     channels = find_channels()
     if not channels:
-        sys.stderr.write("pmm-tui: no alert channel: put apprise URLs into alerts.txt beside the profiles, or into PMM_TUI_ALERT_URLS\n")
+        sys.stderr.write("pmm-tui: no alert channel: put apprise URLs into alerts.txt beside the profiles, or into POLYMARKET_ALERT_URLS\n")
         return CODES["alarm"]
     failed = _send(channels, Message("info", ("· this is a test: alerts of pmm-tui arrive here",), 0))
     sys.stdout.write("every channel took it\n" if not failed else "")

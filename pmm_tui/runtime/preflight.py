@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +17,7 @@ from pmm_tui.core.events import MarketListed
 from pmm_tui.core.market import Kind, Market, Side
 from pmm_tui.core.units import SECOND, Nanos, cash_text, size_text, to_cash
 from pmm_tui.feeds.discovery import GammaFeed
+from pmm_tui.runtime.alerts import FILE, URLS, Channels, Message, find_channels
 from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.consent import find_keys, forget_passed, keep_passed
 from pmm_tui.runtime.knobs_model import KNOBS
@@ -25,7 +25,7 @@ from pmm_tui.runtime.places import CannotStart
 from pmm_tui.runtime.production import KINDS, chain_of, node_url, open_client, secure, short, wallet_of
 from pmm_tui.runtime.profile import Profile, load, shown
 from pmm_tui.venues.clob.client import KeyUnfit, SdkClob
-from pmm_tui.venues.clob.keys import Keys, Secret
+from pmm_tui.venues.clob.keys import Keys
 from pmm_tui.venues.clob.port import Clob, Signed, Trouble
 from pmm_tui.venues.clob.wallet import ChainTrouble, Wallet
 
@@ -37,7 +37,6 @@ DRILL_ORDERS = 2
 DRILL_S_MAX = 10.0
 APPROVALS = 20
 """The account can pay for so many transactions."""
-ALERT_URL = "POLYMARKET_ALERT_URL"
 EXCHANGES = ("exchange", "neg-risk exchange", "exchange v3")
 TIERS = {
     "standard": (40, 80), "copper": (60, 120), "bronze": (80, 160), "silver": (200, 400), "gold": (400, 800), "platinum": (450, 900),
@@ -58,15 +57,14 @@ class Check(Struct, frozen=True):
 
 def preflight(name: str, password: Callable[[], str], as_json: bool) -> int:
     """Run every check and print it. 0: all passed, and it is remembered for today; 1: something is not so, and no earlier pass counts."""
-    # Whoever knows this URL can write there; and no profile has a value of its name.
-    alert = Secret(os.environ.pop(ALERT_URL, ""))
+    channels = find_channels()
     profile = load(name)
     if not profile.is_live:
         raise CannotStart(f"{profile.file}: mode is {profile.run().mode}: a preflight is for a profile of real money")
     keys = find_keys(profile, password, lambda text: print(f"pmm-tui: {text}", file=sys.stderr))
     lock = secure(profile, keys)
     try:
-        checks = asyncio.run(run_checks(profile, keys, alert))
+        checks = asyncio.run(run_checks(profile, keys, channels))
     finally:
         lock.release()
     wallet = wallet_of(profile, keys)
@@ -82,11 +80,11 @@ def preflight(name: str, password: Callable[[], str], as_json: bool) -> int:
     return 0 if passed else 1
 
 
-async def run_checks(profile: Profile, keys: Keys, alert: Secret) -> list[Check]:
+async def run_checks(profile: Profile, keys: Keys, channels: Channels) -> list[Check]:
     """All of them: first what needs no venue, then the venue, then the chain; what cannot be looked at has failed."""
     checks = [paper_knobs(profile), kill_switch(profile), order_size(profile), signature_type(profile, keys)]
     checks.append(await guarded("geoblock", geoblock(profile)))
-    checks.append(await alert_channel(profile, alert))
+    checks.append(await alert_channel(profile, channels))
     told = Overheard()
     run, patience = profile.run(), profile.clob().clob_read_timeout_s
     async with httpx.AsyncClient(base_url=run.clob_url, timeout=patience, event_hooks={"response": [told.hear]}) as http:
@@ -258,19 +256,15 @@ def venue_allowances(profile: Profile, told: Overheard) -> Check:
     return Check("allowances", not missing, why)
 
 
-async def alert_channel(profile: Profile, url: Secret) -> Check:
-    """Somebody is reached when it matters. The URL is a secret, and so are the client's own words of a failure."""
+async def alert_channel(profile: Profile, channels: Channels) -> Check:
+    """Somebody is reached when it matters."""
     name = "alert channel"
-    if not url and profile.is_loopback:
+    if not channels and profile.is_loopback:
         return Check(name, True, f"not needed, {_LOOPBACK_ONLY}")
-    if not url:
-        return Check(name, False, f'not set: put the URL that takes a POST of {{"content": "…"}} into {ALERT_URL}')
-    try:
-        async with httpx.AsyncClient(timeout=10, follow_redirects=False) as http:
-            said = await http.post(url.reveal(), json={"content": "pmm-tui preflight: test"})
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as failure:
-        return Check(name, False, f"did not answer: {type(failure).__name__}")
-    return Check(name, said.is_success, f"answered {said.status_code}")
+    if not channels:
+        return Check(name, False, f"none: put an apprise URL into {FILE} beside the profiles, or into {URLS}")
+    failed = await channels.send("pmm-tui preflight", Message("info", ("· this is a test",), 0))
+    return Check(name, not failed, f"did not take a message: {', '.join(failed)}" if failed else "a message was taken")
 
 
 async def geoblock(profile: Profile) -> Check:

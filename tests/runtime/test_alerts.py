@@ -11,8 +11,9 @@ import pytest
 
 from pmm_tui.core.commands import Alert
 from pmm_tui.core.units import SECOND, Nanos
-from pmm_tui.runtime.alerts import GAP_NS, HELD_MAX, REPEAT_NS, TOGETHER, Channels, Message, Pacer, find_channels
+from pmm_tui.runtime.alerts import GAP_NS, HELD_MAX, REPEAT_NS, TOGETHER, URLS, Channels, Message, Pacer, find_channels
 from pmm_tui.runtime.crier import Crier
+from pmm_tui.runtime.profile import load
 from tests.runtime.desks import desk_in
 
 START = Nanos(10**18)
@@ -106,7 +107,7 @@ class TestChannels:
         assert not find_channels({}, tmp_path)
 
     def test_from_the_environment_or_a_private_file(self, tmp_path: Path) -> None:
-        assert find_channels({"PMM_TUI_ALERT_URLS": "json://localhost/a json://localhost/b"}, tmp_path)
+        assert find_channels({URLS: "json://localhost/a json://localhost/b"}, tmp_path)
         path = tmp_path / "alerts.txt"
         path.write_text("# who is told\n\njson://localhost/a\n")
         path.chmod(0o640)
@@ -114,6 +115,10 @@ class TestChannels:
             find_channels({}, tmp_path)
         path.chmod(0o600)
         assert find_channels({}, tmp_path)
+
+    def test_the_variable_is_none_of_the_profiles(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(URLS, "json://localhost/a")
+        assert load("demo").name == "demo", "every PMM_ variable is a knob; this is none"
 
     def test_what_is_no_channel_is_refused_and_not_shown(self) -> None:
         with pytest.raises(ValueError, match="alert channel 2: found a URL that names no channel") as refused:

@@ -116,6 +116,14 @@ def test_the_environments_key_goes_before_the_keystore_and_without_either_it_is_
         load_keys(folder / "none", lambda: PASSWORD, {})
 
 
+def test_the_other_spelling_of_an_api_key_is_taken_and_removed_too() -> None:
+    names = ("POLYMARKET_API_KEY", "POLYMARKET_SECRET", "POLYMARKET_API_PASSPHRASE")
+    environ = {"POLYMARKET_PRIVATE_KEY": KEY} | dict(zip(names, CREDS.values(), strict=True))
+    held = load_keys(None, never, environ)
+    assert held.api is not None and environ == {}
+    assert [held.api.key.reveal(), held.api.secret.reveal(), held.api.passphrase.reveal()] == list(CREDS.values())
+
+
 @pytest.mark.parametrize("missing", list(CREDS))
 def test_an_api_key_has_three_parts(missing: str) -> None:
     environ = {"POLYMARKET_PRIVATE_KEY": KEY, **CREDS}

@@ -24,7 +24,7 @@ from msgspec import Struct
 PRIVATE_KEY = "POLYMARKET_PRIVATE_KEY"
 PASSWORD = "POLYMARKET_KEYSTORE_PASSWORD"
 API_KEY, API_SECRET, API_PASSPHRASE = "POLYMARKET_API_KEY", "POLYMARKET_API_SECRET", "POLYMARKET_PASSPHRASE"
-_API_PASSPHRASE_TOO = "POLYMARKET_API_PASSPHRASE"
+_API_SECRET_TOO, _API_PASSPHRASE_TOO = "POLYMARKET_SECRET", "POLYMARKET_API_PASSPHRASE"
 RPC_URL = "POLYGON_RPC_URL"
 PASSWORD_CHARACTERS_MIN = 8
 HIDDEN = "***"
@@ -126,7 +126,7 @@ def load_keys(
     """
     given = {
         name: environ.pop(name)
-        for name in (PRIVATE_KEY, PASSWORD, API_KEY, API_SECRET, API_PASSPHRASE, _API_PASSPHRASE_TOO)
+        for name in (PRIVATE_KEY, PASSWORD, API_KEY, API_SECRET, _API_SECRET_TOO, API_PASSPHRASE, _API_PASSPHRASE_TOO)
         if name in environ
     }
     rpc = environ.pop(RPC_URL, "")
@@ -139,7 +139,7 @@ def load_keys(
     else:
         raise KeysUnusable(f"no key: make a keystore with `pmm-tui key`, or set {PRIVATE_KEY}")
     passphrase = given.get(API_PASSPHRASE, given.get(_API_PASSPHRASE_TOO, ""))
-    parts = [given.get(API_KEY, ""), given.get(API_SECRET, ""), passphrase]
+    parts = [given.get(API_KEY, ""), given.get(API_SECRET, given.get(_API_SECRET_TOO, "")), passphrase]
     if any(parts) and not all(parts):
         raise KeysUnusable(
             f"an API key has three parts: {API_KEY}, {API_SECRET} and {API_PASSPHRASE}; set all three, or none and it is derived"
