@@ -74,7 +74,7 @@ def show_unit(name: str, user: str, drop_in: bool) -> int:
         sys.stdout.write(_DROP_IN.format(name=unit, profile=profile.name, command=_command(profile)))
         return 0
     credential = _CREDENTIAL.format(name=CREDENTIAL, file=f"pmm-tui-{profile.name}") if profile.is_live else ""
-    writes = f"{state_folder()} {logs_folder(profile, None)}"
+    writes = " ".join(f'"{path}"' for path in (state_folder(), logs_folder(profile, None))).replace("%", "%%")
     command = _command(profile)
     text = _UNIT.format(name=unit, profile=profile.name, user=user, command=command, credential=credential, writes=writes)
     sys.stdout.write(text)

@@ -238,7 +238,8 @@ def test_what_must_answer_at_once_imports_nothing_of_the_program(home: Home, wor
     )
     assert ended.returncode == 0
     loaded = ended.stderr.split()
-    assert {name for name in loaded if name.startswith("pmm_tui")} == {"pmm_tui", "pmm_tui.cli"}
+    lines = {f"pmm_tui.{name}" for name in ("cli", "cli_console", "cli_desks")}
+    assert {name for name in loaded if name.startswith("pmm_tui")} == {"pmm_tui"} | lines
     assert not {"asyncio", "msgspec", "textual", "rich.console", "httpx", "uvicorn", "yaml"} & set(loaded)
     assert {"--version": __version__, "--help": "replay", "report": "folder of a run"}.get(
         words[0] if words else "", "record\nreplay\nreport"

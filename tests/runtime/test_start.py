@@ -153,7 +153,7 @@ class Console:
         self.stops = stops
         self.opened: list[tuple[Path, bool]] = []
 
-    def run(self, sockets: Sequence[Path], *, keep: bool) -> int:
+    def open(self, sockets: Sequence[Path], *, keep: bool, **_: object) -> int:
         """Open, and quit at once."""
         (socket,) = sockets
         self.opened.append((socket, keep))
@@ -172,7 +172,7 @@ def test_the_console_is_opened_on_its_desk_and_says_what_goes_on(home: Home, mon
     home.enter(monkeypatch)
     monkeypatch.setattr(cli, "_needs_terminal", lambda: None)
     console = Console(stops=not keep)
-    monkeypatch.setattr("pmm_tui.tui.app.run", console.run)
+    monkeypatch.setattr(cli, "console", console.open)
     launched: list[Started] = []
 
     def launch_and_remember(options: Options) -> Started:
