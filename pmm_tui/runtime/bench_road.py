@@ -1,6 +1,6 @@
 """The whole way over loopback sockets: from a frame of the exchange to the bytes of an order, and from a kill to nothing resting.
 
-The exchange is a process of its own and plays a generated tape of CHANGES_A_SECOND; the desk decides at every frame. What
+The exchange is a process of its own and plays a generated tape of CHANGES_A_SECOND; the desk decides at every frame, or at most every so often. What
 is timed is in the desk's process: from a frame's bytes read from their socket to the request that its order leaves in, handed to the
 transport with every byte of it. Nothing leaves before the disk has it, so the disk's own time is in there, and told beside it.
 """
@@ -143,11 +143,11 @@ class _Posting(client.SdkClob):
 class _Bench:
     """A production desk whose steps are watched."""
 
-    def __init__(self, profile: Profile, folder: Path, clock: Clock) -> None:
+    def __init__(self, profile: Profile, folder: Path, clock: Clock, interval_s: float) -> None:
         knobs = profile.knobs()
         quick = structs.replace(
             knobs,
-            desk=structs.replace(knobs.desk, quote_interval_s=0.0, price_tolerance_ticks=0.0, initial_balance=900.0),
+            desk=structs.replace(knobs.desk, quote_interval_s=interval_s, price_tolerance_ticks=0.0, initial_balance=900.0),
             risk=structs.replace(knobs.risk, warm_up_s=0.0, stop_before_close_s=0.0),
         )
         self.clock = clock
@@ -192,14 +192,17 @@ def _desk(knobs: Knobs, folder: Path, journal: Journal) -> Desk:
     return Desk(Engine(knobs), journal, folder / "run", card, logging.getLogger("pmm_tui.bench"), None)
 
 
-def measure_road(seconds: float, kills: int) -> Road:
-    """Run it: orders for so many seconds, then so many kills without and with failing requests."""
+def measure_road(seconds: float, kills: int, interval_s: float = 0.0) -> Road:
+    """Run it: orders for so many seconds, then so many kills without and with failing requests.
+
+    interval_s: quotes are looked at again at most this often, as by the knob of this name; 0: at every frame.
+    """
     with tempfile.TemporaryDirectory() as folder:
         tape, path = Path(folder) / "busy.tape.zst", Path(folder) / "bench.yaml"
         _write_tape(tape, round((START_S + seconds + kills * KILL_S + _failing(kills) * FAILING_S) * CHANGES_A_SECOND))
         with exchange(str(tape), 0.0, _SPEED) as port:
             path.write_text(_TERMS + "\n".join(f"{name}: {url.format(port=port)}" for name, url in PLACES.items()) + "\n")
-            return asyncio.run(_drive(load(str(path)), Path(folder), seconds, kills))
+            return asyncio.run(_drive(load(str(path)), Path(folder), seconds, kills, interval_s))
 
 
 def _failing(kills: int) -> int:
@@ -230,9 +233,9 @@ def _write_tape(path: Path, count: int) -> None:
     tape.close()
 
 
-async def _drive(profile: Profile, folder: Path, seconds: float, kills: int) -> Road:
+async def _drive(profile: Profile, folder: Path, seconds: float, kills: int, interval_s: float) -> Road:
     clock, chance, run = Clock(), Random(1), profile.run()  # noqa: S311 - a bench is to be repeated, not to be secret
-    bench = _Bench(profile, folder, clock)
+    bench = _Bench(profile, folder, clock, interval_s)
     stamped = _Stamped(clock, bench.disk, chance)
     http = httpx.AsyncClient(base_url=run.clob_url, transport=stamped, timeout=5)
     keys = Keys(Account.create())

@@ -19,6 +19,7 @@ from polymarket._internal.environment import PRODUCTION_CONFIG
 from polymarket._internal.hmac import build_hmac_signature
 from polymarket._internal.l1_auth import sign_api_key_auth
 from polymarket.clients._transport import AsyncTransport
+from polymarket.types import EvmAddress
 
 from pmm_tui.core.market import Kind, Side
 from pmm_tui.core.units import LOT, ONE, TICKS, Nanos, Price, Size
@@ -230,7 +231,13 @@ def test_a_wallet_that_the_key_does_not_control_is_refused(wallet: str, kind: in
 
 
 def test_F40_a_wrong_domain_stops_before_the_first_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "PRODUCTION_CONFIG", dataclasses.replace(PRODUCTION_CONFIG, standard_exchange=EOA))
+    monkeypatch.setitem(client._HEADERS, EvmAddress(PRODUCTION_CONFIG.standard_exchange), bytes(32))
+    with pytest.raises(KeyUnfit, match="protocol 2, neg-risk False"):
+        signer()
+
+
+def test_F40_an_order_hashed_otherwise_than_by_the_general_encoder_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polymarket._internal.actions.orders.typed_data._order_contents_hash", lambda unsigned: bytes(32))
     with pytest.raises(KeyUnfit, match="protocol 2, neg-risk False"):
         signer()
 
