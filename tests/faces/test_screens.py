@@ -46,6 +46,11 @@ def test_dashboard_in_colour(screen: Screen, face: str) -> None:
     screen(make(), WIDE, link)
 
 
+@pytest.mark.parametrize(("times", "theme"), enumerate(["light", "cb", "mono", "ansi"], 1))
+def test_themes_in_colour(screen: Screen, times: int, theme: str) -> None:
+    screen(pictures.alert(), MIDDLE, keys=("T",) * times)
+
+
 @pytest.mark.parametrize("face", ["held", "disconnected"])
 def test_compact_in_colour(screen: Screen, face: str) -> None:
     make, link = FACES[face]
