@@ -28,6 +28,8 @@ from pmm_tui.runtime.bench_work import (
 )
 
 MARKETS = (1, 20, 200)
+CALM_S = 0.25
+"""How often the road's desk looks at its quotes at most, where not every frame is decided upon."""
 INTERVALS = ((2.0, "quoting every 2 s"), (0.0, "quoting at every event"))
 
 
@@ -222,11 +224,11 @@ def signing(effort: Effort) -> list[Figure]:
 
 def road(effort: Effort) -> list[Figure]:
     """Over loopback sockets, the exchange a process of its own."""
-    seen = measure_road(effort.road_s, effort.kills)
+    seen, calm = measure_road(effort.road_s, effort.kills), sorted(measure_road(effort.road_s, 0, CALM_S).frame_to_post)
     waits, kills, failing = sorted(seen.frame_to_post), sorted(seen.kill_to_empty), sorted(seen.failing_to_empty)
     less = sorted(wait - disk for wait, disk in zip(seen.frame_to_post, seen.disk, strict=True))
     worked = sorted(seen.worked)
-    if not waits or not kills:
+    if not waits or not kills or not calm:
         raise NotMeasured("no order was placed over the loopback sockets")
     return [
         figure("frame in to POST bytes out: p50", "ms", [waits[len(waits) // 2]], at_most=2.0),
@@ -236,6 +238,8 @@ def road(effort: Effort) -> list[Figure]:
         figure("the same by processor time: p50", "ms", [worked[len(worked) // 2]]),
         figure("the same by processor time: p99", "ms", [worked[len(worked) * 99 // 100]]),
         figure("the same: frames", "frames/s", [seen.frames_a_second]),
+        figure(f"frame in to POST bytes out, deciding every {CALM_S:g} s: p50", "ms", [calm[len(calm) // 2]], at_most=2.0),
+        figure(f"frame in to POST bytes out, deciding every {CALM_S:g} s: p99", "ms", [calm[len(calm) * 99 // 100]], at_most=8.0),
         figure("kill to zero resting orders: worst", "ms", [kills[-1]], at_most=1_000.0),
         figure("kill to zero resting orders: p50", "ms", [kills[len(kills) // 2]]),
         figure("kill to zero resting orders, 30 % of requests failing: worst", "ms", [failing[-1]], at_most=10_000.0),

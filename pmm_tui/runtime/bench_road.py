@@ -1,11 +1,12 @@
 """The whole way over loopback sockets: from a frame of the exchange to the bytes of an order, and from a kill to nothing resting.
 
-The exchange is a process of its own and plays a generated tape of CHANGES_A_SECOND; the desk decides at every frame, or at most every so often. What
-is timed is in the desk's process: from a frame's bytes read from their socket to the request that its order leaves in, handed to the
-transport with every byte of it. Nothing leaves before the disk has it, so the disk's own time is in there, and told beside it.
+The exchange is a process of its own and plays a generated tape of CHANGES_A_SECOND; the desk decides at every frame, or at most every so
+often. What is timed is in the desk's process: from a frame's bytes read from their socket to the request that its order leaves in, handed
+to the transport with every byte of it. Nothing leaves before the disk has it, so the disk's own time is in there, and told beside it.
 """
 
 import asyncio
+import gc
 import json
 import logging
 import tempfile
@@ -263,6 +264,8 @@ async def _drive(profile: Profile, folder: Path, seconds: float, kills: int, int
     )
     bench.watch(live)
     stop, hurry = asyncio.Event(), asyncio.Event()
+    gc.collect()
+    gc.freeze()  # as a desk does
     running = asyncio.get_running_loop().create_task(live.run(stop, hurry))
     await asyncio.sleep(2.0)
     frames, began = bench.frames, clock()
@@ -280,6 +283,7 @@ async def _drive(profile: Profile, folder: Path, seconds: float, kills: int, int
     await crew.end()
     await live.close()
     bench.desk.close()
+    gc.unfreeze()
     if broken:
         raise broken[0]
     both = [(bench.began[number], left) for number, left in stamped.left.items() if number in bench.began]

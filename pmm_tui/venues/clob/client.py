@@ -6,6 +6,7 @@ from random import Random
 from typing import Any, TypeVar
 
 import httpx
+from coincurve import PrivateKey
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_utils.address import to_checksum_address
@@ -101,6 +102,7 @@ class SdkClob:
     def __init__(self, keys: Keys, wallet: str, signature_type: int | None, chance: Random, clock: Callable[[], Nanos]) -> None:
         """As `make`, but without connections: it signs, and nothing else."""
         self._keys = keys
+        self._signer = PrivateKey(bytes(keys.account.key))
         self._chance = chance
         self._clock = clock
         self._owned: list[httpx.AsyncClient] = []
@@ -152,10 +154,11 @@ class SdkClob:
     def _seal(self, unsigned: UnsignedOrder) -> tuple[HexString, str, SignableMessage]:
         """The signature, the order's id, and what was signed."""
         message = _message(unsigned)
-        made = self._keys.account.sign_message(message)
-        signature = typed_data.build_order_signature(unsigned, HexString("0x" + made.signature.hex()))
+        digest = keccak(b"\x19" + message.version + message.header + message.body)  # EIP-191, version 1: EIP-712
+        made = self._signer.sign_recoverable(digest, hasher=None)
+        signature = typed_data.build_order_signature(unsigned, HexString(f"0x{made[:64].hex()}{made[64] + 27:02x}"))
         if self.signature_type != 3:
-            return signature, "0x" + made.message_hash.hex(), message
+            return signature, "0x" + digest.hex(), message
         # A wrapped signature names the exchange's domain and the order's own hash right after the 65 bytes that the key made.
         return signature, "0x" + keccak(b"\x19\x01" + bytes.fromhex(signature[132:260])).hex(), message
 
