@@ -37,8 +37,7 @@ from pmm_tui.venues.clob import wire
 from pmm_tui.venues.clob.keys import ApiCreds, Keys, Secret
 from pmm_tui.venues.clob.port import Cancelled, Leg, Piece, Refused, Signed, Silent, Standing, Trouble
 
-CHAIN = PRODUCTION_CONFIG.chain_id
-CLOB_URL = PRODUCTION_CONFIG.clob_url
+CHAIN, CLOB_URL = PRODUCTION_CONFIG.chain_id, PRODUCTION_CONFIG.clob_url
 ORDERS_MAX, CANCELS_MAX, PAGES_MAX = 15, 1_000, 1_000
 CONNECTIONS_MAX, QUICK_CONNECTIONS_MAX = 32, 8
 _IDLE_S = 55.0
@@ -55,6 +54,11 @@ _DOMAINS = {
 """Domain separators of the exchanges on Polygon, by protocol and neg-risk (published vectors): what a signature is bound to."""
 _AT = PRODUCTION_CONFIG.standard_exchange, PRODUCTION_CONFIG.neg_risk_exchange, PRODUCTION_CONFIG.exchange_v3
 _EXCHANGES = dict(zip(_DOMAINS, map(EvmAddress, _AT), strict=True))
+_ORDER_TYPE = typed_data._ORDER_TYPE_STRING.encode()
+_WRAP = keccak(
+    b"TypedDataSign(Order contents,string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)" + _ORDER_TYPE
+)
+_WRAPPER = keccak(b"DepositWallet") + keccak(b"1") + CHAIN.to_bytes(32, "big")
 _HEADERS = {address: bytes.fromhex(_DOMAINS[named]) for named, address in _EXCHANGES.items()}
 
 
@@ -152,15 +156,17 @@ class SdkClob:
         )
 
     def _seal(self, unsigned: UnsignedOrder) -> tuple[HexString, str, SignableMessage]:
-        """The signature, the order's id, and what was signed."""
-        message = _message(unsigned)
-        digest = keccak(b"\x19" + message.version + message.header + message.body)  # EIP-191, version 1: EIP-712
+        """The signature, the order's id, and what was signed: the order, or what a deposit wallet wraps it into (ERC-7739)."""
+        header, order = _HEADERS[unsigned.exchange_address], typed_data._order_contents_hash(unsigned)
+        id_ = digest = keccak(b"\x19\x01" + header + order)
+        body, trailer = order, ""
+        if self.signature_type == 3:
+            body = keccak(_WRAP + order + _WRAPPER + bytes.fromhex(unsigned.signer[2:]).rjust(32, b"\0") + bytes(32))
+            digest = keccak(b"\x19\x01" + header + body)
+            trailer = header.hex() + order.hex() + _ORDER_TYPE.hex() + f"{len(_ORDER_TYPE):04x}"
         made = self._signer.sign_recoverable(digest, hasher=None)
-        signature = typed_data.build_order_signature(unsigned, HexString(f"0x{made[:64].hex()}{made[64] + 27:02x}"))
-        if self.signature_type != 3:
-            return signature, "0x" + digest.hex(), message
-        # A wrapped signature names the exchange's domain and the order's own hash right after the 65 bytes that the key made.
-        return signature, "0x" + keccak(b"\x19\x01" + bytes.fromhex(signature[132:260])).hex(), message
+        signature = HexString(f"0x{made[:64].hex()}{made[64] + 27:02x}{trailer}")
+        return signature, "0x" + id_.hex(), SignableMessage(b"\x01", header, body)
 
     def _check_signatures(self) -> None:
         """Sign one order for each exchange and recover the signer: a wrong domain or a broken signature stops here, not at the venue."""
@@ -170,7 +176,8 @@ class SdkClob:
             signature, _, message = self._seal(unsigned)
             signer = Account.recover_message(message, signature=bytes.fromhex(signature[2:132]))
             general = encode_typed_data(full_message=typed_data.build_order_typed_data(unsigned))
-            if signer != self._keys.account.address or message.header.hex() != domain or message != general:
+            whole = typed_data.build_order_signature(unsigned, HexString(signature[:132]))
+            if signer != self._keys.account.address or (message.header.hex(), message, signature) != (domain, general, whole):
                 raise KeyUnfit(f"orders for protocol {protocol}, neg-risk {neg_risk}, would not carry the signature that the venue checks")
 
     def _headers(self, method: str, path: str, body: str | None) -> dict[str, str]:
@@ -391,10 +398,3 @@ def amounts(place: Place, market: Market) -> tuple[int, int]:
     if not (maker and taker):
         raise ValueError(f"{size} shares at {price} are less than a cent")
     return maker, taker
-
-
-def _message(unsigned: UnsignedOrder) -> SignableMessage:
-    """What is signed. The general encoder takes half a millisecond; only a deposit wallet's wrapped order needs it."""
-    if unsigned.signature_type == 3:
-        return encode_typed_data(full_message=typed_data.build_order_typed_data(unsigned))
-    return SignableMessage(b"\x01", _HEADERS[unsigned.exchange_address], typed_data._order_contents_hash(unsigned))
