@@ -11,10 +11,13 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]  # the one place where every byte passes
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import httpx
 from eth_account import Account
@@ -39,7 +42,7 @@ from pmm_tui.runtime.demo import PLACES, exchange
 from pmm_tui.runtime.desk import Desk
 from pmm_tui.runtime.loop import NOT_YET, Live
 from pmm_tui.runtime.profile import Profile, load
-from pmm_tui.venues.clob import client
+from pmm_tui.venues.clob import client, sockets
 from pmm_tui.venues.clob.keys import Keys
 from pmm_tui.venues.clob.knobs import ClobKnobs
 from pmm_tui.venues.clob.port import Leg, Signed
@@ -88,30 +91,45 @@ class _Spent(Struct, frozen=True):
     work: int
 
 
-class _Stamped(httpx.AsyncHTTPTransport):
-    """Notes when the request of each order leaves, and fails on request: before the venue, after it, or by silence."""
+@contextmanager
+def _stamps(clock: Clock, disk: "_Disk") -> Iterator[dict[int, _Spent]]:
+    """By order: when its request's last bytes were given to their socket. Every write of the loop's sockets is looked at."""
+    left: dict[int, _Spent] = {}
+    write = _SelectorSocketTransport.write
 
-    def __init__(self, clock: Clock, disk: "_Disk", chance: Random) -> None:
-        super().__init__()
-        self.left: dict[int, _Spent] = {}
-        """By order: when it left."""
+    def written(self: Any, data: bytes) -> None:
+        write(self, data)
+        for number in _carried.get():
+            left[number] = _Spent(clock(), disk.took, time.process_time_ns())
+
+    _SelectorSocketTransport.write = written
+    try:
+        yield left
+    finally:
+        _SelectorSocketTransport.write = write
+
+
+class _Failing(httpx.AsyncBaseTransport):
+    """Fails on request: before the venue, after it, or by silence."""
+
+    def __init__(self, chance: Random) -> None:
         self.failing = 0.0
         """This part of the requests fails."""
-        self._clock = clock
-        self._disk = disk
+        self._sockets = sockets.transport(client.CONNECTIONS_MAX)
         self._chance = chance
 
+    async def aclose(self) -> None:
+        """Let go of the sockets."""
+        await self._sockets.aclose()
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Note, and send, or not."""
-        now = self._clock()
-        for number in _carried.get():
-            self.left.setdefault(number, _Spent(now, self._disk.took, time.process_time_ns()))
+        """Send, or not."""
         if self._chance.random() >= self.failing:
-            return await super().handle_async_request(request)
+            return await self._sockets.handle_async_request(request)
         how = self._chance.randrange(3)
         if how == 0:
             raise httpx.ConnectError("refused, for the bench", request=request)
-        await (await super().handle_async_request(request)).aclose()
+        await (await self._sockets.handle_async_request(request)).aclose()
         if how == 1:
             raise httpx.ReadError("the answer was lost, for the bench", request=request)
         await asyncio.sleep(SILENCE_S)
@@ -237,8 +255,8 @@ def _write_tape(path: Path, count: int) -> None:
 async def _drive(profile: Profile, folder: Path, seconds: float, kills: int, interval_s: float) -> Road:
     clock, chance, run = Clock(), Random(1), profile.run()  # noqa: S311 - a bench is to be repeated, not to be secret
     bench = _Bench(profile, folder, clock, interval_s)
-    stamped = _Stamped(clock, bench.disk, chance)
-    http = httpx.AsyncClient(base_url=run.clob_url, transport=stamped, timeout=5)
+    troubled = _Failing(chance)
+    http = httpx.AsyncClient(base_url=run.clob_url, transport=troubled, timeout=5)
     keys = Keys(Account.create())
     clob = _Posting(keys, "", None, chance, clock)
     clob.connect(http, http, [http])
@@ -269,14 +287,15 @@ async def _drive(profile: Profile, folder: Path, seconds: float, kills: int, int
     running = asyncio.get_running_loop().create_task(live.run(stop, hurry))
     await asyncio.sleep(2.0)
     frames, began = bench.frames, clock()
-    await asyncio.sleep(seconds)
+    with _stamps(clock, bench.disk) as left:
+        await asyncio.sleep(seconds)
     rate = (bench.frames - frames) * 1e9 / (clock() - began)
     watcher = await client.make(keys, run.clob_url, chance=chance, clock=clock)
     killed = [await _kill(bench, live, watcher, clock) for _ in range(kills)]
     failing = []
     for _ in range(_failing(kills)):
-        stamped.failing = FAILING
-        failing.append(await _kill(bench, live, watcher, clock, lambda: setattr(stamped, "failing", 0.0)))
+        troubled.failing = FAILING
+        failing.append(await _kill(bench, live, watcher, clock, lambda: setattr(troubled, "failing", 0.0)))
     await watcher.close()
     stop.set()
     await running
@@ -286,10 +305,10 @@ async def _drive(profile: Profile, folder: Path, seconds: float, kills: int, int
     gc.unfreeze()
     if broken:
         raise broken[0]
-    both = [(bench.began[number], left) for number, left in stamped.left.items() if number in bench.began]
-    waits = [(left.at - began.at) / MILLI for began, left in both]
-    disk = [(left.disk - began.disk) / MILLI for began, left in both]
-    return Road(waits, disk, [(left.work - began.work) / MILLI for began, left in both], killed, failing, rate)
+    both = [(bench.began[number], went) for number, went in left.items() if number in bench.began]
+    waits = [(went.at - came.at) / MILLI for came, went in both]
+    disk = [(went.disk - came.disk) / MILLI for came, went in both]
+    return Road(waits, disk, [(went.work - came.work) / MILLI for came, went in both], killed, failing, rate)
 
 
 async def _kill(bench: _Bench, live: Live, watcher: client.SdkClob, clock: Clock, mended: Callable[[], None] = lambda: None) -> float:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from polymarket._internal.hmac import build_hmac_signature
 
-from pmm_tui.venues.clob import client
+from pmm_tui.venues.clob import client, sockets
 from pmm_tui.venues.clob.client import make
 from pmm_tui.venues.clob.keys import Secret
 from pmm_tui.venues.clob.port import Refused, Silent, Trouble
@@ -270,8 +270,8 @@ async def test_a_venue_that_cannot_say_whether_there_is_a_key_is_not_asked_for_a
 
 
 @asynccontextmanager
-async def hanging() -> AsyncIterator[tuple[str, list[str], asyncio.Event]]:
-    """A venue on a real socket that never answers a POST /order, and answers everything else at once."""
+async def hanging(said: bytes | None = None) -> AsyncIterator[tuple[str, list[str], asyncio.Event]]:
+    """A venue on a real socket that never answers a POST /order, or says this and hangs up, and answers everything else at once."""
     asked: list[str] = []
     posted = asyncio.Event()
 
@@ -285,6 +285,9 @@ async def hanging() -> AsyncIterator[tuple[str, list[str], asyncio.Event]]:
                 asked.append(head.split(" HTTP")[0])
                 if asked[-1] == "POST /order":
                     posted.set()
+                    if said is not None:
+                        writer.write(said)
+                        break
                     continue
                 body = b'{"canceled":[]}' if head.startswith("DELETE") else b"1700000000"
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
@@ -322,10 +325,33 @@ async def test_F44_posts_that_hang_never_hold_up_a_cancel_which_goes_over_a_conn
 async def test_F21_a_post_that_is_not_answered_in_time_is_silence() -> None:
     async with hanging() as (url, asked, _):
         clob = await make(keys(), url, chance=Random(1), clock=lambda: AT, read_timeout_s=0.05)
-        with pytest.raises(Silent, match="ReadTimeout"):
+        with pytest.raises(Silent, match="SocketTimeoutError"):
             await clob.post([clob.sign(PLACE, MARKET, AT)])
         assert asked[-1] == "POST /order"
         await clob.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n{",
+        b"what?\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}",
+    ],
+    ids=["hung up", "half an answer", "no HTTP", "no gzip"],
+)
+async def test_F21_F22_a_post_on_a_kept_connection_that_breaks_is_silence_and_is_sent_once(said: bytes) -> None:
+    async with hanging(said) as (url, asked, _):
+        http = sockets.client(url, httpx.Timeout(5.0), 1)
+        clob = await make(keys(), url, http, chance=Random(1), clock=lambda: AT)
+        assert await clob.server_time_s() == 1_700_000_000
+        with pytest.raises(Silent):
+            await clob.post([clob.sign(PLACE, MARKET, AT)])
+        assert await clob.server_time_s() == 1_700_000_000
+        assert [one for one in asked if one.startswith("POST")] == ["POST /order"]
+        assert asked.count("connected") == 2
+        await http.aclose()
 
 
 async def test_F44_nobody_there_is_silence() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any, TypeVar
 
+import aiohttp
 import httpx
 from coincurve import PrivateKey
 from eth_account import Account
@@ -33,15 +34,13 @@ from polymarket.types import EvmAddress, HexString
 from pmm_tui.core.commands import Place
 from pmm_tui.core.market import Kind, Market, Side
 from pmm_tui.core.units import LOT, ONE, SECOND, Cash, Nanos, Size
-from pmm_tui.venues.clob import wire
+from pmm_tui.venues.clob import sockets, wire
 from pmm_tui.venues.clob.keys import ApiCreds, Keys, Secret
 from pmm_tui.venues.clob.port import Cancelled, Leg, Piece, Refused, Signed, Silent, Standing, Trouble
 
 CHAIN, CLOB_URL = PRODUCTION_CONFIG.chain_id, PRODUCTION_CONFIG.clob_url
 ORDERS_MAX, CANCELS_MAX, PAGES_MAX = 15, 1_000, 1_000
 CONNECTIONS_MAX, QUICK_CONNECTIONS_MAX = 32, 8
-_IDLE_S = 55.0
-"""A connection is kept this long unused: below the minute after which balancers drop theirs."""
 _ID = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _Read = TypeVar("_Read")
 _Sign = Callable[[str, str, str | None], dict[str, str]]
@@ -87,8 +86,9 @@ class _Lane:
             raise wire.trouble(429, str(wrong), self._wait_s(wrong)) from None
         except RequestRejectedError as wrong:
             raise wire.trouble(wrong.status, str(wrong), wrong.retry_after, wrong.restriction) from None
-        except (PolymarketError, httpx.HTTPError, httpx.InvalidURL) as lost:
-            raise Silent(wire.clean(f"{type(lost.__cause__ or lost).__name__}: {lost}")) from None
+        except (PolymarketError, httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError) as lost:
+            cause = lost.__cause__ or lost  # httpx's name of it; below that one is what really happened
+            raise Silent(wire.clean(f"{type(cause.__cause__ or cause).__name__}: {lost}")) from None
         except (ValueError, TypeError, RecursionError, OverflowError) as odd:
             raise Silent(wire.clean(f"an answer that proves nothing: {odd}")) from None
         except (RuntimeError, OSError) as lost:  # RuntimeError: the client was closed under the request
@@ -360,8 +360,8 @@ async def make(
     carries those too. Clients that were handed in are not closed.
     """
     clob, timeout = SdkClob(keys, wallet, signature_type, chance, clock), httpx.Timeout(read_timeout_s, connect=connect_timeout_s)
-    main = http or _client(url, timeout, CONNECTIONS_MAX)
-    fast = quick or http or _client(url, timeout, QUICK_CONNECTIONS_MAX)
+    main = http or sockets.client(url, timeout, CONNECTIONS_MAX)
+    fast = quick or http or sockets.client(url, timeout, QUICK_CONNECTIONS_MAX)
     clob.connect(main, fast, [client for client in (main, fast) if client not in (http, quick)])
     try:
         await clob.enrol()
@@ -369,18 +369,6 @@ async def make(
         await clob.close()
         raise
     return clob
-
-
-def _client(url: str, timeout: httpx.Timeout, connections: int) -> httpx.AsyncClient:
-    """HTTP/1.1, kept alive, redirects off: a redirected POST would be an order sent who knows where."""
-    return httpx.AsyncClient(
-        base_url=url,
-        http2=False,
-        follow_redirects=False,
-        timeout=timeout,
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_S),
-        headers={"accept": "application/json", "user-agent": "pmm-tui"},
-    )
 
 
 def amounts(place: Place, market: Market) -> tuple[int, int]:
