@@ -112,10 +112,10 @@ def _stamps(clock: Clock, disk: "_Disk") -> Iterator[dict[int, _Spent]]:
 class _Failing(httpx.AsyncBaseTransport):
     """Fails on request: before the venue, after it, or by silence."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, url: str, chance: Random) -> None:
         self.failing = 0.0
         """This part of the requests fails."""
-        self._sockets = sockets.transport(client.CONNECTIONS_MAX)
+        self._sockets = sockets.transport(url, client.CONNECTIONS_MAX)
         self._chance = chance
 
     async def aclose(self) -> None:
@@ -255,7 +255,7 @@ def _write_tape(path: Path, count: int) -> None:
 async def _drive(profile: Profile, folder: Path, seconds: float, kills: int, interval_s: float) -> Road:
     clock, chance, run = Clock(), Random(1), profile.run()  # noqa: S311 - a bench is to be repeated, not to be secret
     bench = _Bench(profile, folder, clock, interval_s)
-    troubled = _Failing(chance)
+    troubled = _Failing(run.clob_url, chance)
     http = httpx.AsyncClient(base_url=run.clob_url, transport=troubled, timeout=5)
     keys = Keys(Account.create())
     clob = _Posting(keys, "", None, chance, clock)
