@@ -1,13 +1,34 @@
-"""What every test may ask for, the root of the project and the folder of real recordings; and the table of faults at the end."""
+"""What every test may ask for, the root of the project, the folder of real recordings; a watch for secrets; the table of faults."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults import table
+from tests.leaks import Leaks
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+LEAKS = Leaks()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_is_shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No private key and no credential that any test made is in what any test printed, logged or wrote."""
+    with LEAKS.watch():
+        yield
+    LEAKS.read(tmp_path_factory.getbasetemp())
+    assert not LEAKS.found()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Listen to what a test printed and logged."""
+    for name, text in report.sections:
+        LEAKS.hear(f"{report.nodeid}: {name}", text)
 
 
 @pytest.fixture(scope="session")

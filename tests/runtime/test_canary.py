@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import PIPE, CompletedProcess
+from subprocess import PIPE, CompletedProcess, run
 
 import pytest
 from eth_account import Account
@@ -103,7 +105,7 @@ def test_a_desk_that_cannot_start_tells_nothing(tmp_path: Path, port: int) -> No
     here, away = profile_for(home, port, "here"), profile_for(home, 1, "away")
     env = {PRIVATE_KEY: KEY}
     node = {RPC_URL: WORDS[RPC_URL]}
-    ended_so(home.call("--profile", away, "--no-ui", "--logs", home.logs, env=env | node), 2, "All connection attempts failed")
+    ended_so(home.call("--profile", away, "--no-ui", "--logs", home.logs, env=env | node), 2, "Cannot connect to host")
     partly = {API_KEY: WORDS[API_KEY], API_PASSPHRASE: WORDS[API_PASSPHRASE]}
     ended_so(home.call("--profile", here, "--no-ui", "--logs", home.logs, env=env | partly), 2, "an API key has three parts")
     ended_so(home.call("--profile", here, "--no-ui", "--logs", home.logs, env={PRIVATE_KEY: KEY + "7"}), 2, "expected 64 hex digits")
@@ -139,3 +141,32 @@ async def _frames(stage: Stage) -> bytes:
         told = [await console.recv(decode=False) for _ in range(3)]
     assert any(stage.account.address[:6].encode() in one for one in told), "the account's two ends are told"
     return b"".join(told)
+
+
+CARELESS = """
+import ctypes, logging, resource, sys
+from pmm_tui.runtime.logs import start_logs
+from pmm_tui.runtime.production import secure
+from pmm_tui.runtime.profile import load
+from pmm_tui.venues.clob.keys import Keys, Secret
+from eth_account import Account
+from pathlib import Path
+
+start_logs(Path(sys.argv[3]), "live", True)
+keys = Keys(Account.from_key(sys.argv[1]), rpc_url=Secret(sys.argv[2]))
+held = secure(load("local-prod"), keys)
+logging.getLogger("some.library").error("POST %s signed by %s", sys.argv[2], bytes(keys.account.key).hex())
+print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+"""
+
+
+def test_what_a_careless_library_logs_is_hidden_once_the_keys_are_there_and_no_core_is_dumped(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.logs.mkdir()
+    command = [sys.executable, "-c", CARELESS, KEY, WORDS[RPC_URL], str(home.logs)]
+    done = run(command, env=os.environ | home.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    clean(done.stdout, done.stderr)
+    clean_files(home)
+    assert "signed by" in done.stderr
+    assert done.stdout.split() == ["(0,", "0)", "0"]
