@@ -18,7 +18,7 @@ from pmm_tui.venues.clob import keys
 
 _WORD = re.compile(rb"[A-Za-z0-9_-]{20,}")
 _HEX = re.compile(rb"[0-9a-f]{64}")
-PLAIN = {"api.token", "key.txt", "read.json"}
+PLAIN = {"api.token", "key.api.json", "key.txt", "practice.json", "practice.api.json", "read.json"}
 """Files that hold a secret by purpose, private to their owner."""
 _LARGE = 64 << 20
 
