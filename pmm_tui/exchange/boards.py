@@ -192,6 +192,8 @@ class Boards:
             yield Line(name, fact.token, last_trade_price(market, fact, self._tx_of(fact.trade), at))
             for token in (market.yes, market.no):
                 yield Line(name, token, book(board, token, at))
+            # A book counts after all changes of its own millisecond, so those that follow it are from the next one.
+            self._stamps[name] = Nanos((at // MILLI + 1) * MILLI)
 
     def _ticked(self, fact: TickMoved) -> Iterator[Line]:
         board = self.of(fact.market)

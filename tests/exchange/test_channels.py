@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pmm_tui.core.units import ONE, Price
+from pmm_tui.core.signals.integrity import Integrity
+from pmm_tui.core.units import ONE, SECOND, Nanos, Price
 from pmm_tui.exchange.terms import Lasts
+from pmm_tui.feeds.wire import Decoder
 from tests.exchange.venue_scene import BUY, MARKET, OTHER, SELL, START, VenueScene
 
 
@@ -66,6 +68,24 @@ def test_every_frame_of_one_step_carries_the_hash_after_its_own_operation() -> N
             assert frame["hash"] == books[frame["asset_id"]].digest(frame["timestamp"])
     assert checked == 6
     assert all(not book.sides["BUY"] and not book.sides["SELL"] for book in books.values())
+
+
+def test_the_desks_own_judge_believes_every_frame_of_a_moment_with_trades_in_it() -> None:
+    scene = VenueScene()
+    scene.show()
+    socket = scene.market_socket()
+    for cents in (30, 31, 47):
+        scene.act(BUY, cents, 30)
+        scene.act(SELL, 47, 10, Lasts.FAK)
+        scene.act(SELL, 90 - cents, 5)
+    scene.venue.advance(scene.at)
+    decoder, judge = Decoder(), Integrity(MARKET)
+    decoder.know(MARKET)
+    for raw in socket.raw():
+        for event in decoder.decode(raw, START):
+            judge.frame(event)
+    judge.judge(Nanos(START + SECOND))
+    assert judge.mismatched == 0 and judge.verified > 20
 
 
 def test_a_trade_is_a_change_of_levels_then_its_print_then_both_books() -> None:
