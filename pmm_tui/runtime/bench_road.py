@@ -256,7 +256,7 @@ async def _drive(profile: Profile, folder: Path, seconds: float, kills: int, int
     clock, chance, run = Clock(), Random(1), profile.run()  # noqa: S311 - a bench is to be repeated, not to be secret
     bench = _Bench(profile, folder, clock, interval_s)
     troubled = _Failing(run.clob_url, chance)
-    http = httpx.AsyncClient(base_url=run.clob_url, transport=troubled, timeout=5)
+    http = sockets.OneHost(base_url=run.clob_url, transport=troubled, timeout=5)
     keys = Keys(Account.create())
     clob = _Posting(keys, "", None, chance, clock)
     clob.connect(http, http, [http])
