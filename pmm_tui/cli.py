@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from pmm_tui import __version__
-from pmm_tui.cli_console import AllowKill, Drawn, Fps, Keep, LowBandwidth, NoMouse, ReadOnly, check_settings, console, is_real
-from pmm_tui.cli_desks import AsJson, complain, desks, finish
+from pmm_tui.cli_console import AllowKill, Drawn, Fps, Keep, LowBandwidth, NoMouse, ReadOnly, check_settings, console
+from pmm_tui.cli_desks import AsJson, complain, desks, finish, progress, refuse_misplaced
 
 app = typer.Typer(
     name="pmm-tui",
@@ -72,6 +72,7 @@ def start(
 ) -> None:
     """Start a desk and its console: `pmm-tui --profile demo`."""
     if context.invoked_subcommand is not None:
+        refuse_misplaced(context)
         return
     if not profile:
         typer.echo(context.get_help())
@@ -81,7 +82,7 @@ def start(
 
     def work() -> int:
         from pmm_tui.runtime.demo import beside
-        from pmm_tui.runtime.start import Options, headless, launch
+        from pmm_tui.runtime.start import Options, headless, launch_all
 
         wanted = [Options(one, speed=speed, duration=duration, logs=logs, live=live, confirm=confirm) for one in profile]
         if no_ui:
@@ -89,19 +90,21 @@ def start(
                 raise ValueError("--no-ui runs one desk here; start the second one by itself")
             return headless(wanted[0])
         check_settings()
-        with beside(wanted) as all_of_them:
-            desks = [launch(options) for options in all_of_them]
+        with beside(wanted, progress) as shown:
+            desks = launch_all(shown.wanted, progress)
+            shown.hand_over([desk.process.pid for desk in desks])
+            progress("opening the console; keys count once it shows a desk")
             cut_off = console(
                 [desk.socket for desk in desks], keep=keep, read_only=read_only, allow_kill=allow_kill, low_bandwidth=low_bandwidth,
                 fps=fps, no_mouse=no_mouse, symbols=symbols, logs=logs,
             )  # fmt: skip
-            for options, desk in zip(all_of_them, desks, strict=True):
+            for desk in desks:
                 stays = keep or bool(cut_off)
-                if read_only and not stays and not is_real(options.profile):
-                    desk.process.terminate()  # a console that may only look cannot ask it to stop
+                if read_only and not stays:
+                    desk.process.terminate()  # a console that may only look did not ask it to stop
                 if not desk.ended(0.0 if stays else ENDING_S):
                     typer.echo(f"the desk {desk.run} goes on; to see it again: pmm-tui attach {desk.socket}")
-        return 0
+        return cut_off
 
     finish(work)
 
@@ -117,13 +120,14 @@ def desk(
     start_at: float = 0.0,
     live: Live = False,
     confirm: Confirm = "",
+    owned: bool = False,
 ) -> None:
     """One desk in this process, seen only through its api: what a console starts."""
 
     def work() -> int:
         from pmm_tui.runtime.start import Options, headless
 
-        options = Options(profile, speed, duration, logs, run=run, live=live, confirm=confirm, start_at_s=start_at)
+        options = Options(profile, speed, duration, logs, run=run, live=live, confirm=confirm, start_at_s=start_at, owned=owned)
         return headless(options, to_stderr=False, keys_in=sys.stdin.buffer if keys_on_stdin else None)
 
     finish(work)
@@ -241,26 +245,14 @@ def exchange(
     grant: Annotated[str, typer.Option(help="Dollars that every wallet gets with its first key.")] = "1000",
     limits: Annotated[str, typer.Option(help="The venue's rate limits: off, warn (counted and told in headers) or on.")] = "off",
     chain: Annotated[bool, typer.Option("--chain", help="Settle on a local EVM node (anvil), whose URL stands on that line, too.")] = False,
+    owned: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Polymarket on this machine: the CLOB's real protocol over real sockets, and no money. The first line on stdout tells the port."""
 
     def work() -> int:
         from pmm_tui.runtime.exchanging import Wish, run_exchange
 
-        return run_exchange(Wish(port, tape, seed, speed, start_at, faults, tuple(fund or ()), grant, chain, limits))
-
-    finish(work)
-
-
-@app.command()
-def preflight(profile: Profile, as_json: AsJson = False) -> None:
-    """Check what must be so before real money: the venue, the key, the limits, an order placed and cancelled, a kill. Valid for today."""
-
-    def work() -> int:
-        from pmm_tui.runtime.preflight import preflight as check
-        from pmm_tui.runtime.start import password
-
-        return check(profile, password, as_json)
+        return run_exchange(Wish(port, tape, seed, speed, start_at, faults, tuple(fund or ()), grant, chain, limits, owned))
 
     finish(work)
 
@@ -305,6 +297,7 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the work: for a look, not for a record.")] = False,
     api: Annotated[bool, typer.Option("--api", help="Only what a crowd of slow clients costs a desk.")] = False,
     ui: Annotated[bool, typer.Option("--ui", help="Only what the console costs, in a terminal of its own with two desks.")] = False,
+    minutes: Annotated[float, typer.Option("--minutes", help="With --ui: so long at 10x; memory, and whether an event was dropped.")] = 0.0,
 ) -> None:
     """Measure this machine: decoding, books, decisions, replay, memory, start-up."""
 
@@ -312,7 +305,7 @@ def bench(
         if ui:
             from pmm_tui.cli_bench import bench_ui
 
-            return bench_ui(as_json, quick)
+            return bench_ui(as_json, quick, minutes)
         from pmm_tui.runtime.bench import run_bench
 
         return run_bench(as_json, quick, api)
@@ -322,7 +315,7 @@ def bench(
 
 @app.command()
 def api(
-    what: Annotated[str, typer.Argument(help="serve; or print openapi, asyncapi or the grafana dashboard.")] = "serve",
+    what: Annotated[str, typer.Argument(help="serve; or print openapi, asyncapi, grafana (dashboard), alerts (Prometheus).")] = "serve",
     port: Annotated[int, typer.Option(help="On 127.0.0.1; 0: any that is free. Told on stdout.", min=0, max=65535)] = 8501,
     paper: Annotated[str, typer.Option(help="The desk that needs no suffix: a run, profile or socket; else the newest paper desk.")] = "",
     prod: Annotated[str, typer.Option(help="The desk whose paths end in /prod; else the newest live one.")] = "",

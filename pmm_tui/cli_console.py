@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from pmm_tui.tui.elsewhere import ProfileLine, RunLine
+    from pmm_tui.runtime.start import Started
+    from pmm_tui.tui.elsewhere import PreflightLine, ProfileLine, RunLine
 
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the desk running when the console is quit.")]
 ReadOnly = Annotated[
@@ -43,14 +44,6 @@ def console(
     return open_console(sockets, wish, _Here(logs))
 
 
-def is_real(profile: str) -> bool:
-    """Whether a profile trades real money."""
-    from pmm_tui.runtime.profile import load
-
-    found = load(profile)
-    return found.is_live and not found.is_loopback
-
-
 def check_settings() -> None:
     """Read tui.toml, before a desk is started for a console that could not be. ValueError or OSError where it cannot be used."""
     from pmm_tui.tui.config import read_config
@@ -63,6 +56,8 @@ class _Here:
 
     def __init__(self, logs: Path | None) -> None:
         self._logs = logs
+        self._started: list[Started] = []
+        """They end when this is let go of."""
 
     def runs(self) -> list["RunLine"]:
         """Every desk whose process is there."""
@@ -76,10 +71,10 @@ class _Here:
                 lines.append(RunLine(seen.run, seen.why, seen.socket, False))
             if seen.frame is None:
                 continue
-            card, snapshot = seen.frame.card, seen.frame.snapshot
+            snapshot = seen.frame.snapshot
             made, deep = usd(snapshot.money.equity - snapshot.money.initial), snapshot.money.drawdown_pct
-            state = f"{card.mode:<5} {snapshot.phase:<8} {made:>+9.2f} $  drawdown {deep:4.1f} %  {len(snapshot.markets)} markets"
-            lines.append(RunLine(seen.run, state, seen.socket, True))
+            state = f"{snapshot.phase:<8} {made:>+9.2f} $  drawdown {deep:4.1f} %  {len(snapshot.markets)} markets"
+            lines.append(RunLine(seen.run, state, seen.socket, True, seen.frame))
         return lines
 
     def profiles(self) -> list["ProfileLine"]:
@@ -90,9 +85,21 @@ class _Here:
         lines = []
         for one in list_profiles():
             wrong = str(one.complaints[0]) if one.complaints else ""
-            mode = "" if wrong else "LIVE" if load(one.file).is_live else "PAPER"
+            found = None if wrong else load(one.file)
+            mode = "" if found is None else "PAPER" if not found.is_live else "REHEARSAL" if found.is_loopback else "LIVE"
             lines.append(ProfileLine(one.name, mode, wrong))
         return lines
+
+    def preflight(self, profile: str, account: str) -> "PreflightLine | None":
+        """The last one of this user's."""
+        from pmm_tui.runtime.consent import last_preflight
+        from pmm_tui.tui.elsewhere import PreflightLine
+
+        found = last_preflight(profile, account)
+        if found is None:
+            return None
+        kept, against = found
+        return PreflightLine(kept.at, against, tuple((check.name, check.ok, check.why) for check in kept.checks))
 
     def start(self, profile: str) -> Path:
         """A paper desk of its own process."""
@@ -101,7 +108,8 @@ class _Here:
 
         if load(profile).is_live:
             raise ValueError("a desk with real money is started on the command line")
-        return launch(Options(profile, logs=self._logs)).socket
+        self._started.append(launch(Options(profile, logs=self._logs)))
+        return self._started[-1].socket
 
 
 def place(what: str) -> Path:

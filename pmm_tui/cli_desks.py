@@ -1,6 +1,7 @@
 """The commands for desks that run already, and what every command shares: each heavy import is made by the command that needs it."""
 
 import getpass
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,10 @@ def finish(work: Callable[[], int]) -> None:
     """Run a command; what its user did wrong is one clear message and exit code 2, never a traceback."""
     try:
         code = work()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has seen enough; the rest is flushed at the end
+        code = 0
     except OSError as wrong:
         where = f": {wrong.filename}" if wrong.filename is not None else ""
         complain(f"{wrong.strerror or wrong}{where}")
@@ -32,6 +37,23 @@ def finish(work: Callable[[], int]) -> None:
 def complain(text: str) -> None:
     """One message on stderr."""
     typer.echo(f"pmm-tui: {text}", err=True)
+
+
+def progress(text: str) -> None:
+    """What is begun now, for who waits at a terminal."""
+    if sys.stderr.isatty():
+        complain(text)
+
+
+def refuse_misplaced(context: typer.Context) -> None:
+    """An option before a command is none of that command's: what it was to forbid would be allowed in silence."""
+    sources = {one: context.get_parameter_source(one.name or "") for one in context.command.params}
+    given = [one for one, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        names = ", ".join(max(one.opts, key=len) for one in given)
+        what = context.invoked_subcommand
+        complain(f"{names} before {what}: counts for nothing there; what {what} takes stands after it (pmm-tui {what} --help)")
+        raise typer.Exit(2)
 
 
 @desks.command()
@@ -71,6 +93,19 @@ def _direct(run: str, cmd: str, args: dict[str, str | int | float | bool], yes: 
 
 
 @desks.command()
+def cancel(profile: Annotated[str, typer.Argument(help="A profile of mode live, by its name or file.")]) -> None:
+    """Cancel every order of a profile's account at the venue, with a desk or without one. Asks nothing; a desk that runs places anew."""
+
+    def work() -> int:
+        from pmm_tui.runtime.start import password
+        from pmm_tui.runtime.venue_key import cancel_orders
+
+        return cancel_orders(profile, password)
+
+    finish(work)
+
+
+@desks.command()
 def pause(run: Run, market: Market = "") -> None:
     """Pull a desk's quotes. Asks nothing."""
     _direct(run, "pause", {"market": market})
@@ -100,16 +135,37 @@ def ack(run: Run) -> None:
 
 
 @desks.command()
+def preflight(
+    profile: Annotated[str, typer.Option("--profile", "-p", help="A profile of mode live, by its name or file.")], as_json: AsJson = False
+) -> None:
+    """Check what must be so before real money: the venue, the key, the limits, an order placed and cancelled, a kill. Valid for today."""
+
+    def work() -> int:
+        from pmm_tui.runtime.preflight import preflight as check
+        from pmm_tui.runtime.start import password
+
+        return check(profile, password, as_json)
+
+    finish(work)
+
+
+@desks.command()
 def monitor(
-    wanted: Annotated[list[str] | None, typer.Argument(help="Profiles or runs that must be running.")] = None,
+    wanted: Annotated[list[str] | None, typer.Argument(help="Profiles (a name or file) or runs that must be running.")] = None,
     every: Annotated[str, typer.Option(help="Look again after this long, for ever: 10s, 1m. Without it: one look.")] = "",
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only what is not well.")] = False,
     test: Annotated[bool, typer.Option("--test", help="Send a test message to every alert channel, and look at nothing.")] = False,
+    enrol: Annotated[bool, typer.Option("--enrol", help="Keep the named profiles' API key to ask the venue by; look at nothing.")] = False,
 ) -> None:
-    """Look at the desks from outside and alert. Exit code of one look: 0 well, 1 a warning, 3 an alarm."""
+    """Look at the desks, the venue and the chain, and alert. Exit code of one look: 0 well, 4 not all was asked, 1 warning, 3 alarm."""
 
     def work() -> int:
+        if enrol:
+            from pmm_tui.runtime.start import password
+            from pmm_tui.runtime.venue_key import enrol as keep
+
+            return keep(wanted or [], password)
         from pmm_tui.runtime.monitor import monitor as look
         from pmm_tui.runtime.monitor import try_channels
         from pmm_tui.runtime.places import duration_s

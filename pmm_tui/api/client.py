@@ -1,6 +1,10 @@
 """A face's end of the window: keeps the newest frame, sends commands that expire, and connects again for ever."""
 
 import asyncio
+import os
+import signal
+import socket
+import struct
 import time
 import uuid
 from collections.abc import Callable
@@ -9,14 +13,45 @@ from random import SystemRandom
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, unix_connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidHandshake, InvalidMessage
 
 from pmm_tui.api.protocol import CLOSE_ENDED, FRAME_BYTES_MAX, TTL_MS, Ack, Args, Link, Request, decode_frame, read_message
 from pmm_tui.core.snapshot import Frame
 
 BACKOFF_S_MIN = 0.2
 BACKOFF_S_MAX = 5.0
+OWNER_S = 2.0
+"""A socket whose backlog is full is not waited for longer."""
+UNANSWERED = "NOT ANSWERED"
+"""Begins what is told of a kill that no answer came to."""
+GONE = "its process is gone: nobody listens on its socket"
 _random = SystemRandom().random
+
+
+def owner(path: Path) -> int:
+    """The process that listens on a Unix socket, as the kernel knows it, whether it answers or not; 0 where nobody does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(OWNER_S)
+        try:
+            probe.connect(str(path))
+            creds = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        except OSError:
+            return 0
+    return int(struct.unpack("3i", creds)[0])
+
+
+def signal_kill(path: Path) -> str:
+    """Trip the kill switch of the desk that listens on a socket by SIGUSR1, which it takes without its api. What was done, in words."""
+    pid = owner(path)
+    if not pid:
+        return GONE
+    if pid == os.getpid():
+        return "it is this very process"
+    try:
+        os.kill(pid, signal.SIGUSR1)
+    except OSError as error:
+        return f"process {pid} takes no signal: {error.strerror}"
+    return f"SIGUSR1 sent to process {pid}"
 
 
 class Client:
@@ -39,6 +74,7 @@ class Client:
         """`console`: an operator looks through it; the desk may act when its last console is lost."""
         self._path = path
         self._actor = actor
+        self._read_only = read_only
         self._uri = f"ws://desk/ws?ro={int(read_only)}&ui={int(console)}"
         self._monotonic = monotonic
         self._wall = wall
@@ -46,7 +82,7 @@ class Client:
         self._ws: ClientConnection | None = None
         self._raw: bytes | None = None
         self._frame: Frame | None = None
-        self._heard_at = float("-inf")
+        self._heard_at = self._read_at = float("-inf")
         self._why = "not tried yet"
         self._attempts = 0
         self._ended = False
@@ -59,37 +95,48 @@ class Client:
         if self._raw is not None:
             raw, self._raw = self._raw, None
             try:
-                self._frame = decode_frame(raw)
+                self._frame, self._read_at = decode_frame(raw), self._heard_at
             except msgspec.MsgspecError:
                 self.malformed += 1
+                self._heard_at = self._read_at  # the picture that is shown is as old as the last one that could be read
         return self._frame
 
     def link(self) -> Link:
-        """How the connection stands now."""
+        """How the connection stands now; a picture that cannot be read is no sign of life."""
+        self.latest()
         return Link(self._ws is not None, self._monotonic() - self._heard_at, self._why, self._attempts, self._ended)
 
     async def command(self, cmd: str, args: Args, actor: str = "") -> tuple[bool, str]:
         """Ask the desk; (False, why) where it refused, is not there, or did not answer while the request was fresh.
 
+        A kill that is not answered goes to the desk's process as a signal; its answer then begins with UNANSWERED.
         `actor`: who asks, where that is not this client itself.
         """
+        ack, why = await self._ask(cmd, args, actor)
+        if ack is not None:
+            return ack.ok, ack.text
+        if cmd == "kill" and not self._read_only:
+            return False, f"{UNANSWERED}: {why}; {await asyncio.to_thread(signal_kill, self._path)}"
+        return False, why
+
+    async def _ask(self, cmd: str, args: Args, actor: str) -> tuple[Ack | None, str]:
+        """The desk's answer; None, with the reason, where there was none."""
         ws = self._ws
         if ws is None:
-            return False, f"NOT SENT: no connection to the desk ({self._why})"
+            return None, f"NOT SENT: no connection to the desk ({self._why})"
         request = Request(uuid.uuid4().hex, cmd, args, actor or self._actor, TTL_MS, self._wall() // 1_000_000)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         self._waiting[request.id] = future
         try:
             async with asyncio.timeout(TTL_MS / 1000):
                 await ws.send(msgspec.json.encode(request).decode())
-                ack = await future
+                return await future, ""
         except TimeoutError:
-            return False, f"no answer within {TTL_MS // 1000} s: look whether it was done"
+            return None, f"no answer within {TTL_MS // 1000} s: look whether it was done"
         except ConnectionClosed:
-            return False, "connection lost before the desk answered: look whether it was done"
+            return None, "connection lost before the desk answered: look whether it was done"
         finally:
             self._waiting.pop(request.id, None)
-        return ack.ok, ack.text
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -103,7 +150,7 @@ class Client:
             except FileNotFoundError:
                 self._lost("no desk, its socket is not there")
             except ConnectionRefusedError:
-                self._lost("no desk, its socket answers nobody")
+                self._lost("its process is gone")
             except (OSError, TimeoutError, InvalidHandshake, InvalidMessage) as error:
                 self._lost(f"{type(error).__name__}: {error}")
             finally:
@@ -112,15 +159,15 @@ class Client:
 
     async def _listen(self, ws: ClientConnection) -> None:
         try:
-            async for raw in ws:
-                self._take(raw)
+            while True:
+                self._take(await ws.recv(decode=False))
+        except ConnectionClosedOK:
             self._lost("the desk closed the connection")
-            self._ended = ws.close_code == CLOSE_ENDED
         except ConnectionClosed as closed:
             self._lost(f"connection lost: {closed}")
-            self._ended = ws.close_code == CLOSE_ENDED
+        self._ended = ws.close_code == CLOSE_ENDED
 
-    def _take(self, raw: str | bytes) -> None:
+    def _take(self, raw: bytes) -> None:
         try:
             message = read_message(raw)
         except msgspec.MsgspecError:

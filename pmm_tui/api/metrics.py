@@ -10,6 +10,7 @@ from pmm_tui.core.snapshot import Frame, MarketRow
 from pmm_tui.core.units import SECOND, shares, usd
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_MODES = ("open", "restarting", "post_only", "cancel_only", "disabled", "limited", "key refused")
 _PHASES = ("starting", "running", "paused", "alert", "ending", "killing", "killed")
 Sample = tuple[Mapping[str, str], float]
 """Labels and the value; NaN where it is unknown, and then it is left out."""
@@ -66,7 +67,14 @@ METRICS: tuple[Metric, ...] = (
     _one("pmm_unrealised_usd", "gauge", "Profit not realised.", lambda frame: usd(frame.snapshot.money.unrealised)),
     _one("pmm_fees_usd", "gauge", "Fees net of rebates; positive is paid.", lambda frame: usd(frame.snapshot.money.fees)),
     _one("pmm_gas_usd", "gauge", "Paid on chain by this run.", lambda frame: usd(frame.snapshot.gas)),
-    _one("pmm_adverse_selection_usd", "gauge", "Lost to adverse selection.", lambda frame: usd(frame.snapshot.money.adverse)),
+    _one("pmm_adverse_selection_usd", "gauge", "Adverse selection that the simulated venue charged.",
+         lambda frame: usd(frame.snapshot.money.adverse)),
+    _one("pmm_drift_usd", "gauge", "Of the inventory as the mid moved: profit = captured + drift - fees - adverse selection.",
+         lambda frame: usd(frame.snapshot.money.drift)),
+    _one("pmm_heartbeat_age_seconds", "gauge", "Since the venue answered a heartbeat.",
+         lambda frame: frame.card.heartbeat_s if frame.card.heartbeat_s >= 0 else math.nan),
+    _one("pmm_venue_answer_seconds", "gauge", "What the venue's answers take, the median of the last hundred orders.",
+         lambda frame: frame.card.answer_ms / 1e3 if frame.card.answer_ms >= 0 else math.nan),
     _one("pmm_spread_captured_usd", "gauge", "Captured against the mid of each quote.", lambda frame: usd(frame.snapshot.money.captured)),
     _one("pmm_drawdown_usd", "gauge", "Below the kill switch's reference.", lambda frame: usd(frame.snapshot.money.drawdown)),
     _one("pmm_drawdown_ratio", "gauge", "Below the kill switch's reference, part of it.",
@@ -81,6 +89,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("pmm_feed_up", "gauge", "1 while the connection stands.", lambda frame: [
         ({"link": row.link}, float(row.up)) for row in frame.snapshot.feeds
     ]),
+    Metric("pmm_venue_mode", "gauge", "1 for what the venue takes now.", lambda frame: [
+        ({"takes": mode}, float(frame.snapshot.venue.mode == mode)) for mode in _MODES
+    ]),
+    _one("pmm_venue_mode_until_seconds", "gauge", "The venue's mode lasts at least until then, since the epoch; 0: it is open.",
+         lambda frame: frame.snapshot.venue.until / SECOND),
     Metric("pmm_risk_holding", "gauge", "1 while this guard holds something.", lambda frame: [
         ({"guard": row.name}, float(row.holding)) for row in frame.snapshot.risk
     ]),

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from pmm_tui.api.protocol import mode_word
 from pmm_tui.core.snapshot import (
     BookHealth,
     FeedRow,
@@ -17,6 +18,7 @@ from pmm_tui.core.snapshot import (
     OrderRow,
     QuoteRow,
     RiskRow,
+    VenueRow,
 )
 from pmm_tui.core.units import Cash, Nanos, Price, Size
 
@@ -33,7 +35,7 @@ class Health(Struct, frozen=True):
     ok: bool
     run: str
     mode: str
-    """PAPER | LIVE"""
+    """PAPER | LIVE | REHEARSAL"""
     pid: int
     version: str
     phase: str
@@ -59,6 +61,7 @@ class Feeds(Struct, frozen=True):
     seq: int
     at: Nanos
     feeds: tuple[FeedRow, ...]
+    venue: VenueRow
     quality: tuple[FeedQuality, ...]
 
 
@@ -206,14 +209,14 @@ def health(frame: Frame) -> Health:
     card, snapshot = frame.card, frame.snapshot
     well = not card.busy and snapshot.phase not in ("killing", "killed")
     return Health(
-        well, card.run, card.mode, card.pid, card.version, snapshot.phase, snapshot.why, card.busy, snapshot.seq, snapshot.at
+        well, card.run, mode_word(card), card.pid, card.version, snapshot.phase, snapshot.why, card.busy, snapshot.seq, snapshot.at
     )  # fmt: skip
 
 
 def feeds(frame: Frame) -> Feeds:
     """Of every market that is shown."""
     quality = tuple(FeedQuality(row.id, row.slug, row.state, row.why, row.health) for row in frame.snapshot.markets)
-    return Feeds(frame.snapshot.seq, frame.snapshot.at, frame.snapshot.feeds, quality)
+    return Feeds(frame.snapshot.seq, frame.snapshot.at, frame.snapshot.feeds, frame.snapshot.venue, quality)
 
 
 def markets(frame: Frame) -> Markets:

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 import msgspec
 from msgspec import Struct
 
-from pmm_tui.core.snapshot import DeskCard, Frame, MarketRow, Money
+from pmm_tui.core.snapshot import DeskCard, FillRow, Frame, MarketRow, Money, ReferenceRow, RiskRow
 from pmm_tui.core.units import Nanos
 
 Cmd = Literal["pause", "resume", "flatten", "kill", "kill_reset", "reload", "speed", "stop", "play", "step", "seek", "ack"]
@@ -32,6 +32,11 @@ class Request(Struct, frozen=True):
     actor: str = ""
     ttl_ms: int = TTL_MS
     sent_ms: int = 0
+
+
+def mode_word(card: DeskCard) -> str:
+    """PAPER, LIVE, or REHEARSAL: the production desk on an exchange of this machine, which has no money."""
+    return "REHEARSAL" if card.mode == "LIVE" and card.source == "loopback" else card.mode
 
 
 class Ack(Struct, frozen=True):
@@ -71,9 +76,13 @@ class _In(Struct):
     text: str = ""
 
 
-_FLOATS: dict[type[Struct], tuple[str, ...]] = {
-    kind: tuple(field.name for field in msgspec.structs.fields(kind) if field.type is float) for kind in (MarketRow, Money, DeskCard)
-}
+_LISTS: dict[str, type[Struct]] = {"markets": MarketRow, "references": ReferenceRow, "risk": RiskRow, "fills": FillRow}
+"""The lists of a snapshot whose rows have floats."""
+_KINDS: tuple[type[Struct], ...] = (*_LISTS.values(), Money, DeskCard)
+_FLOATS = {kind: tuple(field.name for field in msgspec.structs.fields(kind) if field.type is float) for kind in _KINDS}
+
+
+_FRAMES = msgspec.json.Decoder(Frame)
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -94,15 +103,19 @@ def _unknown_to_nan(row: Any, kind: type[Struct]) -> None:
 
 def decode_frame(raw: bytes | str) -> Frame:
     """The frame that `encode_frame` wrote; null numbers are NaN again. msgspec.MsgspecError where it is not one."""
-    plain = msgspec.json.decode(raw)
+    try:
+        return _FRAMES.decode(raw)  # in most frames every number is known
+    except msgspec.ValidationError:
+        plain = msgspec.json.decode(raw)
     if isinstance(plain, dict):
         _unknown_to_nan(plain.get("card"), DeskCard)
         snapshot = plain.get("snapshot")
         if isinstance(snapshot, dict):
             _unknown_to_nan(snapshot.get("money"), Money)
-            markets = snapshot.get("markets")
-            for row in markets if isinstance(markets, list) else ():
-                _unknown_to_nan(row, MarketRow)
+            for name, kind in _LISTS.items():
+                rows = snapshot.get(name)
+                for row in rows if isinstance(rows, list) else ():
+                    _unknown_to_nan(row, kind)
     return msgspec.convert(plain, Frame)
 
 

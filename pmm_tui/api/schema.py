@@ -111,6 +111,11 @@ def dashboard() -> bytes:
     return (Path(__file__).parent / "grafana.json").read_bytes()
 
 
+def alerts() -> bytes:
+    """The rules that make Prometheus call a person."""
+    return (Path(__file__).parent / "alerts.yml").read_bytes()
+
+
 def _info(about: str) -> dict[str, str]:
     return {"title": "pmm-tui", "version": pmm_tui.__version__, "description": about}
 

@@ -17,7 +17,7 @@ from pmm_tui.core.orders.life import Order, Status, move
 from pmm_tui.core.portfolio import DUST
 from pmm_tui.core.risk import kill
 from pmm_tui.core.state import Backoff, MarketState, State
-from pmm_tui.core.units import Cash, Nanos, cash_text, size_text
+from pmm_tui.core.units import Cash, Nanos, cash_text, pays, size_text
 
 MISSES_APART_NS = 1_000_000_000
 
@@ -41,7 +41,7 @@ def position_found(state: State, event: PositionFound) -> MarketState | None:
     cost = state.portfolio.find(event.token, event.size, event.price)
     if cost:
         state.equity_now = Cash(state.equity_now + cost)
-        kill.rebase(state.kill, Cash(state.kill.start + cost))
+        kill.found(state.kill, cost)
         state.note("warn", f"{market.name}: {size_text(event.size)} {market.outcome_of(event.token)} held before this run")
     state.recount(market)
     market.changed = market.urgent = True
@@ -71,11 +71,12 @@ def account_seen(state: State, event: AccountSeen) -> MarketState | None:
     state.account_misses, state.account_missed_at = _compared(
         state, "venue's account", event.cash, dict(event.positions), state.account_misses, state.account_missed_at
     )
-    ours = any(seen.status == "open" for seen in event.orders)
+    ours = any(seen.status == "open" for seen in event.orders) or any(one.earlier for one in event.external)
     if state.ending and not ours and not state.live:
         state.ended_at = state.ended_at or event.at
     anything = event.external or ours
     if state.kill.phase == "killing" and not anything and not state.live:
+        state.kill.cancelled_at = state.kill.cancelled_at or event.at  # else the next tick would stamp it, after the proof
         state.kill.verified_at = event.at
         state.kill.phase = "killed"
         state.note("alarm", "kill verified: the venue's account holds no open order")
@@ -111,15 +112,17 @@ def pairs_merged(state: State, event: PairsMerged) -> MarketState | None:
 
 
 def externals(state: State, orders: tuple[ExternalOrder, ...]) -> None:
-    """Orders of the wallet that are not the desk's: counted in every cap, never touched but by a cancel-all."""
+    """Orders of the wallet that are not this run's: counted in every cap, never touched but by a cancel-all and, those of an earlier run,
+    by the venue."""
     by_market: dict[str, list[Order]] = {}
     for one in orders:
         by_market.setdefault(one.market, []).append(
             Order(
                 one.order, one.market, one.token, one.side, one.price, one.rest, Kind.GTC, "external", 0, state.now, Status.OPEN,
-                venue_id=one.venue_id, why="not placed by this desk",
+                venue_id=one.venue_id, why="of an earlier run, being cancelled" if one.earlier else "not placed by this desk",
             )
         )  # fmt: skip
+    _unlisted(state, [order for name, rest in by_market.items() if name not in state.markets for order in rest])
     for name, market in state.markets.items():
         now = by_market.get(name, [])
         if not now and not market.external:
@@ -127,15 +130,32 @@ def externals(state: State, orders: tuple[ExternalOrder, ...]) -> None:
         known = {order.id for order in market.external}
         for order in now:
             if order.id not in known:
-                state.note("alarm", f"EXTERNAL order in {market.name}: {order.side.value} {size_text(order.size)}, not this desk's")
-                state.out.append(Alert("alarm", "external", f"an order that is not this desk's rests in {market.name}"))
+                _told(state, order, market.name)
         market.external = now
         state.recount(market)
 
 
-def _compared(
-    state: State, whose: str, cash: Cash, theirs: dict[str, int], misses: int, missed_at: Nanos
-) -> tuple[int, Nanos]:
+def _told(state: State, order: Order, where: str) -> None:
+    state.note("alarm", f"EXTERNAL order in {where}: {order.side.value} {size_text(order.size)}, {order.why}")
+    state.out.append(Alert("alarm", "external", f"an order that is not this run's rests in {where}: {order.why}"))
+
+
+def _unlisted(state: State, orders: list[Order]) -> None:
+    """Those in markets that the desk does not list: what they may take is no longer there for any other."""
+    for order in orders:
+        if order.id not in state.unlisted:
+            dollars = cash_text(pays(order.price, order.size))
+            _told(state, order, f"market {order.market[:10]}, which the desk does not list (${dollars})")
+    before = state.unlisted_usd
+    state.unlisted = {order.id: order for order in orders}
+    held = state.unlisted_usd
+    state.reserved = Cash(state.reserved + held - before)
+    state.committed = Cash(state.committed + held - before)
+    if held != before:
+        state.touch_all()
+
+
+def _compared(state: State, whose: str, cash: Cash, theirs: dict[str, int], misses: int, missed_at: Nanos) -> tuple[int, Nanos]:
     """Their cash and shares against ours: twice wrong in a row holds all quotes, three times kills. The misses in a row, and the last.
 
     What is on its way to the chain, or won and not redeemed yet, may be in their figures or not: anything between is right.

@@ -122,7 +122,7 @@ def order_filled(state: State, event: OrderFilled) -> MarketState | None:
 def external_filled(state: State, event: ExternalFilled) -> MarketState | None:
     """The wallet traded without the desk: money and shares moved all the same."""
     market = state.markets.get(event.market)
-    told = OrderFilled(event.at, event.order, event.trade, event.price, event.size, event.fee, False)
+    told = OrderFilled(event.at, event.order, event.trade, event.price, event.size, event.fee, False, worth=event.worth)
     if market is None or state.portfolio.knows(told):
         return None
     order = Order(
@@ -189,8 +189,7 @@ def asked(state: State) -> tuple[int, ...]:
     Never fewer: an account is compared with ours, which it only matches once we were told every fill in it (seeds 8 and 406 of the
     simulation).
     """
-    unsettled = {fill.order for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
-    return tuple(sorted(unsettled | state.live.keys()))
+    return tuple(sorted(state.portfolio.owed() | state.live.keys()))
 
 
 def ask(state: State, order: Order) -> None:
@@ -227,5 +226,5 @@ def withdraw(state: State) -> None:
     for order in state.live.values():
         if order.status in (Status.OPEN, Status.SENT):
             order.status = Status.CANCELLING
-            order.asked_at = state.now
+            order.asked_at = order.unsure_at = state.now
     state.touch_all()

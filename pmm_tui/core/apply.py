@@ -17,12 +17,14 @@ from pmm_tui.core.answers import (
     trip,
     withdraw,
 )
-from pmm_tui.core.commands import Unwatch, Watch
+from pmm_tui.core.commands import Alert, Unwatch, Watch
 from pmm_tui.core.events import (
+    OPENING,
     AccountOpened,
     AccountSeen,
     BookChanged,
     BookReset,
+    ClockSeen,
     Event,
     ExternalFilled,
     FillSettled,
@@ -43,14 +45,17 @@ from pmm_tui.core.events import (
     Ticked,
     TickSizeChanged,
     Traded,
+    VenueModeChanged,
     WalletSeen,
 )
 from pmm_tui.core.instructions import Ended, Flattened, Killed, KillReset, Paused, Resumed, Retuned
 from pmm_tui.core.knobs import Knobs
 from pmm_tui.core.orders import queue
 from pmm_tui.core.risk import kill
+from pmm_tui.core.signals import clock
+from pmm_tui.core.signals.reference import Reference, symbol_of
 from pmm_tui.core.state import Link, MarketState, State
-from pmm_tui.core.units import ONE, Nanos, cash_text, price_text
+from pmm_tui.core.units import ONE, SECOND, Nanos, cash_text, price_text
 
 
 def book_changed(state: State, event: BookChanged) -> MarketState | None:
@@ -127,6 +132,15 @@ def tick_size_changed(state: State, event: TickSizeChanged) -> MarketState | Non
     return market
 
 
+def reference_moved(state: State, event: ReferenceMoved) -> MarketState | None:
+    """A source told a reference price. What follows for quotes is seen at the next decision or tick."""
+    known = state.references.get(event.symbol)
+    if known is None:
+        known = state.references[event.symbol] = Reference()
+    known.hear(event.source, event.price, event.ts, event.at)
+    return None
+
+
 def market_listed(state: State, event: MarketListed) -> MarketState | None:
     """Discovery chose a market, or its terms changed."""
     known = state.markets.get(event.market.id)
@@ -136,6 +150,7 @@ def market_listed(state: State, event: MarketListed) -> MarketState | None:
         state.note("info", f"{known.name} listed")
     else:
         known.market = event.market
+        known.reference = symbol_of(event.market, state.knobs.reference)
     return known
 
 
@@ -181,10 +196,43 @@ def link_down(state: State, event: LinkDown) -> MarketState | None:
     before = state.links.get(event.link)
     if before is None or before.up:
         state.links[event.link] = Link(False, event.at, event.reason)
-        state.note("warn", f"{event.link} lost: {event.reason}")
+        if event.reason == OPENING:
+            state.note("info", f"{event.link} is opening")
+        else:
+            state.note("warn", f"{event.link} lost: {event.reason}")
         state.touch_all()
     else:
         before.why = event.reason
+    return None
+
+
+def venue_mode_changed(state: State, event: VenueModeChanged) -> MarketState | None:
+    """The venue takes less, or all again; a later end of the same mode is no news."""
+    before = state.venue
+    same = before.mode == event.mode
+    state.venue = VenueModeChanged(before.at, event.mode, event.until) if same else event
+    if not same:
+        well = event.mode == "open"
+        state.note("info" if well else "warn", f"the venue is {event.mode}" + (f" again, {before.mode} before" if well else ""))
+        if event.mode == "disabled":
+            state.out.append(Alert("alarm", "venue", "the venue takes neither orders nor cancels: what rests cannot be pulled"))
+    return None
+
+
+def clock_seen(state: State, event: ClockSeen) -> MarketState | None:
+    """The venue's clock was read: too far from ours, quotes are pulled, and far too far, twice in a row, everything is."""
+    before, state.clock = state.clock, event
+    knobs = state.knobs.clock
+    why, known = clock.held_by(event, knobs), clock.held_by(before, knobs)
+    if why and not known:
+        state.note("warn", why)
+        state.out.append(Alert("warn", "clock", why))
+    elif known and not why:
+        state.note("info", "clock: the venue's is ours again")
+    if bool(why) is not bool(known):
+        state.touch_all()
+    if clock.kills(before, event, knobs) and not state.kill.stopped:
+        trip(state, f"{clock.off_text(event)}, more than {knobs.clock_halt_s:g} s")
     return None
 
 
@@ -242,6 +290,9 @@ def kill_reset(state: State, event: KillReset) -> MarketState | None:
     if state.kill.phase != "killed":
         state.note("warn", f"{event.actor} asked to reset the kill switch, which is {state.kill.phase}")
         return None
+    if (left := kill.resets_at(state.kill, state.knobs.kill) - state.now) > 0:
+        state.note("warn", f"{event.actor} asked to reset the kill switch, which cools down for {-(-left // SECOND)} s more")
+        return None
     kill.reset(state.kill, state.equity())
     state.account_misses = state.wallet_misses = 0
     state.failed.clear()
@@ -282,7 +333,7 @@ APPLY: dict[type[Event], Callable[[State, Any], MarketState | None]] = {
     BookReset: book_reset,
     Traded: traded,
     TickSizeChanged: tick_size_changed,
-    ReferenceMoved: ignored,
+    ReferenceMoved: reference_moved,
     MarketListed: market_listed,
     MarketClosed: market_closed,
     MarketResolved: market_resolved,
@@ -301,6 +352,8 @@ APPLY: dict[type[Event], Callable[[State, Any], MarketState | None]] = {
     PairsMerged: pairs_merged,
     LinkUp: link_up,
     LinkDown: link_down,
+    VenueModeChanged: venue_mode_changed,
+    ClockSeen: clock_seen,
     Paused: paused,
     Resumed: resumed,
     Flattened: flattened,

@@ -7,6 +7,7 @@ from pmm_tui.core.orders.reconcile import crosses_own, reconcile
 from pmm_tui.core.orders.room import Room, room_of
 from pmm_tui.core.quoting.quote import Quote
 from pmm_tui.core.quoting.shape import SHAPE
+from pmm_tui.core.risk.guards import deaf, hold_reason
 from pmm_tui.core.risk.review import REVIEW, Standing, held
 from pmm_tui.core.state import MarketState, State
 from pmm_tui.core.strategies import maker
@@ -21,7 +22,7 @@ def decide(state: State, market: MarketState) -> list[Command]:
     """Work out what should rest in one market and what to ask for so that it does."""
     market.changed = market.urgent = False
     market.next_at = Nanos(state.now + int(state.knobs.desk.quote_interval_s * 1e9))
-    market.hold = state.hold_reason(market)
+    market.hold = hold_reason(state, market)
     market.ending = _ending(state, market)
     if market.exiting is not None:
         market.quotes = []
@@ -122,7 +123,7 @@ def view(state: State, market: MarketState, fixed: Room) -> View:
         free_yes=Size(max(0, yes.shares - yes.pending - fixed.selling_yes)),
         free_no=Size(max(0, no.shares - no.pending - fixed.selling_no)),
         cash=Cash(portfolio.spendable - state.reserved + market.room.reserved - fixed.reserved),
-        equity=state.equity_now,
+        equity=state.capital,
         initial=portfolio.initial,
     )
 
@@ -171,7 +172,7 @@ def no_room(state: State, market: MarketState, quote: Quote) -> str:
 
 def beyond_caps(state: State, market: MarketState, needs: Cash) -> bool:
     """Whether one more buy would commit more than a capital cap allows, everything that may still fill counted."""
-    risk, equity = state.knobs.risk, max(0, state.equity_now)
+    risk, equity = state.knobs.risk, max(0, state.capital)
     return (
         (market.committed + needs) * 100 > equity * risk.max_market_pct
         or (state.clusters.get(market.market.cluster, 0) + needs) * 100 > equity * risk.max_cluster_pct
@@ -207,6 +208,7 @@ def cancel(state: State, order: Order) -> Cancel:
     """Ask for an order's end; until that is proven it can still fill."""
     order.status = Status.CANCELLING
     order.asked_at = state.now
+    order.unsure_at = order.unsure_at or state.now
     return Cancel(order.id)
 
 
@@ -222,12 +224,17 @@ def leave(state: State, market: MarketState) -> list[Command]:
         return [cancel(state, order) for order in resting if order not in passive]
     if passive:
         return _follow(state, market, passive[0]) if len(passive) == 1 else [cancel(state, order) for order in passive]
+    if state.ending:
+        market.exiting = None  # the run's end has closed admission for good
+        return []
+    if state.kill.phase == "killing":
+        return []  # first it is proven that nothing rests
     if market.over:
         market.exiting = None  # nothing can be sold any more: what is held waits for the result
         return []
     if market.live or market.merging or state.now < market.exit_asked_at + EXIT_PAUSE_NS:
         return []
-    if any(not link.up for link in state.links.values()):
+    if deaf(state):
         return []  # nothing is sold by a book, or to a venue, that is not heard
     terms, book, portfolio = market.market, market.book, state.portfolio
     pairs = mergeable(state, market)

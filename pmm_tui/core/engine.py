@@ -23,17 +23,16 @@ from pmm_tui.core.knobs import Knobs
 from pmm_tui.core.market import Side
 from pmm_tui.core.orders.life import Status
 from pmm_tui.core.picture import picture
+from pmm_tui.core.portfolio import REMEMBER_NS
 from pmm_tui.core.risk import kill
+from pmm_tui.core.risk.guards import hold_reason
 from pmm_tui.core.snapshot import Snapshot
-from pmm_tui.core.state import MarketState, State
+from pmm_tui.core.state import CURVE_POINTS, MarketState, State
 from pmm_tui.core.units import Cash, Nanos
 
 SECOND_NS = 1_000_000_000
 RESYNC_EVERY_NS = 5 * SECOND_NS
-REMEMBER_NS = 600 * SECOND_NS
-"""DONE orders and ended fills are remembered this long, in case the venue says something late."""
 OVERDUE_NS = 120 * SECOND_NS
-CURVE_POINTS = 240
 TICK_NS = 100_000_000
 _OPEN = Status.OPEN
 
@@ -139,7 +138,7 @@ def watch_market(state: State, market: MarketState) -> None:
     closes = market.market.closes
     if closes and not market.ending and closes - now <= state.knobs.risk.stop_before_close_s * 1e9:
         market.urgent = True
-    if state.hold_reason(market) != market.hold:
+    if hold_reason(state, market) != market.hold:
         market.urgent = True
     if not market.seen_at or market.over:
         return
@@ -178,6 +177,7 @@ def chase(state: State) -> None:
             continue
         if order.status is Status.SENT:
             order.status = Status.UNCERTAIN
+            order.unsure_at = order.sent_at
             order.why = "no answer from the venue"
             state.note("warn", f"order {order.id} uncertain: no answer for {state.knobs.desk.order_timeout_s:g} s")
             state.markets[order.market].changed = True
@@ -217,12 +217,13 @@ def overdue(state: State) -> None:
 def forget(state: State) -> None:
     """Once a minute: what is long over leaves memory, so that a day costs what an hour costs."""
     before = Nanos(state.now - REMEMBER_NS)
-    for number in [number for number, order in state.finished.items() if order.changed_at < before]:
+    owed = state.portfolio.owed()
+    for number in [number for number, order in state.finished.items() if order.changed_at < before and number not in owed]:
         del state.finished[number]
     state.portfolio.forget(before, state.live)
-    owed = {fill.market for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
+    waits = {fill.market for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
     for name, market in list(state.markets.items()):
-        over = market.payout is not None and not market.live and name not in owed
+        over = market.payout is not None and not market.live and not market.external and name not in waits
         if over and market.seen_at < before and len(state.markets) > 50:
             state.recount(market)
             del state.markets[name]
@@ -286,14 +287,13 @@ def digest(state: State) -> str:
         sorted(portfolio.fills.values(), key=lambda fill: (fill.order, fill.trade)),
         sorted(state.rejects.items()),
         state.orders_sent,
-        state.account_misses,
-        state.account_missed_at,
-        state.wallet_misses,
-        state.wallet_missed_at,
-        state.gas,
+        (state.account_misses, state.account_missed_at, state.wallet_misses, state.wallet_missed_at),
+        (state.gas, sorted(state.unlisted.values(), key=lambda order: order.id)),
+        state.clock,
         list(state.failed),
         sorted(portfolio.unredeemed.items()),
         sorted(portfolio.found),
+        [(symbol, sorted(reference.words.items())) for symbol, reference in sorted(state.references.items())],
         [(name, link.up) for name, link in sorted(state.links.items())],
         [(note.at, note.text) for note in state.notes],
     ]

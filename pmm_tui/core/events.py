@@ -74,11 +74,13 @@ class TickSizeChanged(Event, frozen=True, tag=True):
 
 
 class ReferenceMoved(Event, frozen=True, tag=True):
-    """A reference price (BTC on some venue), in micro-dollars."""
+    """A source told a reference price (`btc/usd`), in micro-dollars."""
 
     source: str
     symbol: str
     price: Cash
+    ts: Nanos
+    """The source's own time of the price."""
 
 
 class MarketListed(Event, frozen=True, tag=True):
@@ -145,6 +147,8 @@ class OrderFilled(Event, frozen=True, tag=True):
     maker: bool = True
     adverse: Cash = Cash(0)
     """Adverse selection charged by the simulated venue; 0 in production, where the market charges it."""
+    worth: Cash = Cash(0)
+    """What was paid or got for all of it, where it was traded at several prices and `price` is their average; 0: price times size."""
 
 
 class OrderUncertain(Event, frozen=True, tag=True):
@@ -181,6 +185,8 @@ class ExternalOrder(Struct, frozen=True):
     side: Side
     price: Price
     rest: Size
+    earlier: bool = False
+    """An earlier run of the desk's signed it: it is being cancelled."""
 
 
 class AccountSeen(Event, frozen=True, tag=True):
@@ -223,6 +229,8 @@ class ExternalFilled(Event, frozen=True, tag=True):
     price: Price
     size: Size
     fee: Cash = Cash(0)
+    worth: Cash = Cash(0)
+    """As in OrderFilled."""
 
 
 class WalletSeen(Event, frozen=True, tag=True):
@@ -245,14 +253,32 @@ class PairsMerged(Event, frozen=True, tag=True):
     """Why not, where it could not."""
 
 
+class ClockSeen(Event, frozen=True, tag=True):
+    """The venue's clock was read: it is at least `least` and at most `most` ahead of ours (nanoseconds; negative: behind)."""
+
+    least: int
+    most: int
+
+
 class LinkUp(Event, frozen=True, tag=True):
     """A connection works: market, user, rest, venue."""
 
     link: str
 
 
+OPENING = "opening"
+
+
 class LinkDown(Event, frozen=True, tag=True):
-    """A connection is lost."""
+    """A connection is lost, or, with the reason OPENING, not there yet."""
 
     link: str
     reason: str
+
+
+class VenueModeChanged(Event, frozen=True, tag=True):
+    """What the venue takes: all (`open`), or not: restarting, post_only, cancel_only, disabled, limited, key refused."""
+
+    mode: str
+    until: Nanos = Nanos(0)
+    """Nothing that the mode forbids leaves before: what the venue asked for, else the desk's own patience. 0 where it is open."""

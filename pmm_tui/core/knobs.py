@@ -7,7 +7,9 @@ from msgspec import Meta, Struct
 from pmm_tui.core.quoting.shape import ShapeKnobs
 from pmm_tui.core.risk.kill import KillKnobs
 from pmm_tui.core.risk.review import RiskKnobs
+from pmm_tui.core.signals.clock import ClockKnobs
 from pmm_tui.core.signals.integrity import IntegrityKnobs
+from pmm_tui.core.signals.reference import ReferenceKnobs
 from pmm_tui.core.signals.volatility import VolKnobs
 from pmm_tui.core.strategies.maker import MakerKnobs
 
@@ -61,4 +63,6 @@ class Knobs(Struct, frozen=True):
     maker: MakerKnobs = MakerKnobs()
     shape: ShapeKnobs = ShapeKnobs()
     risk: RiskKnobs = RiskKnobs()
+    reference: ReferenceKnobs = ReferenceKnobs()
     kill: KillKnobs = KillKnobs()
+    clock: ClockKnobs = ClockKnobs()

@@ -1,10 +1,14 @@
 """The snapshot drawn from the state: formatting for faces starts here, deciding ended before."""
 
-from pmm_tui.core.decide import ours
+from pmm_tui.core.decide import mergeable, ours
+from pmm_tui.core.fees import taker_fee
 from pmm_tui.core.market import Side
 from pmm_tui.core.orders.life import Order, Status
 from pmm_tui.core.portfolio import Fill
-from pmm_tui.core.risk.kill import drawdown
+from pmm_tui.core.risk.guards import judged
+from pmm_tui.core.risk.kill import drawdown, resets_at
+from pmm_tui.core.signals.clock import held_by, surely_off
+from pmm_tui.core.signals.reference import told
 from pmm_tui.core.snapshot import (
     BookHealth,
     FeedRow,
@@ -16,11 +20,14 @@ from pmm_tui.core.snapshot import (
     NoteRow,
     OrderRow,
     QuoteRow,
+    ReferenceRow,
     RiskRow,
     Snapshot,
+    SourceRow,
     TradeRow,
+    VenueRow,
 )
-from pmm_tui.core.state import MarketState, State
+from pmm_tui.core.state import CURVE_POINTS, MarketState, State
 from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size
 
 DEPTH = 12
@@ -31,7 +38,9 @@ NAN = float("nan")
 def picture(state: State) -> Snapshot:
     """What a face may see now."""
     phase, why = phase_of(state)
-    curve = (*state.curve, (state.now, state.equity_now)) if state.curve else ()
+    # Every second point where there are many, never the newest ones only: the curve begins where the run did.
+    kept = state.curve[:: 1 + (len(state.curve) > CURVE_POINTS)]
+    curve = (*kept, (state.now, state.equity_now)) if kept else ()
     return Snapshot(
         seq=state.seq,
         at=state.now,
@@ -42,17 +51,21 @@ def picture(state: State) -> Snapshot:
         orders=(
             *(order_row(state, order, order.status.value) for order in state.live.values()),
             *(order_row(state, order, "EXTERNAL") for market in state.markets.values() for order in market.external),
+            *(order_row(state, order, "EXTERNAL") for order in state.unlisted.values()),
         ),
         fills=tuple(fill_row(state, fill) for fill in reversed(state.recent)),
         feeds=tuple(FeedRow(name, link.up, link.since, link.why) for name, link in sorted(state.links.items())),
         risk=risk_rows(state),
         kill=kill_rows(state),
         notes=tuple(NoteRow(note.at, note.level, note.text) for note in list(state.notes)[: -ROWS - 1 : -1]),
-        equity_curve=curve[-240:],
+        equity_curve=curve,
         fill_count=state.portfolio.fill_count,
         orders_sent=state.orders_sent,
         rejects=dict(sorted(state.rejects.items())),
         gas=state.gas,
+        resets_at=resets_at(state.kill, state.knobs.kill) if state.kill.stopped else Nanos(0),
+        references=tuple(reference_row(state, symbol) for symbol in symbols(state)),
+        venue=VenueRow(state.venue.mode, state.venue.at, state.venue.until),
     )
 
 
@@ -93,6 +106,7 @@ def money(state: State) -> Money:
         alert_pct=knobs.kill_switch_alert_pct,
         halt_pct=knobs.kill_switch_max_drawdown_pct,
         reference=knobs.kill_switch_reference,
+        drift=Cash(state.equity_now - portfolio.initial - portfolio.captured + portfolio.fees + portfolio.adverse),
     )
 
 
@@ -104,7 +118,7 @@ def market_row(state: State, market: MarketState) -> MarketRow:
     two_sided = book.two_sided
     cost = state.cost(market)
     worth = state.value(market)
-    pricing = market.pricing
+    pricing, yes, no = market.pricing, portfolio.shares(terms.yes), portfolio.shares(terms.no)
     return MarketRow(
         id=terms.id,
         slug=terms.slug,
@@ -133,16 +147,19 @@ def market_row(state: State, market: MarketState) -> MarketRow:
             stale_frames=book.stale_frames,
             resyncs=market.resyncs,
             crossed=book.crossed,
+            stale=state.now - market.seen_at > state.knobs.risk.stale_after_s * 1e9 if market.seen_at else False,
         ),
         quotes=tuple(
             quote_row(market, quote.token, quote.side, int(quote.price), quote.size, quote.level, quote.held) for quote in market.quotes
         ),
-        yes=portfolio.shares(terms.yes),
-        no=portfolio.shares(terms.no),
+        yes=yes,
+        no=no,
         cost=cost,
         realised=portfolio.realised_in.get(terms.id, Cash(0)),
         unrealised=Cash(worth - cost) if worth is not None else Cash(0),
         payout_yes=market.payout,
+        exit_fee=taker_fee(terms.fees, book.bid if yes > no else book.ask, Size(abs(yes - no))),
+        merges=mergeable(state, market) if state.knobs.desk.merge_pairs and not market.over else Size(0),
         fills=state.fills_in.get(terms.id, 0),
         trades=tuple(TradeRow(one.at, one.price, one.size, one.side) for one in reversed(market.trades)),
     )
@@ -155,10 +172,12 @@ def market_state(state: State, market: MarketState) -> tuple[str, str]:
     if market.closed:
         return "closed", "result awaited"
     if state.kill.stopped:
-        return "killed", state.kill.why
+        return state.kill.phase, state.kill.why
     if market.exiting is not None:
         return "closing", "flattening at the operator's word"
     hold = market.hold
+    if hold.startswith("reference"):
+        return "held", told(judged(state, market.reference), state.knobs.reference)
     for word, shown in (("paused", "paused"), ("waiting", "waiting"), ("warming", "warming"), ("stale", "stale")):
         if hold.startswith(word):
             return shown, hold
@@ -186,10 +205,11 @@ def quote_row(market: MarketState, token: str, side: Side, price: int, size: Siz
 
 def order_row(state: State, order: Order, status: str) -> OrderRow:
     """One order on the screen."""
-    outcome = state.markets[order.market].outcome_of(order.token)
+    market = state.markets.get(order.market)
+    outcome = market.outcome_of(order.token) if market is not None else order.token[:6]
     return OrderRow(
         order.id, order.market, outcome, order.side, order.price, order.size, order.filled, status, order.sent_at, order.why,
-        order.venue_id, order.ahead,
+        order.venue_id, order.ahead, order.unsure_at,
     )  # fmt: skip
 
 
@@ -212,9 +232,9 @@ def risk_rows(state: State) -> tuple[RiskRow, ...]:
     left = min((market.market.closes - state.now for market in open_ if market.market.closes), default=0) / 1e9
     streak, crossed = max((market.integrity.streak for market in open_), default=0), sum(market.book.crossed for market in open_)
     asked, live, failed = state.wallet is not None, len(state.live), len(state.failed)
-    undone = failed / (risk.failed_trades_max + 1)
+    undone, late = failed / (risk.failed_trades_max + 1), age > risk.stale_after_s or _any(holds, "stale")
     return (
-        RiskRow("data age", f"{age:.1f} s", f"{risk.stale_after_s:g} s", _any(holds, "stale"), age / risk.stale_after_s),
+        RiskRow("data age", f"{age:.1f} s", f"{risk.stale_after_s:g} s", late, age / risk.stale_after_s),
         *_caps(state, held),
         RiskRow("open orders", f"{live}", f"{risk.max_open_orders}", _any(held, "open orders"), live / risk.max_open_orders),
         RiskRow("time to the end", f"{max(0.0, left):.0f} s", f">{risk.stop_before_close_s:g} s", _any(held, "ends in")),
@@ -227,7 +247,43 @@ def risk_rows(state: State) -> tuple[RiskRow, ...]:
             state.wallet_misses / 2 if asked else -1.0,
         ),
         RiskRow("failed trades", f"{failed}", f"{risk.failed_trades_max}", _any(holds, "failed on chain"), undone),
+        *clock_guard(state),
+        *reference_guards(state, holds),
     )  # fmt: skip
+
+
+def clock_guard(state: State) -> list[RiskRow]:
+    """The venue's clock against ours, where it was read."""
+    if state.clock is None:
+        return []
+    off, knobs = surely_off(state.clock) / 1e9, state.knobs.clock
+    holding = bool(held_by(state.clock, knobs))
+    return [RiskRow("clock", f"{off:+.1f} s", f"{knobs.clock_reduce_s:g} s", holding, abs(off) / knobs.clock_reduce_s)]
+
+
+def symbols(state: State) -> list[str]:
+    """What open markets need a reference price of."""
+    return sorted({market.reference for market in state.markets.values() if market.reference and not market.over})
+
+
+def reference_row(state: State, symbol: str) -> ReferenceRow:
+    """One reference price with its sources."""
+    judgement = judged(state, symbol)
+    sources = tuple(SourceRow(one.name, one.price, one.age_ns // 1_000_000, one.stands) for one in judgement.sources)
+    return ReferenceRow(symbol, judgement.price, judgement.apart_bps, sources, told(judgement, state.knobs.reference))
+
+
+def reference_guards(state: State, holds: list[str]) -> list[RiskRow]:
+    """A row for each reference price that a market needs: its sources, and how far apart they are."""
+    knobs, rows = state.knobs.reference, []
+    for symbol in symbols(state):
+        judgement = judged(state, symbol)
+        count = sum(source.stands == "used" for source in judgement.sources)
+        now = f"{count}/{len(judgement.sources)}" + (f", {judgement.apart_bps:.0f}bp" if count else "")
+        limit = f"{knobs.reference_sources_min}, {knobs.reference_apart_bps_max:g}bp"
+        holding = bool(judgement.why) and _any(holds, "reference")
+        rows.append(RiskRow(f"ref {symbol}", now, limit, holding, judgement.apart_bps / knobs.reference_apart_bps_max if count else -1.0))
+    return rows
 
 
 def _any(reasons: list[str], part: str) -> bool:
@@ -236,7 +292,7 @@ def _any(reasons: list[str], part: str) -> bool:
 
 def _caps(state: State, held: list[str]) -> tuple[RiskRow, ...]:
     """Position and capital, each in percent of its limit too."""
-    risk, most, equity = state.knobs.risk, state.knobs.shape.max_position_size, max(1, state.equity_now)
+    risk, most, equity = state.knobs.risk, state.knobs.shape.max_position_size, max(1, state.capital)
     shares = state.portfolio.shares
     net = max((abs(shares(one.market.yes) - shares(one.market.no)) for one in state.markets.values()), default=0) / 1e6
     widest = max((market.committed for market in state.markets.values()), default=0)
@@ -260,10 +316,11 @@ def kill_rows(state: State) -> tuple[KillRow, ...]:
     if not switch.killed_at:
         return ()
     resting = sum(1 for order in state.live.values() if order.status is not Status.SETTLING)
+    held = any(one.shares for one in state.portfolio.holdings.values())
     verified = "the venue's account holds no open order" if switch.verified_at else f"not confirmed yet, asked {switch.asks} times"
     return (
         KillRow("stop quoting", switch.killed_at, "admission closed"),
         KillRow("cancel all", switch.cancelled_at, "none left in our books" if switch.cancelled_at else f"{resting} not yet gone"),
         KillRow("verify", switch.verified_at, verified),
-        KillRow("flatten", Nanos(0), "not done: the position is held, f flattens it"),
+        KillRow("flatten", Nanos(0), "not done: the position is held, f flattens it" if held else "nothing is held"),
     )

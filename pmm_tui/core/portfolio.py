@@ -7,10 +7,13 @@ from msgspec import Struct
 from pmm_tui.core.events import FillSettled, OrderFilled
 from pmm_tui.core.market import Side
 from pmm_tui.core.orders.life import Order
-from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, gets, pays
+from pmm_tui.core.units import ONE, SECOND, Cash, Nanos, Price, Size, gets, pays
 
 DUST = Size(10_000)
 """0.01 share: the venue truncates fills, so a difference of a lot is not a disagreement."""
+
+REMEMBER_NS = 900 * SECOND
+"""What is over is remembered this long, here and where the venue is read: whatever was told once may be told again until then."""
 
 
 class Holding(Struct):
@@ -157,12 +160,12 @@ class Portfolio:
         """Book a fill that is not known yet; `mid` is that of the order's own token when its quotes were decided, dollars, or None."""
         held = self.holding(order.token)
         if order.side is Side.BUY:
-            paid = pays(event.price, event.size)
+            paid = event.worth or pays(event.price, event.size)
             cash, cost, realised = Cash(-paid), paid, Cash(0)
             held.shares = Size(held.shares + event.size)
             held.pending = Size(held.pending + event.size)
         else:
-            got = gets(event.price, event.size)
+            got = event.worth or gets(event.price, event.size)
             share = held.cost if event.size >= held.shares else Cash(held.cost * event.size // held.shares)
             cash, cost, realised = got, Cash(-share), Cash(got - share)
             held.shares = Size(held.shares - event.size)
@@ -233,10 +236,17 @@ class Portfolio:
         self.realised_in[market] = Cash(self.realised_in.get(market, 0) + profit)
         return Cash(profit)
 
+    def owed(self) -> set[int]:
+        """The orders with a fill that is not settled yet."""
+        return {fill.order for fill in self.fills.values() if fill.status == "MATCHED"}
+
     def forget(self, before: Nanos, live: Container[int]) -> None:
-        """Let go of ended fills older than `before` whose order is not `live` any more (a live order's fills may be told again)."""
-        for key in [key for key, fill in self.fills.items() if fill.status != "MATCHED" and fill.at < before and fill.order not in live]:
-            del self.fills[key]
+        """Let go of fills older than `before`, but of no order that is `live` or has a fill that is not settled: the venue is asked about
+        those, and tells all their fills again, the ended ones too."""
+        owed = self.owed()
+        for key, fill in list(self.fills.items()):
+            if fill.at < before and fill.order not in live and fill.order not in owed:
+                del self.fills[key]
 
     def _add(self, fill: Fill, sign: int) -> None:
         self.cash = Cash(self.cash + sign * fill.cash)

@@ -40,6 +40,8 @@ class OrderRow(Struct, frozen=True):
     venue_id: str = ""
     ahead: Size = Size(-1)
     """What is at most ahead of it in its queue; -1 while unknown."""
+    unsure_at: Nanos = Nanos(0)
+    """Since when it is not known whether it rests; 0 while that is known."""
 
 
 class FillRow(Struct, frozen=True):
@@ -60,6 +62,10 @@ class FillRow(Struct, frozen=True):
     """What was ahead of the order in its queue then; -1: unknown."""
     answered_ms: float = -1.0
     """From sending the order to the venue's acceptance; -1: unknown."""
+    markouts: tuple[Cash | None, ...] = ()
+    """What a share of it was worth 0.5 s, 2 s, 10 s, 30 s, 2 min and 10 min later, as far as that time has come: against the mid of the
+    others, micro-dollars, positive to our good. None where there was no mid to hold it against; all six None where it failed or is not
+    followed."""
 
 
 class TradeRow(Struct, frozen=True):
@@ -83,6 +89,8 @@ class BookHealth(Struct, frozen=True):
     """`book` frames and levels that were older than what was applied, and changed nothing."""
     resyncs: int
     crossed: bool
+    stale: bool = False
+    """It is older than this desk quotes from, whatever else holds the market."""
 
 
 class MarketRow(Struct, frozen=True):
@@ -95,7 +103,7 @@ class MarketRow(Struct, frozen=True):
     closes: Nanos
     tick: Price
     state: str
-    """waiting | warming | quoting | held | stale | paused | closing | closed | resolved | killed"""
+    """waiting | warming | quoting | held | stale | paused | closing | closed | resolved | killing | killed"""
     why: str
     """Why it is not quoting, in words; empty while it is."""
     bids: tuple[LevelRow, ...]
@@ -127,6 +135,10 @@ class MarketRow(Struct, frozen=True):
     fills: int
     trades: tuple[TradeRow, ...] = ()
     """The newest few of the whole market, newest first."""
+    merges: Size = Size(0)
+    """Pairs of YES and NO that a flatten makes dollars first; 0 where it leaves them."""
+    exit_fee: Cash = Cash(0)
+    """What the venue charges for selling the net position at the touch now."""
 
 
 class RiskRow(Struct, frozen=True):
@@ -155,6 +167,41 @@ class FeedRow(Struct, frozen=True):
     up: bool
     since: Nanos
     why: str
+
+
+class VenueRow(Struct, frozen=True):
+    """What the venue takes now, by its own answers."""
+
+    mode: str = "open"
+    """open | restarting | post_only | cancel_only | disabled | limited | key refused"""
+    since: Nanos = Nanos(0)
+    until: Nanos = Nanos(0)
+    """Nothing that the mode forbids leaves before; it may last longer. 0 where it is open."""
+
+
+class SourceRow(Struct, frozen=True):
+    """One source of a reference price."""
+
+    name: str
+    price: Cash
+    """Micro-dollars."""
+    age_ms: int
+    """Since it last told a newer price."""
+    stands: str
+    """used | stale | outlier"""
+
+
+class ReferenceRow(Struct, frozen=True):
+    """What a coin costs outside, by all its sources together."""
+
+    symbol: str
+    price: Cash | None
+    """Micro-dollars; None where there is no price to believe."""
+    apart_bps: float
+    """From the lowest source used to the highest; NaN with none."""
+    sources: tuple[SourceRow, ...]
+    why: str
+    """What is wrong, with its numbers; empty where nothing is."""
 
 
 class NoteRow(Struct, frozen=True):
@@ -190,6 +237,8 @@ class Money(Struct, frozen=True):
     halt_pct: float
     reference: str
     """start | peak"""
+    drift: Cash = Cash(0)
+    """Of the inventory as the mid moved: equity - initial = captured + drift - fees - adverse."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -218,6 +267,11 @@ class Snapshot(Struct, frozen=True):
     rejects: dict[str, int]
     gas: Cash = Cash(0)
     """Paid on chain by this run, micro-dollars; the equity is less by it."""
+    resets_at: Nanos = Nanos(0)
+    """From when on a verified kill may be reset; 0: there is none."""
+    venue: VenueRow = VenueRow()
+    references: tuple[ReferenceRow, ...] = ()
+    """What markets of this desk need a reference price of, and all that was told of it."""
 
 
 class DeskCard(Struct, frozen=True):
@@ -245,6 +299,10 @@ class DeskCard(Struct, frozen=True):
     """What the desk itself reports is wrong (disk full, journal halted); empty when nothing is."""
     deadman_s: float = -1.0
     """Seconds until the desk acts for want of a sign of its operator; 0 once it has; -1: it never does."""
+    heartbeat_s: float = -1.0
+    """Since the last heartbeat that the venue answered; -1: none was, or this desk sends none."""
+    answer_ms: float = -1.0
+    """From sending a request to the venue's answer, the median of the last hundred orders; -1: unknown."""
     unwatched: str = ""
     """Why the desk has acted because nobody watched it; empty while it has not, and after the next sign."""
 

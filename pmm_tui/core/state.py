@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from pmm_tui.core.book import Book
 from pmm_tui.core.commands import Command
-from pmm_tui.core.events import Traded
+from pmm_tui.core.events import ClockSeen, Traded, VenueModeChanged
 from pmm_tui.core.knobs import Knobs
 from pmm_tui.core.market import Market, Side
 from pmm_tui.core.orders.life import Order
@@ -14,12 +14,13 @@ from pmm_tui.core.orders.room import Room, room_of
 from pmm_tui.core.portfolio import Fill, Holding, Portfolio
 from pmm_tui.core.quoting.quote import Quote
 from pmm_tui.core.risk.kill import Kill
-from pmm_tui.core.risk.review import stale
 from pmm_tui.core.signals.integrity import Integrity
+from pmm_tui.core.signals.reference import Reference, symbol_of
 from pmm_tui.core.signals.volatility import Volatility
 from pmm_tui.core.strategies.maker import Pricing
-from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, to_cash
+from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, pays, to_cash
 
+CURVE_POINTS = 240
 FALSE_ALARMS_MAX = 3
 
 
@@ -80,6 +81,7 @@ class MarketState:
         "pricing",
         "quoted_mid",
         "quotes",
+        "reference",
         "resync_at",
         "resyncs",
         "retry_at",
@@ -143,9 +145,10 @@ class MarketState:
         """When a side that was refused may ask again."""
         self.false_alarms = 0
         """How often the venue's REST book was ours although its hashes were wrong."""
-        self.resync_at = Nanos(0)
-        self.resyncs = 0
+        self.resync_at, self.resyncs = Nanos(0), 0
         self.last = Price(0)
+        self.reference = symbol_of(market, knobs.reference)
+        """The symbol that it needs a reference price of; empty: it needs none."""
         self.trades: deque[Traded] = deque(maxlen=8)
         """The newest, for the screen."""
         self.backoff: dict[tuple[str, Side], Backoff] = {}
@@ -189,6 +192,7 @@ class State:
         "account_misses",
         "began",
         "blind",
+        "clock",
         "clusters",
         "committed",
         "curve",
@@ -219,9 +223,12 @@ class State:
         "portfolio",
         "quoting_ns",
         "recent",
+        "references",
         "rejects",
         "reserved",
         "seq",
+        "unlisted",
+        "venue",
         "wallet",
         "wallet_missed_at",
         "wallet_misses",
@@ -230,9 +237,8 @@ class State:
 
     def __init__(self, knobs: Knobs) -> None:
         self.knobs = knobs
-        self.now = Nanos(0)
-        self.began = Nanos(0)
-        """Time of the first fact."""
+        self.now = self.began = Nanos(0)
+        """`began`: time of the first fact."""
         self.seq = 0
         self.markets: dict[str, MarketState] = {}
         self.live: dict[int, Order] = {}
@@ -244,14 +250,16 @@ class State:
         self.next_order = 1
         initial = to_cash(knobs.desk.initial_balance)
         self.portfolio = Portfolio(initial)
-        self.kill = Kill(start=initial, peak=initial)
+        self.kill = Kill(start=initial, peak=initial, given=initial)
         self.links: dict[str, Link] = {}
-        self.paused = False
-        self.paused_why = ""
+        self.venue = VenueModeChanged(Nanos(0), "open")  # `at`: since when
+        self.paused, self.paused_why = False, ""
         """Why the desk paused by itself; empty where somebody asked for it."""
         self.notes: deque[Note] = deque(maxlen=200)
         self.recent: deque[Fill] = deque(maxlen=50)
         """The newest fills, for the screen: kept when the portfolio has let go of them."""
+        self.references: dict[str, Reference] = {}
+        """What was told of each symbol."""
         self.rejects: dict[str, int] = {}
         self.orders_sent = 0
         self.out: list[Command] = []
@@ -263,19 +271,20 @@ class State:
         self.wallet_misses, self.wallet_missed_at = 0, Nanos(0)
         self.gas = Cash(0)
         """Paid so far, micro-dollars."""
+        self.clock: ClockSeen | None = None
+        """How far the venue's clock was from ours when they were compared last."""
         self.failed: deque[Nanos] = deque(maxlen=100)
         """When trades of ours were undone by the chain."""
         self.ending = False
         """The run ends: nothing is placed any more."""
-        self.ended_at = Nanos(0)
-        """When the account was first read without an open order after that."""
-        self.end_asked_at = Nanos(0)
-        self.overdue = 0
-        """Trades that the chain has not confirmed for long."""
-        self.foreign = 0
-        self.reserved = Cash(0)
-        """Cash that live buys may still take, over all markets."""
-        self.committed = Cash(0)
+        self.ended_at = self.end_asked_at = Nanos(0)
+        """`ended_at`: when the account was first read without an open order after that."""
+        self.foreign = self.overdue = 0
+        """`overdue`: trades that the chain has not confirmed for long."""
+        self.unlisted: dict[int, Order] = {}
+        """Open orders of the wallet in markets that the desk does not list."""
+        self.reserved = self.committed = Cash(0)
+        """`reserved`: cash that live buys may still take, over all markets."""
         self.clusters: dict[str, Cash] = {}
         """Committed by cluster."""
         self.equity_now = initial
@@ -284,10 +293,13 @@ class State:
         """Why the equity cannot be computed; empty while it can."""
         self.curve: list[tuple[Nanos, Cash]] = []
         self.curve_step_ns = 1_000_000_000
-        self.quoting_ns = 0
-        """Market time with an order resting, summed over markets."""
-        self.watched_ns = 0
-        """Market time in which quotes were possible at all: data had come and the market was not over."""
+        self.quoting_ns = self.watched_ns = 0
+        """Market time with an order resting, and in which quotes were possible at all: data had come and the market was not over."""
+
+    @property
+    def capital(self) -> Cash:
+        """What capital caps are a part of: the equity, with shares held before the run counting for no more than the desk was given."""
+        return Cash(self.equity_now - max(0, self.portfolio.initial - to_cash(self.knobs.desk.initial_balance)))
 
     def note(self, level: str, text: str) -> None:
         """Write a line of the event log."""
@@ -329,6 +341,11 @@ class State:
         self.blind = ""
         return Cash(total)
 
+    @property
+    def unlisted_usd(self) -> Cash:
+        """Cash that orders in markets that the desk does not list may still take."""
+        return Cash(sum(pays(order.price, order.rest) for order in self.unlisted.values() if order.side is Side.BUY))
+
     def cost(self, market: MarketState) -> Cash:
         """What the shares held in one market cost."""
         holdings = self.portfolio.holdings
@@ -346,41 +363,6 @@ class State:
         self.clusters[cluster] = Cash(self.clusters.get(cluster, 0) + committed - market.committed)
         market.room = room
         market.committed = committed
-
-    def hold_reason(self, market: MarketState) -> str:
-        """Why a market may not quote now by its data, its links or the operator's word; empty when it may."""
-        risk = self.knobs.risk
-        if self.ending:
-            return "the run ends"
-        if self.paused or market.paused:
-            return "paused by the operator"
-        if market.closed or market.payout is not None:
-            return "market closed" if market.payout is None else "market resolved"
-        for name, link in self.links.items():
-            if not link.up:
-                return f"{name} feed lost: {link.why}"
-        if not market.seen_at:
-            return "waiting for data"
-        if stale(market.seen_at, self.now, risk):
-            return f"stale: no data for over {risk.stale_after_s:g} s"
-        bid, ask = market.book.bid, market.book.ask
-        if bid <= 0 or ask >= ONE:
-            return "one-sided book" if bid > 0 or ask < ONE else "empty book"
-        if ask <= bid:
-            return "crossed book"
-        if market.astray_since and self.now - market.astray_since >= risk.astray_after_ms * 1_000_000:
-            return "the venue's touch is not that of our book"
-        if market.doubted(risk.hash_streak_max):
-            return f"book hash wrong {risk.hash_streak_max} times in a row or more"
-        if self.account_misses >= 2:
-            return "the venue's account does not match ours"
-        if self.wallet_misses >= 2:
-            return "the wallet on chain does not match our books"
-        if market.failed_at and self.now - market.failed_at < risk.failed_hold_s * 1e9:
-            return "a trade failed on chain: waiting"
-        if self.now - market.first_at < risk.warm_up_s * 1e9:
-            return "warming up"
-        return ""
 
 
 _NOTHING = Holding()

@@ -19,6 +19,8 @@ KILLED_FOK = "order couldn't be fully filled. FOK orders are fully filled or kil
 KILLED_FAK = "no orders found to match with FAK order. FAK orders are partially filled or killed if no match is found."
 GTD_EARLY_NS = 60 * SECOND
 """A GTD order ends this long before its stated expiration."""
+GTD_LEAST_NS = 180 * SECOND
+"""So far ahead its stated expiration must be."""
 MARKETABLE_MIN = Cash(DOLLAR)
 
 
@@ -45,7 +47,7 @@ def refuse(order: Order, market: Market, tick: Price, ladder: Ladder, wallet: Wa
         return f"order {order.id} is invalid. Size ({size_text(order.size)}) lower than the minimum: {size_text(market.min_size)}"
     if order.size % LOT and not wallet.unlimited and not order.budget:
         return "invalid amounts, the buy orders maker amount supports a max accuracy of 4 decimals, taker amount a max of 2 decimals"
-    if order.lasts is Lasts.GTD and order.expires - GTD_EARLY_NS <= at:
+    if order.lasts is Lasts.GTD and order.expires - at < GTD_LEAST_NS:
         return EXPIRATION
     spends = order.budget or pays(order.price, order.size)
     if touch and order.side is Side.BUY and spends < MARKETABLE_MIN and not wallet.unlimited:

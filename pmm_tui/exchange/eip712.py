@@ -316,12 +316,12 @@ def verify_order(
     domain = domain_of(market)
     if not trusting and not _signature_holds(signed, signature, domain, owner):
         return BAD_SIGNATURE
-    if (lasts is Lasts.GTD) != (expires > 0):
-        return BAD_EXPIRATION
     oid = order_hash(signed, domain)
     terms = _terms(signed, oid, market.tick, market_order)
     if isinstance(terms, str):
         return terms
+    if (lasts is Lasts.GTD) != (expires > 0):
+        return BAD_EXPIRATION
     budget = Cash(signed.making if market_order and signed.side is Side.BUY else 0)
     until = Nanos(expires * SECOND)
     return VerifiedOrder(oid, signed.maker, account.api_key, str(signed.token), signed.side, *terms, lasts, post_only, until, budget)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +21,7 @@ CUT = "\x00"
 _HASH = re.compile(r'("hash":")([0-9a-f])')
 _PRICE = re.compile(r'("(?:price|best_bid|best_ask)":)"[^"]*"')
 _VALUE = re.compile(r'("value":)(\d+(?:\.\d+)?)')
+_EXACT = re.compile(r'("full_accuracy_value":")(\d+)(\.\d+)?(")')
 _STATUS = re.compile(r'("status":)"[^"]*"')
 
 
@@ -62,8 +64,16 @@ def _unknown_status(fault: Fault, frame: Frame, chance: "Random") -> list[Frame]
 
 
 def _outlier(fault: Fault, frame: Frame, chance: "Random") -> list[Frame]:
+    """A price is told twice, as a number and exactly, and both are off."""
     factor = 1 + fault.number("percent") / 100
-    return [structs.replace(frame, raw=_VALUE.sub(lambda found: f"{found[1]}{float(found[2]) * factor:.8g}", frame.raw))]
+    raw = _VALUE.sub(lambda found: f"{found[1]}{float(found[2]) * factor:.8g}", frame.raw)
+    return [structs.replace(frame, raw=_EXACT.sub(lambda found: _exactly(found, factor), raw))]
+
+
+def _exactly(found: re.Match[str], factor: float) -> str:
+    """Binance's spelling has eight decimals, Chainlink's is a whole number."""
+    value = Decimal(found[2] + (found[3] or "")) * Decimal(str(factor))
+    return f"{found[1]}{value:.{8 if found[3] else 0}f}{found[4]}"
 
 
 def _giant(fault: Fault, frame: Frame, chance: "Random") -> list[Frame]:
@@ -86,7 +96,10 @@ def _crossed(fault: Fault, frame: Frame, chance: "Random") -> list[Frame]:
     if not isinstance(said, dict):  # wrapped as an array by another fault
         return [frame]
     yes, *others = {entry["asset_id"]: entry for entry in said["price_changes"]}.values()
-    price = min(ONE - 100, price_of(yes["best_ask"]) + 200)
+    try:
+        price = min(ONE - 100, price_of(yes["best_ask"]) + 200)
+    except ValueError:  # made a number that is none by another fault
+        return [frame]
     bid = yes | {"price": price_text(Price(price)), "side": "BUY", "size": "7"}
     mirrored = [no | {"price": price_text(Price(ONE - price)), "side": "SELL", "size": "7"} for no in others]
     crossed = [bid | {"best_bid": bid["price"]}, *(ask | {"best_ask": ask["price"]} for ask in mirrored)]
@@ -121,5 +134,6 @@ EFFECTS: dict[str, Callable[[Fault, Frame, "Random"], list[Frame]]] = {
 def strike(fault: Fault, frame: Frame, chance: "Random") -> list[Frame]:
     """What is sent in place of the frame: it, where the fault is not about it or misses."""
     channel, event = fault.text("channel"), fault.told.get("event", "")
-    about = channel in ("", frame.channel) and (not event or f'"event_type":"{event}"' in frame.raw)
+    topic = fault.told.get("topic", "")
+    about = channel in ("", frame.channel) and (not event or f'"event_type":"{event}"' in frame.raw) and topic in ("", frame.key)
     return EFFECTS[fault.what](fault, frame, chance) if about and fault.strikes(chance) else [frame]

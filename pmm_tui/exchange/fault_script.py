@@ -101,6 +101,7 @@ _QUERY = Field("", "only requests whose query contains this")
 _METHOD = Field("", "only requests of this method")
 _CHANNEL = _word("only frames of this channel; empty: every channel", "", "market", "user", "rtds")
 _EVENT = Field("", "only frames of this event_type")
+_TOPIC = Field("", "only frames of this topic of the rtds channel")
 _LATE = _number(35.0, *_MS, "at most this late, milliseconds")
 _MARKET = Field("", "the market; empty: every market")
 
@@ -110,7 +111,8 @@ def _ask(about: str, **fields: Field) -> Kind:
 
 
 def _frame(about: str, channel: str = "", **fields: Field) -> Kind:
-    return Kind("frame", about, {"channel": Field(channel, _CHANNEL.about, words=_CHANNEL.words), "event": _EVENT} | fields)
+    about_what = {"channel": Field(channel, _CHANNEL.about, words=_CHANNEL.words), "event": _EVENT, "topic": _TOPIC}
+    return Kind("frame", about, about_what | fields)
 
 
 def _act(about: str, **fields: Field) -> Kind:

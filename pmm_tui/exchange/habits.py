@@ -1,9 +1,9 @@
 """How the exchange behaves where the evidence about the venue disagrees, or where a test wants it otherwise; and the mode it trades in."""
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.exchange import shapes
@@ -38,6 +38,8 @@ class Habits(Struct, frozen=True, forbid_unknown_fields=True):
     """The venue's rate limits: not counted, counted and told (its two weeks of warnings), or enforced."""
     tier: Tier = "Standard"
     """What every signer's trading volume is taken for."""
+    taker_hold_ms: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """An order that would take is held so long inside its POST, and judged after it (`itode` markets: 50 since 2026-08-17); 0: none is."""
 
 
 class Modes:

@@ -11,7 +11,7 @@ from pmm_tui.exchange import control, gamma, listings, private, public, readonly
 from pmm_tui.exchange.acts import carry_out
 from pmm_tui.exchange.auth import Account, Credentials, Keys, Refused
 from pmm_tui.exchange.channels import Channels
-from pmm_tui.exchange.faults import NEVER, Faults
+from pmm_tui.exchange.faults import NEVER, Faults, Verdict
 from pmm_tui.exchange.habits import Habits, Modes
 from pmm_tui.exchange.heartbeats import Heartbeats
 from pmm_tui.exchange.limits import Limits, cost_of
@@ -82,8 +82,13 @@ class Polymarket:
 
     # --- requests -------------------------------------------------------------------------------------------------------------------------
 
+    def judge(self, ask: Ask, at: Nanos) -> Verdict:
+        """What becomes of a request before it is answered: a fault's blow, and the hold of an order that would take."""
+        verdict, hold_ms = self.faults.judge(ask, at), self.view.habits.taker_hold_ms
+        return verdict.join(Verdict(late_ms=hold_ms)) if hold_ms and self._private.takes(ask) else verdict
+
     def answer(self, ask: Ask, at: Nanos) -> Answer:
-        """The true answer; what it moved is told on the channels. The caller asks `faults.judge` first."""
+        """The true answer; what it moved is told on the channels. The caller asks `judge` first."""
         if ask.path == control.PATH:
             return control.answer(self.view, self.modes, ask, at)
         if self.view.habits.limits == "on" and (refused := self.limits.in_front(ask, at)) is not None:

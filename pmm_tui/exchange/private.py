@@ -1,19 +1,22 @@
 """The endpoints behind a key: orders, cancels, own orders and trades, balances, scoring, rewards."""
 
+import re
 from typing import Any
 
 import msgspec
 
 from pmm_tui.core.market import Side
-from pmm_tui.core.units import SECOND, Nanos, size_text
+from pmm_tui.core.units import ONE, SECOND, Nanos, Price, Size, size_text
 from pmm_tui.exchange import rewards, shapes
+from pmm_tui.exchange.admission import crossing
 from pmm_tui.exchange.auth import Account
-from pmm_tui.exchange.eip712 import VerifiedOrder, verify_order, wallets_of
+from pmm_tui.exchange.eip712 import VerifiedOrder, signed_of, verify_order, wallets_of
+from pmm_tui.exchange.fault_asks import legs, places
 from pmm_tui.exchange.faults import Faults
 from pmm_tui.exchange.habits import Modes
 from pmm_tui.exchange.ladder import in_yes
 from pmm_tui.exchange.paging import page
-from pmm_tui.exchange.terms import Answer, Ask, Order, Trade
+from pmm_tui.exchange.terms import Answer, Ask, Lasts, Order, Trade
 from pmm_tui.exchange.view import View, query
 
 BAD_PAYLOAD = "Invalid order payload"
@@ -24,6 +27,10 @@ EXCHANGES = (
     "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa",
 )
 ALLOWED = str(2**256 - 1)
+_ASSETS = ("COLLATERAL", "CONDITIONAL", "CONDITIONAL-V2")
+_LATER = ("order 0x", "invalid amounts", "invalid expiration")
+"""How the texts begin of what is checked only once the venue takes orders at all: tick, amounts, expiration."""
+_ORDER_ID = re.compile(r"0x[0-9a-fA-F]{64}")
 _PLACES = ("/order", "/orders")
 _CANCELS = (*_PLACES, "/cancel-all", "/cancel-market-orders")
 _READS = (
@@ -77,13 +84,30 @@ class Private:
                 return self._modes.refuse_cancels(at) or self._cancel(ask.path, body, account, at)
         return shapes.error(BAD_PAYLOAD)
 
+    def takes(self, ask: Ask) -> bool:
+        """Whether a request posts an order that would match at once as the book is now, by its terms alone."""
+        return places(ask) and any(self._crosses(leg) for leg in legs(ask))
+
+    def _crosses(self, leg: dict[str, Any]) -> bool:
+        try:
+            told = signed_of(leg["order"])
+            market = self._matching.market_of(str(told.token))
+            money, size = (told.making, told.taking) if told.side is Side.BUY else (told.taking, told.making)
+            price = Price(money * ONE // size)
+        except (ValueError, KeyError, TypeError, ZeroDivisionError):
+            return False
+        if market is None or leg.get("postOnly") is True:
+            return False
+        one = Order("", told.maker, "", market.id, str(told.token), told.side, price, Size(size), Lasts.GTC, False, Nanos(0))
+        return crossing(one, market, self._matching.markets[market.id].ladder)
+
     # --- orders ---------------------------------------------------------------------------------------------------------------------------
 
     def _one(self, body: Any, account: Account, at: Nanos) -> Answer:
         seen = self._verify(body, account)
-        if isinstance(seen, str):
+        if isinstance(seen, str) and not seen.startswith(_LATER):
             return shapes.error(seen)
-        leg = self._modes.refuse_orders([body], at) or self._place(seen, at)
+        leg = self._modes.refuse_orders([body], at) or (seen if isinstance(seen, str) else self._place(seen, at))
         return leg if isinstance(leg, Answer) else shapes.error(leg) if isinstance(leg, str) else shapes.answer(leg)
 
     def _verify(self, body: Any, account: Account) -> VerifiedOrder | str:
@@ -133,6 +157,8 @@ class Private:
         most = self._view.habits.cancels_max
         match path, body:
             case "/order", {"orderID": str(oid)}:
+                if not _ORDER_ID.fullmatch(oid):
+                    return shapes.error("Invalid orderID")
                 gone, kept = self._cancel_ids([oid], account, at)
             case "/orders", list() if all(isinstance(oid, str) for oid in body):
                 if len(body) > most:
@@ -202,6 +228,10 @@ class Private:
         kind, token = asked.get("signature_type", "0"), asked.get("token_id", "")
         if kind not in ("0", "1", "2", "3"):
             return shapes.error("invalid signature type")
+        asset = asked.get("asset_type", "CONDITIONAL" if token else "COLLATERAL")
+        if asset not in _ASSETS or (asset != "COLLATERAL" and not token):
+            return shapes.error("invalid params")
+        token = "" if asset == "COLLATERAL" else token
         wallets = [account.address] if kind == "0" else wallets_of(account.address, int(kind))
         held = max(self._matching.shares(one.lower(), token) if token else self._matching.cash(one.lower()) for one in wallets)
         return shapes.answer({"balance": str(held), "allowances": dict.fromkeys(EXCHANGES, ALLOWED)})

@@ -178,6 +178,6 @@ def _terms(view: View, market: Market) -> dict[str, Any]:
     tokens = [{"t": market.yes, "o": market.outcomes[0]}, {"t": market.no, "o": market.outcomes[1]}]
     tick = shapes.number(dollars(view.matching.tick(market.id)))
     said: dict[str, Any] = {"gst": None, "r": None, "t": tokens, "mos": shapes.number(shares(market.min_size)), "mts": tick}
-    said |= {"mbf": cap, "tbf": cap, "rfqe": False, "itode": view.matching.rules.taker_delay_ms > 0, "ibce": False}
+    said |= {"mbf": cap, "tbf": cap, "rfqe": False, "itode": view.habits.taker_hold_ms > 0, "ibce": False}
     said |= {"fd": {"r": shapes.number(market.fees.rate), "e": shapes.number(market.fees.exponent), "to": True}, "oas": 0}
     return said | ({"nr": True} if market.neg_risk else {})

@@ -69,7 +69,7 @@ class Servers:
         headers = {name.lower(): value for name, value in request.headers.items()}
         ip = request.client.host if request.client else ""
         ask = Ask(request.method, request.url.path, request.url.query, headers, await request.body(), ip)
-        verdict = self._venue.faults.judge(ask, self._clock())
+        verdict = self._venue.judge(ask, self._clock())
         await asyncio.sleep(verdict.late_ms / 1000)
         answer = verdict.carry(ask, self._clock(), self._venue.answer)
         self._woken.set()

@@ -15,6 +15,7 @@ from pmm_tui.core.instructions import Flattened, Instruction, Killed
 from pmm_tui.core.market import Kind, Side
 from pmm_tui.core.orders.life import Order, Status
 from pmm_tui.core.orders.room import room_of
+from pmm_tui.core.risk.guards import hold_reason
 from pmm_tui.core.risk.kill import drawdown
 from pmm_tui.core.state import MarketState
 from pmm_tui.core.units import LOT, ONE, Cash, Price, gets, pays
@@ -79,9 +80,9 @@ class Ledger:
             return
         charged = event.fee + event.adverse
         if place.side is Side.BUY:
-            fill = Booked(place.token, event.size, -pays(event.price, event.size) - charged)
+            fill = Booked(place.token, event.size, -(event.worth or pays(event.price, event.size)) - charged)
         else:
-            fill = Booked(place.token, -event.size, gets(event.price, event.size) - charged)
+            fill = Booked(place.token, -event.size, (event.worth or gets(event.price, event.size)) - charged)
         self._fills[key] = fill
         if key not in self._failed:
             self._move(fill, 1)
@@ -176,9 +177,11 @@ class Invariants:
         else:
             _hold(market.exiting is not None, "only a flatten takes", said)
             _hold(place.side is Side.SELL, "a flatten sells what is held", said)
+        _hold(not state.ending, "nothing is placed once the run ends", said)
         if state.kill.stopped:
             flattens = place.kind is Kind.IOC and place.market in self._flattened
             _hold(flattens, "after a kill nothing is placed but the operator's flatten", said)
+            _hold(state.kill.phase != "killing", "nor that before the kill is verified", said)
         for other in market.live.values():
             if other.id != place.order:
                 self._beside(place, other, market)
@@ -186,7 +189,7 @@ class Invariants:
     def _wished(self, place: Place, market: MarketState) -> None:
         """A resting order serves a wish that nobody holds, in a market that no guard holds."""
         said = str(place)
-        why = self._state.hold_reason(market)
+        why = hold_reason(self._state, market)
         _hold(not why, "nothing is quoted while a guard holds", f"{said}: {why}")
         _hold(market.exiting is None, "nothing is quoted while flattening", said)
         wishes = [quote for quote in market.quotes if not quote.held]
@@ -228,7 +231,7 @@ class Invariants:
             rooms = {m.market.id: room_of(m.market, m.live.values()).reserved for m in state.markets.values()}
             costs = {m.market.id: state.cost(m) + rooms[m.market.id] for m in state.markets.values()}
             kin = [m.market.id for m in state.markets.values() if m.market.cluster == terms.cluster]
-            equity = max(0, state.equity_now)
+            equity = max(0, state.capital)
             _hold(sum(rooms.values()) <= state.portfolio.cash, "cash", f"{rooms} of {state.portfolio.cash} after {place}")
             for name, cost, pct in (
                 ("market cap", costs[terms.id], risk.max_market_pct),
@@ -347,7 +350,7 @@ class Invariants:
         for market in state.markets.values():
             closes = market.market.closes
             ends = closes and closes - event.at <= state.knobs.risk.stop_before_close_s * 1e9
-            why = state.hold_reason(market) or ("the market ends" if ends else "") or ("killed" if state.kill.stopped else "")
+            why = hold_reason(state, market) or ("the market ends" if ends else "") or ("killed" if state.kill.stopped else "")
             if why:
                 for order in market.live.values():
                     if order.status in (Status.OPEN, Status.SENT) and order.kind is Kind.POST_ONLY:

@@ -21,6 +21,7 @@ from pmm_tui.core.events import (
     AccountSeen,
     BookChanged,
     BookReset,
+    ClockSeen,
     Event,
     ExternalFilled,
     FillSettled,
@@ -41,6 +42,7 @@ from pmm_tui.core.events import (
     Ticked,
     TickSizeChanged,
     Traded,
+    VenueModeChanged,
     WalletSeen,
 )
 from pmm_tui.core.instructions import Ended, Flattened, Killed, KillReset, Paused, Resumed, Retuned
@@ -48,7 +50,7 @@ from pmm_tui.core.instructions import Ended, Flattened, Killed, KillReset, Pause
 Fact = (
     Ticked | BookReset | BookChanged | Traded | TickSizeChanged | ReferenceMoved | MarketListed | MarketClosed | MarketResolved
     | OrderSigned | OrderAccepted | OrderRejected | OrderCancelled | OrderFilled | OrderUncertain | FillSettled | AccountSeen
-    | AccountOpened | PositionFound | ExternalFilled | WalletSeen | PairsMerged | LinkUp | LinkDown
+    | AccountOpened | PositionFound | ExternalFilled | WalletSeen | PairsMerged | LinkUp | LinkDown | VenueModeChanged | ClockSeen
     | Paused | Resumed | Flattened | Killed | KillReset | Ended | Retuned
 )
 """Every event that a journal can hold, told apart by its tag."""

@@ -6,12 +6,18 @@ from collections.abc import Callable
 
 import msgspec
 
+from pmm_tui.api.gate import read_token
+from pmm_tui.api.server import Api, Door
+from pmm_tui.api.widening import APPLY, adds_risk
 from pmm_tui.core.instructions import Flattened, Instruction, Killed, KillReset, Paused, Resumed, Retuned
+from pmm_tui.core.risk.kill import resets_at
 from pmm_tui.core.snapshot import Frame
+from pmm_tui.core.units import SECOND
 from pmm_tui.runtime.desk import Desk
 from pmm_tui.runtime.loop import NOT_YET
 from pmm_tui.runtime.operator import Operator
 from pmm_tui.runtime.pace import Pace, parse_speed, speed_text
+from pmm_tui.runtime.places import token_path
 from pmm_tui.runtime.profile import Profile, ProfileRefused, diff, load
 
 FRAME_EVERY_NS = 95_000_000
@@ -31,8 +37,13 @@ class DeskBoard:
         stop: asyncio.Event,
         pace: Pace | None,
         operator: Operator | None = None,
+        unproven: Callable[[Profile], str] | None = None,
     ) -> None:
-        """`operator`: who is told of each command; None for a desk that does not care whether it is watched."""
+        """`operator`: who is told of each command; None for a desk that does not care whether it is watched.
+
+        unproven: why a profile's values may not be traded with, empty where they may; None for a desk of simulated money.
+        """
+        self._unproven = unproven
         self._operator = operator or Operator("keep", 0.0, submit)
         self._desk = desk
         self._profile = profile
@@ -70,7 +81,7 @@ class DeskBoard:
             self._stop.set()
             return True, "stopping: quotes are pulled, then the run ends"
         if cmd == "reload":
-            return self._reload(args.get("apply") is True, who)
+            return self._reload(args.get("apply") is True, str(args.get("typed", "")), who)
         if cmd == "speed":
             return self._speed(args)
         if cmd != "pause" and self._desk.busy:
@@ -109,16 +120,22 @@ class DeskBoard:
 
     def _reset(self, args: Args, actor: str) -> tuple[bool, str]:
         reason = str(args.get("reason", "")).strip()[:REASON_MAX]
-        phase = self._desk.engine.state.kill.phase
+        state = self._desk.engine.state
+        phase = state.kill.phase
         if not reason:
             return False, "a reset needs a reason"
         if phase != "killed":
             return False, f"the kill switch is {phase}: only a verified kill can be reset"
+        if (left := resets_at(state.kill, state.knobs.kill) - state.now) > 0:
+            return False, f"the kill switch cools down for {-(-left // SECOND)} s more"
         self._submit(KillReset(NOT_YET, actor, reason))
         return True, "kill switch reset"
 
-    def _reload(self, apply: bool, actor: str) -> tuple[bool, str]:
-        """Without `apply`: what would change. With it: what is safe changes as an event, and what is not is named."""
+    def _reload(self, apply: bool, typed: str, actor: str) -> tuple[bool, str]:
+        """Without `apply`: what would change. With it: what is safe changes as an event, and what is not is named.
+
+        A live desk takes what widens its risk only with the words that a person typed, and with a preflight of these very values.
+        """
         try:
             fresh = load(self._profile.file)
         except ProfileRefused as refused:
@@ -130,10 +147,18 @@ class DeskBoard:
         if not apply:
             return True, text
         safe = {change.name: change.new for change in changes if change.safe}
+        then = Profile(self._profile.name, self._profile.file, self._profile.values | safe)
+        if self._unproven is not None and adds_risk("\n".join(str(change) for change in changes if change.safe)):
+            if why := self._unproven(then):
+                return False, (
+                    f"nothing was applied: it widens the risk of real money, and no preflight of these values passed today ({why}). "
+                    f"Stop the desk, then: pmm-tui preflight --profile {then.name}, and start it again\n{text}"
+                )
+            if typed != APPLY:
+                return False, f"nothing was applied: it widens the risk, and {APPLY} was to be typed\n{text}"
         if safe:
             self._submit(Retuned(NOT_YET, actor, safe))
-            values = self._profile.values | safe
-            self._profile = Profile(self._profile.name, self._profile.file, values)
+            self._profile = then
         return True, f"{len(safe)} of {len(changes)} changes applied\n{text}"
 
     def _speed(self, args: Args) -> tuple[bool, str]:
@@ -147,3 +172,24 @@ class DeskBoard:
         self._pace.change(speed)
         self._desk.speed = speed_text(speed)
         return True, f"speed {self._desk.speed}"
+
+
+class Window(msgspec.Struct, frozen=True):
+    """The api while it is served."""
+
+    api: Api
+    serving: asyncio.Task[None]
+
+    async def shut(self, patience_s: float) -> None:
+        """Let the faces go."""
+        self.api.stop()
+        await asyncio.wait({self.serving}, timeout=patience_s)
+
+
+def door(profile: Profile) -> Door | None:
+    """The api's way in by TCP, where the profile wants one. ValueError or OSError where its token cannot be used."""
+    settings = profile.run()
+    if not settings.api_port:
+        return None
+    given = settings.api_token_file
+    return Door(settings.api_port, read_token(token_path(given), make=not given))

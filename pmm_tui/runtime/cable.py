@@ -6,6 +6,9 @@ import re
 LOOPBACK = "127.0.0.1"
 CHUNK = 65_536
 _TAKEN = re.compile(rb'"orderID":"(0x[0-9a-fA-F]{64})"')
+_ORDERS = b"POST /order"
+EDGE_S = 0.5
+"""The network in front of a venue keeps its own connection open for a request that it has, also where the client is gone."""
 _LONGEST = 90
 """Bytes of the longest beginning of a match that one chunk may leave to the next."""
 
@@ -23,6 +26,9 @@ class Cable:
         self._tasks: set[asyncio.Task[None]] = set()
         self._carries = asyncio.Event()
         self._carries.set()
+        self.held = 0
+        """Requests with orders that are kept on their way."""
+        self._passes: asyncio.Event | None = None
 
     async def mend(self) -> None:
         """Listen (on the same port as ever), and carry what was held back."""
@@ -43,10 +49,21 @@ class Cable:
         """Connections stay, more are taken, and not a byte passes, until it is mended."""
         self._carries.clear()
 
+    def hold_orders(self) -> None:
+        """Requests with orders that come from now on stay on their way, whatever becomes of their desk."""
+        self.held, self._passes = 0, asyncio.Event()
+
+    def pass_orders(self) -> None:
+        """They arrive, and so do all that come later."""
+        if self._passes is not None:
+            self._passes.set()
+            self._passes = None
+
     async def close(self) -> None:
         """Cut it for good."""
         self.cut()
         self._carries.set()
+        self.pass_orders()
         await asyncio.gather(*self._tasks)
 
     def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,14 +89,19 @@ class Cable:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool) -> None:
         """One way, to its end. Answers are read on, and noted, where the desk is gone."""
-        tail = b""
+        tail, lasts_s = b"", 0.0
         while data := await _read(reader):
             if answers:
                 tail += data
                 self.acknowledged |= {found.decode().lower() for found in _TAKEN.findall(tail)}
                 tail = tail[-_LONGEST:]
+            elif self._passes is not None and data.startswith(_ORDERS):
+                self.held += 1
+                await self._passes.wait()
+                lasts_s = EDGE_S
             await self._carries.wait()
             await _write(writer, data)
+        await asyncio.sleep(lasts_s)
         await _write(writer, b"")
 
 

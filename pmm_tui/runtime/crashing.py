@@ -15,10 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from eth_account import Account
-from msgspec import Struct, field, to_builtins
+from msgspec import Struct, field
 
 from pmm_tui.core.engine import Engine
 from pmm_tui.core.events import AccountOpened, MarketListed, OrderAccepted, OrderFilled, OrderSigned, PositionFound
@@ -29,6 +28,7 @@ from pmm_tui.record.journal import BALLAST
 from pmm_tui.record.lines import LIVE, JournalCorrupt, JournalReader
 from pmm_tui.runtime.cable import Cable
 from pmm_tui.runtime.clock import Clock
+from pmm_tui.runtime.crash_tally import Tally, figures, table
 from pmm_tui.runtime.demo import PLACES, exchange
 from pmm_tui.runtime.profile import find
 from pmm_tui.runtime.replaying import engine_of
@@ -47,29 +47,12 @@ UP_S, END_S = 120.0, 60.0
 LOOK_S = 0.02
 STARTING_SHARE = 0.25
 """So many of the kills hit a desk that is still starting."""
+LATE_SHARE = 0.15
+"""So many of the kills catch orders between the desk and the exchange, and keep them there until the next desk is up."""
+ARRIVE_S, LATE_S = 1.0, 10.0
 _UP = b'"type":"LinkUp"', b'"link":"heartbeat"'
 """The last link to come up; from then on orders leave."""
 _PAID = ("MINED", "CONFIRMED")
-
-
-class Tally(Struct):
-    """What a drill met."""
-
-    kills: int = 0
-    while_starting: int = 0
-    orders: int = 0
-    """Signed, over all runs."""
-    acknowledged: int = 0
-    """So many of them the exchange said it took."""
-    left_resting: int = 0
-    """Orders that rested at the exchange when a desk had been killed."""
-    fills: int = 0
-    unseen: int = 0
-    """Fills that the desk was killed before it knew of."""
-    torn: int = 0
-    """Journals that ended inside a line."""
-    starts_s: list[float] = field(default_factory=list)
-    """From a desk's start until its orders may leave."""
 
 
 class Left(Struct):
@@ -117,6 +100,8 @@ class Drill:
         self.ids: set[str] = set()
         """Every order that any run wrote down."""
         self.markets: dict[str, Market] = {}
+        self.late: set[str] = set()
+        """Orders of a dead desk that reached the exchange when the next one was up."""
         self._runs: set[str] = set()
 
     def start(self) -> "subprocess.Popen[bytes]":
@@ -230,7 +215,7 @@ class Drill:
         _hold(shares == held, "and its shares", f"{shares} for {held}")
         if left.opened is None:
             return
-        before_cash, before = books(tuple(piece for piece in truth.pieces if piece.order.lower() not in left.ids))
+        before_cash, before = books(tuple(piece for piece in truth.pieces if piece.order.lower() not in left.ids.keys() | self.late))
         _hold(left.opened == before_cash, "a desk opens with the cash that all runs before it left", f"{left.opened} for {before_cash}")
         for market in [self.markets[name] for name in left.quoted]:
             for token in (market.yes, market.no):
@@ -267,7 +252,7 @@ async def crash(drill: Drill, kills: int, seed: int, window_s: float) -> Tally:
     clob = await drill.open_client()
     try:
         for _ in range(kills):
-            await _kill_once(drill, clob, chance, window_s)
+            await (kill_late(drill, clob) if chance.random() < LATE_SHARE else _kill_once(drill, clob, chance, window_s))
             _progress(tally, kills)
         await _end(drill, clob, window_s)
     finally:
@@ -293,14 +278,50 @@ async def _kill_once(drill: Drill, clob: client.SdkClob, chance: Random, window_
     finally:
         child.kill()
         child.wait()
-    tally.kills += 1
     tally.while_starting += not up
-    left = drill.bury()
+    await _compared(drill, clob)
+
+
+async def _compared(drill: Drill, clob: client.SdkClob) -> None:
+    """What a killed desk left, against what the exchange says."""
+    tally, left = drill.tally, drill.bury()
     truth = await drill.truth(clob)
     drill.check(left, truth)
+    tally.kills += 1
     tally.left_resting += len(truth.opens)
     tally.fills = len(truth.pieces)
     tally.unseen += sum(piece.order.lower() in left.ids and (piece.trade, piece.order.lower()) not in left.fills for piece in truth.pieces)
+
+
+async def kill_late(drill: Drill, clob: client.SdkClob) -> None:
+    """Kill a desk whose orders have left it and not arrived; they arrive when the next desk is up, and may not rest for long then."""
+    child = drill.start()
+    try:
+        _hold(await drill.up(child, time.monotonic() + UP_S), "a desk comes up", drill.said())
+        drill.cable.hold_orders()
+        async with asyncio.timeout(UP_S):
+            while not drill.cable.held:
+                _hold(child.poll() is None, "a desk goes on without answers", drill.said())
+                await asyncio.sleep(LOOK_S)
+    finally:
+        child.kill()
+        child.wait()
+    drill.late |= {id_ for id_ in drill.bury().ids if await clob.order(id_) is None}
+    child = drill.start()
+    try:
+        _hold(await drill.up(child, time.monotonic() + UP_S), "a desk comes up", drill.said())
+        drill.cable.pass_orders()
+        await asyncio.sleep(ARRIVE_S)
+        until = time.monotonic() + LATE_S
+        while resting := drill.late & {one.id.lower() for one in await clob.open_orders()}:
+            _hold(time.monotonic() < until, "an order of a dead desk that comes late is cancelled", str(resting))
+            _hold(child.poll() is None, "a desk outlives what it finds", drill.said())
+            await asyncio.sleep(LOOK_S)
+    finally:
+        child.kill()
+        child.wait()
+    drill.tally.late = len([id_ for id_ in drill.late if await clob.order(id_) is not None])
+    await _compared(drill, clob)
 
 
 async def _end(drill: Drill, clob: client.SdkClob, window_s: float) -> None:
@@ -358,24 +379,3 @@ async def _drilled(folder: Path, port: int, kills: int, seed: int, window_s: flo
         return await crash(Drill(folder, port, cable), kills, seed, window_s)
     finally:
         await cable.close()
-
-
-def figures(tally: Tally) -> dict[str, Any]:
-    """The tally with the starts summed up, milliseconds."""
-    starts = sorted(tally.starts_s)
-    summed = {"median": starts[len(starts) // 2], "worst": starts[-1]} if starts else {}
-    told: dict[str, Any] = to_builtins(tally)
-    del told["starts_s"]
-    return told | {"start_ms": {name: round(1e3 * value) for name, value in summed.items()}}
-
-
-def table(tally: Tally) -> str:
-    """The same for people."""
-    told = figures(tally)
-    start = told["start_ms"]
-    return (
-        f"{told['kills']} kills, {told['while_starting']} of them while it started: nothing acknowledged was lost, no order forgotten\n"
-        f"{told['orders']} orders signed, {told['acknowledged']} acknowledged, {told['left_resting']} rested when their desk was dead\n"
-        f"{told['fills']} fills, {told['unseen']} of them not known to the desk that was killed; {told['torn']} journals torn\n"
-        f"start until orders may leave: median {start.get('median', 0)} ms, worst {start.get('worst', 0)} ms"
-    )

@@ -11,6 +11,8 @@ from pmm_tui.runtime.desk import Desk
 EVERY_S = 1.0
 DOWN_NS = 10 * SECOND
 """A link that is down for longer is said; shorter is a reconnect."""
+OPEN, SHUT = "open", ("disabled", "key refused")
+"""The venue's modes that are no trouble, and those in which not even a cancel may get through."""
 LAST_S = 5.0
 """The last word may keep a desk that ends for so long."""
 _log = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ class Crier:
         self._title = title
         self.pacer = Pacer()
         self._down: set[str] = set()
+        self._told = ""
+        """The venue's mode that was said last; empty where it is open."""
 
     async def run(self) -> None:
         """For ever."""
@@ -44,13 +48,26 @@ class Crier:
         if self._desk.busy:
             self.pacer.add("desk", "alarm", self._desk.busy, now)
         state = self._desk.engine.state
+        self._venue(now)
         for name, link in state.links.items():
+            if name == "venue":
+                continue  # told by its mode
             if not link.up and state.now - link.since > DOWN_NS:
                 self._down.add(name)
                 self.pacer.add(f"link:{name}", "warn", f"{name} is down: {link.why}", now)
             elif link.up and name in self._down:
                 self._down.discard(name)
                 self.pacer.recover(f"link:{name}", f"{name} is up again")
+
+    def _venue(self, now: Nanos) -> None:
+        """What the venue takes: its restarts are told at once, a rate limit only where it lasts."""
+        mode, at = self._desk.engine.state.venue.mode, self._desk.engine.state.venue.at
+        if self._told not in ("", mode):
+            left, self._told = self._told, ""
+            self.pacer.recover(f"venue:{left}", f"the venue is no longer {left}, it is {mode}")
+        if mode != OPEN and (mode != "limited" or self._desk.engine.state.now - at > DOWN_NS):
+            self._told = mode
+            self.pacer.add(f"venue:{mode}", "alarm" if mode in SHUT else "warn", f"the venue is {mode}", now)
 
     async def last(self, code: int) -> None:
         """The run has ended: said where it was not in order."""

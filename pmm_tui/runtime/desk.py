@@ -3,7 +3,9 @@
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,6 +18,7 @@ from pmm_tui.core.state import Note
 from pmm_tui.record.files import STATE, STATE_LIVE, TRADES, TRADES_LIVE, append_line, replace
 from pmm_tui.record.journal import Journal, JournalFull
 from pmm_tui.runtime.logs import level_of
+from pmm_tui.study.markouts import followed
 from pmm_tui.study.production import live_figures, live_refusal, live_trade
 from pmm_tui.study.tally import Tally
 
@@ -40,6 +43,8 @@ class Desk:
         """The engine failed inside a step: its state cannot be believed any more."""
         self.alerts: deque[Alert] = deque(maxlen=ALERTS_MAX)
         """What a person is to be told, until somebody takes it from here."""
+        self.pulse: Callable[[], tuple[float, float]] = lambda: (-1.0, -1.0)
+        """Seconds since the venue last answered a heartbeat, milliseconds that its answers take; -1 where there is none."""
         self.speed = card.speed
         self.tape_position = 0.0
         self._card = card
@@ -115,15 +120,18 @@ class Desk:
 
     def frame(self) -> Frame:
         """The card and the picture."""
-        took = sorted(self._took_ns)
+        took, (beat_s, answer_ms) = sorted(self._took_ns), self.pulse()
         card = msgspec.structs.replace(
             self._card,
             speed=self.speed,
             tape_position=self.tape_position,
             engine_p99_us=took[len(took) * 99 // 100] / 1e3 if took else 0.0,
             busy=self.busy,
+            heartbeat_s=beat_s,
+            answer_ms=answer_ms,
         )
-        return Frame(card, self.engine.snapshot(), self._figures())
+        stats, marks = self._figures(), self._tally.marks if self._tally is not None else None
+        return Frame(card, followed(self.engine.snapshot(), self.engine.state, marks), stats)
 
     def close(self) -> None:
         """End the records: the last line of a whole journal holds the digest of the state."""
@@ -247,3 +255,14 @@ class Desk:
         elif not self._latch.exists():
             self._latch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace(self._latch, msgspec.json.encode({"why": kill.why, "at": kill.killed_at}))
+
+
+def latched(latch: Path | None) -> str:
+    """Why an earlier run was killed and not reset; empty where none was. A latch that cannot be read is a latch all the same."""
+    if latch is None or not latch.is_file():
+        return ""
+    try:
+        why = str(msgspec.json.decode(latch.read_bytes(), type=dict[str, Any]).get("why", "unknown"))
+    except (OSError, msgspec.DecodeError):
+        why = "unknown"
+    return f"an earlier run was killed and not reset: {why}"

@@ -36,6 +36,8 @@ class Symptom(Struct, frozen=True):
     ok: bool
     found: str
     mend: str = ""
+    note: bool = False
+    """Neither well nor wrong: not to be told here, or left so by choice."""
 
 
 def doctor(as_json: bool) -> int:
@@ -45,7 +47,7 @@ def doctor(as_json: bool) -> int:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
         for one in found:
-            sys.stdout.write(f"{'ok   ' if one.ok else 'WRONG'}  {one.what:<16} {one.found}\n")
+            sys.stdout.write(f"{'WRONG' if not one.ok else 'note ' if one.note else 'ok   '}  {one.what:<16} {one.found}\n")
             if not one.ok:
                 sys.stdout.write(f"{'':<7}{'':<16} → {one.mend}\n")
     return 0 if all(one.ok for one in found) else 1
@@ -92,7 +94,7 @@ def machine() -> Iterator[Symptom]:
     synced = _clock_synced()
     yield Symptom(
         "clock", synced is not False, {True: "synchronised", False: "NOT synchronised", None: "cannot be told here"}[synced],
-        "orders carry the time: run chrony or systemd-timesyncd (timedatectl set-ntp true)",
+        "orders carry the time: run chrony or systemd-timesyncd (timedatectl set-ntp true)", synced is None,
     )  # fmt: skip
     place = next(one for one in (state_folder(), *state_folder().parents) if one.exists())
     free = shutil.disk_usage(place).free
@@ -108,7 +110,7 @@ def machine() -> Iterator[Symptom]:
 def folders() -> Iterator[Symptom]:
     """Configuration, keys, records."""
     config = config_folder()
-    private = [path for path in (config / "key.json", config / "alerts.txt") if path.exists()]
+    private = [path for path in (config / "key.json", config / "key.api.json", config / "alerts.txt") if path.exists()]
     open_ = [path.name for path in private if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
     yield Symptom(
         "secrets", not open_, f"{', '.join(open_) or 'none'} open to others", f"chmod 600 {' '.join(str(config / name) for name in open_)}"
@@ -120,7 +122,8 @@ def folders() -> Iterator[Symptom]:
         told, good = "set" if find_channels() else "none: nobody is told when a desk dies; put apprise URLs into alerts.txt", True
     except ValueError as wrong:
         told, good = str(wrong), False
-    yield Symptom("alerts", good, told, f"mend {config / 'alerts.txt'}, then try: pmm-tui monitor --test")
+    nobody = good and told != "set"
+    yield Symptom("alerts", good, told, f"mend {config / 'alerts.txt'}, then try: pmm-tui monitor --test", nobody)
     latches = sorted(path.stem for path in (state_folder() / "latches").glob("*.json"))
     yield Symptom(
         "kill latches",

@@ -79,7 +79,8 @@ class Checks(Struct):
         self._placed.add(place.order)
         down = [name for name, link in state.links.items() if not link.up]
         _hold(not down, "nothing is placed while a link is down", f"{said}: {down}")
-        _hold(not state.ended_at, "nothing is placed once the run ends", said)
+        _hold(not state.ending, "nothing is placed once the run ends", said)
+        _hold(state.kill.phase != "killing", "nothing at all is placed before a kill is verified", said)
         flattens = place.kind is Kind.IOC and place.side is Side.SELL
         _hold(not state.kill.stopped or flattens, "after a kill nothing is placed but a flatten", said)
         tick = market.book.tick

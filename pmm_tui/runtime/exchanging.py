@@ -37,9 +37,12 @@ from pmm_tui.record.recorded import facts
 from pmm_tui.record.tape import read_tape
 from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.places import CannotStart
+from pmm_tui.runtime.signals import watch_owner
 
 WAITING_MAX = 10_000
 WATCH_S = 0.2
+ORPHAN_S = 3.0
+"""A desk whose owner is gone, too, may cancel its orders here."""
 _TRANSFER = "0x" + keccak(b"Transfer(address,address,uint256)").hex()
 _TRANSFER_SINGLE = "0x" + keccak(b"TransferSingle(address,address,address,uint256,uint256)").hex()
 
@@ -62,6 +65,8 @@ class Wish(Struct, frozen=True):
     """A local EVM node settles what is traded."""
     limits: str = "off"
     """Whether the venue's rate limits are counted, told, or enforced."""
+    owned: bool = False
+    """It ends soon after the process that started it, which holds its standard input open."""
 
 
 class _Server(uvicorn.Server):
@@ -213,6 +218,12 @@ async def _serve_on(wish: Wish, sock: socket.socket, clock: Clock, chain: ChainB
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+
+    def orphaned() -> None:
+        loop.call_later(ORPHAN_S, setattr, server, "should_exit", True)
+
+    if wish.owned:
+        watch_owner(orphaned)
     markets = [pit.market.slug for pit in venue.matching.markets.values()]
     told: dict[str, Any] = {"port": sock.getsockname()[1], "pid": os.getpid(), "markets": markets}
     tasks = [

@@ -1,9 +1,6 @@
 """The desks that run on this machine, and words to one of them from a shell: what a console does, without a console."""
 
 import os
-import signal
-import socket as sockets
-import struct
 import time
 import uuid
 from pathlib import Path
@@ -14,9 +11,10 @@ from msgspec import Struct
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 from websockets.sync.client import unix_connect
 
+from pmm_tui.api.client import owner, signal_kill
 from pmm_tui.api.protocol import FRAME_BYTES_MAX, Ack, Args, Request, decode_frame, read_message
 from pmm_tui.core.snapshot import Frame
-from pmm_tui.runtime.places import CannotStart, socket_folders
+from pmm_tui.runtime.places import CannotStart, run_of, sockets_here
 
 ANSWER_S = 2.0
 """A desk that does not answer within this is not heard."""
@@ -40,12 +38,12 @@ class Seen(Struct, frozen=True):
 def look(socket: Path) -> Seen:
     """The desk behind a socket."""
     if not owner(socket):
-        return Seen(socket.stem, socket, None, "its process is gone: killed, or crashed", gone=True)
+        return Seen(run_of(socket), socket, None, "its process is gone: killed, or crashed", gone=True)
     try:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=ANSWER_S) as http:
             frame = decode_frame(http.get("http://desk/api/state").raise_for_status().content)
     except _UNHEARD as error:
-        return Seen(socket.stem, socket, None, f"{type(error).__name__}: {error}".rstrip(": "))
+        return Seen(run_of(socket), socket, None, f"{type(error).__name__}: {error}".rstrip(": "))
     return Seen(frame.card.run, socket, frame)
 
 
@@ -59,8 +57,7 @@ def forget() -> list[Path]:
 
 def running() -> list[Seen]:
     """Every socket of this user's desks, in the order of their names."""
-    found = {path for folder in socket_folders() if folder.is_dir() for path in folder.glob("*.sock") if path.is_socket()}
-    return [look(path) for path in sorted(found)]
+    return [look(path) for path in sockets_here()]
 
 
 def find(name: str) -> Seen:
@@ -92,27 +89,13 @@ def tell(desk: Seen, cmd: str, args: Args) -> tuple[bool, str]:
     return False, f"no answer within {ANSWER_S:g} s: look whether it was done"
 
 
-def owner(socket: Path) -> int:
-    """The process that listens on a socket, as the kernel knows it, whether it answers or not; 0 where nobody does."""
-    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
-        probe.settimeout(ANSWER_S)
-        try:
-            probe.connect(str(socket))
-            creds = probe.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, struct.calcsize("3i"))
-        except OSError:
-            return 0
-    return int(struct.unpack("3i", creds)[0])
-
-
 def kill(desk: Seen, reason: str) -> tuple[bool, str]:
     """Trip the kill switch: by the api, and where that does not answer by SIGUSR1. Whether the desk then showed it verified."""
     ok, text = tell(desk, "kill", {"reason": reason})
     if not ok:
-        pid = owner(desk.socket)
-        if not pid:
-            return False, f"{text}; and no process listens on {desk.socket}"
-        os.kill(pid, signal.SIGUSR1)
-        text = f"{text}; SIGUSR1 sent to process {pid}"
+        text = f"{text}; {signal_kill(desk.socket)}"
+        if not owner(desk.socket):
+            return False, text
     until = time.monotonic() + VERIFIED_S
     while time.monotonic() < until:
         now = look(desk.socket)

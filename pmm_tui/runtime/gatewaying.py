@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pmm_tui.api.gate import read_token
 from pmm_tui.api.gateway import Gateway, behind
-from pmm_tui.api.schema import asyncapi, dashboard, openapi
+from pmm_tui.api.schema import alerts, asyncapi, dashboard, openapi
 from pmm_tui.api.server import Door, SocketTaken
 from pmm_tui.runtime.fleet import find, running
 from pmm_tui.runtime.places import CannotStart, token_path
@@ -19,6 +19,7 @@ DOCUMENTS: dict[str, Callable[[], bytes]] = {
     "openapi": lambda: openapi(_SUFFIXES),
     "asyncapi": lambda: asyncapi(_SUFFIXES),
     "grafana": dashboard,
+    "alerts": alerts,
 }
 
 

@@ -57,6 +57,9 @@ class RunSettings(Struct, frozen=True):
     market_ws_url: Annotated[str, Meta(pattern=_WS, title=_WS_TITLE, description="URL of the market channel", extra=_RESTART)] = (
         "wss://ws-subscriptions-clob.polymarket.com/ws/market"
     )
+    rtds_url: Annotated[str, Meta(pattern=_WS, title=_WS_TITLE, description="URL of the reference prices' socket", extra=_RESTART)] = (
+        "wss://ws-live-data.polymarket.com"
+    )
     logs: Annotated[
         str,
         Meta(

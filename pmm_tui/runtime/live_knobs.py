@@ -28,7 +28,11 @@ class LiveSettings(Struct, frozen=True):
     ] = "auto"
     keystore: Annotated[
         str,
-        Meta(max_length=4096, description="the encrypted key; empty: key.json in the configuration folder", extra=_RESTART),
+        Meta(
+            max_length=4096,
+            description="the encrypted key; empty: key.json in the configuration folder, or on loopback a throw-away key",
+            extra=_RESTART,
+        ),
     ] = ""
     chain_id: Annotated[int, Meta(ge=1, le=2**53, description="chain that orders are signed for: 137 is Polygon", extra=_RESTART)] = 137
     user_ws_url: Annotated[
@@ -42,7 +46,7 @@ class LiveSettings(Struct, frozen=True):
         Meta(
             pattern=r"^(https?://[^\s@/]+(/[^\s@]*)?)?$",
             title=f"{_HTTP_TITLE}, or nothing",
-            description="a node of the chain; empty: POLYGON_RPC_URL of the environment, and without it the chain is not asked",
+            description="a node of the chain; empty: POLYGON_RPC_URL of the environment. Real money does not start without one",
             extra=_RESTART,
         ),
     ] = ""

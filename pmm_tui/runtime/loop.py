@@ -24,7 +24,12 @@ QUEUE_MAX = 1_000
 """Short on purpose: a slow desk is to see fewer, newer books, which the feeds see to, and not old ones in a long line."""
 INSTRUCTIONS_MAX = 100
 TICK_S = 0.1
-LEAVE_S_MAX = 30.0
+LAST_S = 1.5
+"""Connections get so long to be closed however late it is."""
+END_S = 8.0
+"""From the word to end until everything is let go of: proof, the last cancel-all and the faces share it."""
+LEAVE_S_MAX = 6.0
+"""The most of it that the proof takes."""
 NOT_YET = Nanos(0)
 """The time of a fact that the loop has not stamped yet."""
 GOODBYE = "desk"
@@ -137,6 +142,18 @@ class Live:
         self._breath = Breath(clock)
         self._last = Nanos(0)
         self._left = False
+        self._end_at: float | None = None
+        self._hurry: asyncio.Event | None = None
+
+    @property
+    def left_s(self) -> float:
+        """What is left of END_S since the run was told to end; nothing where it is hurried."""
+        if self._hurry is not None and self._hurry.is_set():
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        if self._end_at is None:
+            self._end_at = now + END_S
+        return max(0.0, self._end_at - now)
 
     def submit(self, instruction: Instruction) -> None:
         """An operator's instruction; asyncio.QueueFull where there are too many."""
@@ -145,26 +162,37 @@ class Live:
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Until `stop`; then quotes are pulled and every order is seen gone, unless `hurry` will not have it waited for."""
+        self._hurry = hurry
         for name, feed in [*self._feeds.items(), ("venue", self._venue)]:
             self._crew.start(f"the {name} feed", self._pour(name, feed))
         self._crew.start("the ticker", self._tick())
         self._crew.start("the end's watch", self._watch_end(stop, hurry))
         while not stop.is_set():
             await self._turn()
+        patience_s = min(leave_s(self._desk), self.left_s)
         await self._instruct()
         await self._tell(Ended(NOT_YET, GOODBYE))
         with suppress(TimeoutError):
-            async with asyncio.timeout(leave_s(self._desk)):
+            async with asyncio.timeout(patience_s):
                 while not gone(self._desk) and not hurry.is_set():
                     await self._turn()
         self._left = True
 
     async def close(self) -> None:
-        """Let go of the feeds and the venue, once the crew has ended. Where `run` did not end in order, all is cancelled, unproven."""
+        """Let go of the feeds and the venue, once the crew has ended. Where `run` did not end in order, all is cancelled, unproven.
+
+        What is not let go of within what is left of END_S is left to the system.
+        """
         if not self._left:
             await self._venue.send(CancelAll())
-        for feed in [*self._feeds.values(), self._venue]:
-            await feed.close()
+        closing = {asyncio.create_task(feed.close()) for feed in self._feeds.values()}
+        closing.add(asyncio.create_task(self._venue.close(max(0.0, self.left_s - LAST_S))))
+        _, late = await asyncio.wait(closing, timeout=max(LAST_S, self.left_s))
+        for task in late:
+            task.cancel()
+        for outcome in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
 
     def _wake(self) -> None:
         """Have the loop look up where it waits for facts; where facts are queued it looks up by itself."""

@@ -42,6 +42,12 @@ def latch_path(profile: Profile) -> Path:
     return state_folder() / "latches" / f"{profile.name}.json"
 
 
+def practice_path(profile: Profile) -> Path:
+    """The throw-away key of a profile whose exchange is this machine: one a profile file, so that the next start is the same wallet."""
+    mark = hashlib.sha256(os.fsencode(Path(profile.file).resolve())).hexdigest()[:8]
+    return state_folder() / "practice" / f"{profile.name}-{mark}" / "practice.json"
+
+
 def logs_folder(profile: Profile, given: Path | None) -> Path:
     """The runs' folder: as given, else the profile's, else logs/ in a checkout, else the user's state folder."""
     if given is not None:
@@ -82,8 +88,26 @@ def socket_path(profile: Profile, run: str) -> Path:
         path = folder / f"{run}.sock"
         if len(os.fsencode(path.absolute())) <= SOCKET_BYTES_MAX:
             return path
-    short = hashlib.sha256(os.fsencode(state_folder()) + run.encode()).hexdigest()[:16]
-    return last / f"{short}.sock"
+    mark = f".{_home_mark()}{hashlib.sha256(run.encode()).hexdigest()[:8]}.sock"
+    room = SOCKET_BYTES_MAX - len(os.fsencode(last.absolute())) - len(mark) - 1
+    return last / f"{run.encode()[: max(0, room)].decode(errors='ignore')}{mark}"
+
+
+def sockets_here() -> list[Path]:
+    """The sockets of this user's desks, by name: of the folder that other homes share, only those of this one."""
+    *folders, last = socket_folders()
+    found = {path for folder in folders if folder.is_dir() for path in folder.glob("*.sock")}
+    found |= set(last.glob(f"*.{_home_mark()}*.sock")) if last.is_dir() else set()
+    return sorted(path for path in found if path.is_socket())
+
+
+def run_of(socket: Path) -> str:
+    """The run whose socket this is, by its name; its beginning, where it was too long."""
+    return socket.stem.rsplit(".", 1)[0] if socket.parent == socket_folders()[-1] else socket.stem
+
+
+def _home_mark() -> str:
+    return hashlib.sha256(os.fsencode(state_folder())).hexdigest()[:8]
 
 
 def token_path(given: str) -> Path:

@@ -23,6 +23,8 @@ from pmm_tui.record.lines import Entry
 from pmm_tui.runtime.pace import parse_speed, speed_text
 from pmm_tui.runtime.places import CannotStart
 from pmm_tui.runtime.replaying import engine_of
+from pmm_tui.study.markouts import followed
+from pmm_tui.study.tally import Tally
 
 SLICE_S = 0.05
 """The faces get their turn this often, however fast it plays."""
@@ -69,6 +71,7 @@ class Playback:
         journal = read(self._folder)
         self._header = journal.header
         self._engine: Engine = engine_of(journal.header)
+        self._tally = Tally()
         self._entries: Iterator[Entry] = journal
         self._next: Entry | None = next(self._entries, None)
         self._seen = 0
@@ -82,7 +85,8 @@ class Playback:
         """The picture at this place of the run."""
         now = time.monotonic_ns()
         if self._frame is None or now - self._frame_at >= FRAME_EVERY_NS:
-            self._frame, self._frame_at = Frame(self._card(), self._engine.snapshot()), now
+            snapshot = followed(self._engine.snapshot(), self._engine.state, self._tally.marks)
+            self._frame, self._frame_at = Frame(self._card(), snapshot), now
         return self._frame
 
     def _card(self) -> DeskCard:
@@ -124,7 +128,8 @@ class Playback:
 
     def _step(self) -> None:
         if self._next is not None:
-            self._engine.step(self._next.event)
+            event = self._next.event
+            self._tally.step(self._engine.state, event, self._engine.step(event))
             self._next = next(self._entries, None)
             self._seen += 1
 

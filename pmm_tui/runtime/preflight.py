@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import SystemRandom
 from typing import Any
 
@@ -15,11 +15,11 @@ from msgspec import Struct, field, structs, to_builtins
 from pmm_tui.core.commands import Place
 from pmm_tui.core.events import MarketListed
 from pmm_tui.core.market import Kind, Market, Side
-from pmm_tui.core.units import SECOND, Nanos, cash_text, size_text, to_cash
+from pmm_tui.core.units import SECOND, Nanos, Size, cash_text, size_text, to_cash
 from pmm_tui.feeds.discovery import GammaFeed
 from pmm_tui.runtime.alerts import FILE, URLS, Channels, Message, find_channels
 from pmm_tui.runtime.clock import Clock
-from pmm_tui.runtime.consent import find_keys, forget_passed, keep_passed
+from pmm_tui.runtime.consent import Check, find_keys, keep_preflight
 from pmm_tui.runtime.knobs_model import KNOBS
 from pmm_tui.runtime.places import CannotStart
 from pmm_tui.runtime.production import KINDS, chain_of, node_url, open_client, secure, short, wallet_of
@@ -33,6 +33,9 @@ KILL_PCT = (15.0, 20.0)
 ORDER_MAX = 15.0
 SKEW_S_MAX = 2
 FIND_S = 30.0
+GATHER_S = 1.0
+"""Markets listed so soon after the first are looked at, too."""
+LOOKED_MAX = 20
 DRILL_ORDERS = 2
 DRILL_S_MAX = 10.0
 APPROVALS = 20
@@ -44,15 +47,9 @@ TIERS = {
 }  # fmt: skip
 """Orders and cancels a second that the venue's tiers allow (trading rate limits, 2026-07)."""
 TIER_HEADER = "poly-ratelimit-tier"
+LATE_S, LEFT_APART_S, LEFT_ASKS_MAX = 10.0, 0.5, 20
+"""An unanswered order is waited for this long; then the account is read so far apart, and so often at most."""
 _LOOPBACK_ONLY = "this profile trades on this machine only"
-
-
-class Check(Struct, frozen=True):
-    """One line of the list."""
-
-    name: str
-    ok: bool
-    why: str
 
 
 def preflight(name: str, password: Callable[[], str], as_json: bool) -> int:
@@ -68,8 +65,7 @@ def preflight(name: str, password: Callable[[], str], as_json: bool) -> int:
     finally:
         lock.release()
     wallet = wallet_of(profile, keys)
-    passed = all(check.ok for check in checks)
-    (keep_passed if passed else forget_passed)(profile, wallet)
+    passed = keep_preflight(profile, wallet, checks).passed
     if as_json:
         print(json.dumps({"profile": profile.name, "wallet": wallet, "passed": passed, "checks": to_builtins(checks)}))
     else:
@@ -126,12 +122,15 @@ async def venue_checks(profile: Profile, keys: Keys, http: httpx.AsyncClient, to
         checks = [Check("venue and key", True, f"signed, recovered, and known to the venue as {short(clob.wallet)}")]
         checks.append(await guarded("clock", skew(clob)))
         checks.append(await guarded("balance", balance(profile, clob)))
-        market = await find_market(profile)
-        if market is None:
+        markets = await find_markets(profile)
+        if not markets:
             return [*checks, Check("place and cancel", False, f"no market was listed within {FIND_S:g} s")]
-        await guarded("allowances", shares_of(clob, market))
+        market = markets[0]
+        checks.append(await guarded("shares", holdings(profile, clob, markets[:LOOKED_MAX])))
         checks.append(await guarded("place and cancel", place_and_cancel(clob, market, clock)))
         checks.append(await guarded("kill drill", kill_drill(clob, market, clock)))
+        silent = not all(check.ok for check in checks[-2:])
+        checks.append(await guarded("nothing left", nothing_left(clob, profile.name, LATE_S if silent else 0.0)))
     finally:
         await clob.close()
     return checks
@@ -199,12 +198,11 @@ def signature_type(profile: Profile, keys: Keys) -> Check:
 def rate_tier(profile: Profile, tier: str) -> Check:
     """The desk's pace must be within what the venue allows; a tier that is not known counts as the lowest."""
     clob = profile.clob()
-    if not tier:
-        return Check("rate tier", True, "the venue has not told it")
     orders, cancels = TIERS.get(tier.strip().lower(), TIERS["standard"])
     ok = clob.clob_orders_per_s <= orders and clob.clob_cancels_per_s <= cancels
     pace = f"{clob.clob_orders_per_s:g} orders and {clob.clob_cancels_per_s:g} cancels a second"
-    return Check("rate tier", ok, f"{pace}; {shown(tier)} allows {orders} and {cancels}")
+    named = shown(tier) if tier else "the venue told of no tier; the lowest"
+    return Check("rate tier", ok, f"{pace}; {named} allows {orders} and {cancels}")
 
 
 async def gas(wallet: Wallet, keys: Keys) -> Check:
@@ -229,10 +227,17 @@ async def allowances(profile: Profile, wallet: Wallet) -> Check:
     return Check("allowances", not missing, told)
 
 
-async def shares_of(clob: Clob, market: Market) -> Check:
-    """Have the venue asked for shares, so that it tells of their allowances."""
-    held = await clob.shares(market.yes, market)
-    return Check("shares", True, f"{size_text(held)} held in {market.slug}")
+async def holdings(profile: Profile, clob: Clob, markets: Sequence[Market]) -> Check:
+    """Shares that are there already count in every cap: more of them than the desk is given leave it nothing to buy with."""
+    capital, held = to_cash(profile.values["initial_balance"]), list[tuple[Market, Size]]()
+    for market in markets:
+        held += [(market, size) for token in (market.yes, market.no) if (size := await clob.shares(token, market))]
+    if not held:
+        return Check("shares", True, f"none is held in the {len(markets)} markets that were looked at")
+    total = sum(size for _, size in held)
+    told = ", ".join(f"{size_text(size)} of {market.slug}" for market, size in held[:3]) + (", …" if len(held) > 3 else "")
+    do = "" if total <= capital else f"; more than the ${cash_text(capital)} of the profile can carry: sell them first"
+    return Check("shares", total <= capital, f"WARNING, held already and counted in every cap: {told}{do}")
 
 
 def venue_allowances(profile: Profile, told: Overheard) -> Check:
@@ -279,8 +284,10 @@ async def skew(clob: Clob) -> Check:
     """Orders and signatures carry the time."""
     before = time.time()
     theirs = await clob.server_time_s()
-    apart = abs(theirs - (before + time.time()) / 2)
-    return Check("clock", apart <= SKEW_S_MAX + 1, f"{apart:.1f} s from the venue's, whose seconds are whole; at most {SKEW_S_MAX}")
+    after = time.time()
+    # The venue's seconds are whole, and its clock was read at some time between: this is the farthest that ours can be off.
+    apart = max(abs(theirs + 1 - before), abs(theirs - after))
+    return Check("clock", apart <= SKEW_S_MAX, f"at most {apart:.1f} s from the venue's; allowed {SKEW_S_MAX}")
 
 
 async def balance(profile: Profile, clob: Clob) -> Check:
@@ -291,18 +298,25 @@ async def balance(profile: Profile, clob: Clob) -> Check:
 
 async def find_market(profile: Profile) -> Market | None:
     """The first market that the profile would trade."""
-    run = profile.run()
+    return next(iter(await find_markets(profile)), None)
+
+
+async def find_markets(profile: Profile) -> list[Market]:
+    """Markets that the profile would trade: those listed within GATHER_S of the first; none where that does not come within FIND_S."""
+    run, found = profile.run(), list[Market]()
     feed = GammaFeed(profile.gamma(), profile.targeting(), run.markets, run.gamma_url, Clock(), SystemRandom())
     try:
-        async with asyncio.timeout(FIND_S):
+        async with asyncio.timeout(FIND_S) as patience:
             async for event in feed.events():
                 if isinstance(event, MarketListed):
-                    return event.market
+                    found.append(event.market)
+                    if len(found) == 1:
+                        patience.reschedule(asyncio.get_running_loop().time() + GATHER_S)
     except TimeoutError:
-        return None
+        return found
     finally:
         await feed.close()
-    return None
+    return found
 
 
 def small_order(market: Market, number: int) -> Place:
@@ -326,6 +340,25 @@ async def place_and_cancel(clob: Clob, market: Market, clock: Callable[[], Nanos
     times = f"placed in {(placed - began) / 1e6:.0f} ms, cancelled in {(clock() - placed) / 1e6:.0f} ms, in {market.slug}"
     ok = bool(gone.gone) and not left
     return Check("place and cancel", ok, times if ok else f"it was not cancelled: {gone.kept}")
+
+
+async def nothing_left(clob: Clob, profile: str, late_s: float) -> Check:
+    """Whatever the checks before did, no order of theirs may rest: no heartbeat would ever end it.
+
+    late_s: an order whose POST was not answered may still be booked, so that it is waited for.
+    """
+    await asyncio.sleep(late_s)
+    empty, asks = 0, 0
+    while empty < 2 and asks < LEFT_ASKS_MAX:
+        asks += 1
+        if await clob.open_orders():
+            empty = 0
+            await clob.cancel_all()
+        else:
+            empty += 1
+        await asyncio.sleep(LEFT_APART_S if empty < 2 else 0)
+    left = "" if empty == 2 else f"{len(await clob.open_orders())} ORDERS REST: pmm-tui cancel {profile}, or cancel them at the venue"
+    return Check("nothing left", not left, left or "no open order, read twice")
 
 
 async def kill_drill(clob: Clob, market: Market, clock: Callable[[], Nanos]) -> Check:

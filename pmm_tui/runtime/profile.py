@@ -28,6 +28,7 @@ ENVIRONMENT = "environment"
 _ORDERED = (
     ("kill_switch_alert_pct", "kill_switch_max_drawdown_pct", True),
     ("default_order_size", "max_position_size", False),
+    ("clock_reduce_s", "clock_halt_s", True),
     ("ws_backoff_first_s", "ws_backoff_max_s", False),
     ("gamma_backoff_first_s", "gamma_backoff_max_s", False),
 )
@@ -85,6 +86,7 @@ class Profile(Struct, frozen=True):
         """Whether every endpoint that it uses is this machine: nothing there is real money."""
         names = ["gamma_url", "clob_url", "market_ws_url"]
         names += ["user_ws_url", "geoblock_url", *(["rpc_url"] if self.values["rpc_url"] else [])] if self.is_live else []
+        names += ["rtds_url"] if self.values["reference_markets"] else []
         return all(urlsplit(self.values[name]).hostname in _LOOPBACK for name in names)
 
     def _group(self, name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pmm_tui.feeds.fetch import Unanswered, fetch
 from pmm_tui.feeds.gamma import market_of
 from pmm_tui.runtime.consent import SUFFIX, find_keys
 from pmm_tui.runtime.places import CannotStart
-from pmm_tui.runtime.production import LOOPBACK, chain_of, node_url, secure, wallet_of
+from pmm_tui.runtime.production import LOOPBACK, chain_of, named_node, secure, wallet_of
 from pmm_tui.runtime.profile import Profile, load
 from pmm_tui.venues.clob.keys import Keys
 from pmm_tui.venues.clob.wallet import ChainTrouble, Gas, Holdings, Reverted, Step, Wallet
@@ -64,14 +64,6 @@ def purse(name: str, wish: Wish, password: Callable[[], str], say: Say, warn: Sa
         if lock is not None:
             lock.release()
     return 0
-
-
-def named_node(profile: Profile, keys: Keys) -> str:
-    """The node to ask; CannotStart where none is named."""
-    url = node_url(profile, keys)
-    if not url:
-        raise CannotStart("no node of the chain is named: set rpc_url in the profile, or POLYGON_RPC_URL")
-    return url
 
 
 def confirm(wish: Wish, url: str, wallet: str, ask: Ask | None) -> None:

@@ -4,20 +4,17 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-from msgspec import Struct, to_builtins
+from msgspec import Struct, structs, to_builtins
 
 import pmm_tui
-from pmm_tui.api.gate import read_token
-from pmm_tui.api.server import Api, Door
+from pmm_tui.api.server import Api
 from pmm_tui.core.commands import Alert, Command, Unwatch, Watch
 from pmm_tui.core.engine import Engine
 from pmm_tui.core.events import Event
@@ -33,17 +30,19 @@ from pmm_tui.record.files import replace_summary
 from pmm_tui.record.journal import Journal
 from pmm_tui.record.recorded import begin_at, facts
 from pmm_tui.record.tape import TapeReader, read_tape
-from pmm_tui.runtime.board import DeskBoard
+from pmm_tui.runtime.board import DeskBoard, Window, door
 from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.crashes import crashed
 from pmm_tui.runtime.crew import Crew
-from pmm_tui.runtime.desk import Desk
+from pmm_tui.runtime.desk import Desk, latched
 from pmm_tui.runtime.logs import start_logs
-from pmm_tui.runtime.loop import NOT_YET, Live, Player
+from pmm_tui.runtime.loop import NOT_YET, Inbox, Live, Player
 from pmm_tui.runtime.operator import Operator
 from pmm_tui.runtime.pace import Pace, parse_speed, speed_text
-from pmm_tui.runtime.places import CannotStart, duration_s, latch_path, logs_folder, new_run, run_folder, socket_path, tape_path, token_path
+from pmm_tui.runtime.places import CannotStart, duration_s, latch_path, logs_folder, new_run, run_folder, socket_path, tape_path
 from pmm_tui.runtime.profile import Profile
+from pmm_tui.runtime.reference import reference_feeds
+from pmm_tui.runtime.signals import Signals
 from pmm_tui.study.performance import Summary, summarise
 from pmm_tui.venues.paper.fills import check_source
 from pmm_tui.venues.paper.matching import Matching
@@ -54,10 +53,9 @@ if TYPE_CHECKING:
     from pmm_tui.venues.clob.keys import Keys, WalletLock
     from pmm_tui.venues.clob.venue import ClobVenue
 
-KILL_FILE = "KILL"
-KILL_FILE_EVERY_S = 0.25
 WINDOW_S = 3.0
 """How long the faces may take to be let go."""
+Opened = TypeVar("Opened")
 
 
 class Options(Struct, frozen=True):
@@ -77,6 +75,8 @@ class Options(Struct, frozen=True):
     """The wallet's last characters, typed."""
     start_at_s: float = 0.0
     """Begin a tape so many seconds in."""
+    owned: bool = False
+    """It ends with the process that started it, which holds its standard input open."""
 
 
 class Plan(Struct, frozen=True):
@@ -118,7 +118,7 @@ class Run:
             raise CannotStart(f"{profile.file}: mode is {profile.run().mode}: keys belong to a live desk, and to no other")
         self.plan = plan(profile, options)
         crier = None if self.plan.tape is not None else _crier()
-        self._door = _door(profile)
+        self._door = door(profile)
         self._start_at_s = options.start_at_s
         self.profile = profile
         logs = logs_folder(profile, options.logs)
@@ -137,20 +137,21 @@ class Run:
 
             self._lock = secure(profile, keys)
             self._account = short(wallet_of(profile, keys))
-        self.stop = asyncio.Event()
-        self.hurry = asyncio.Event()
-        """A second signal: the end is not to wait for proof."""
+        self._early = Inbox()
+        """What came before there is a loop to take it: its first facts."""
+        self._submit: Callable[[Instruction], None] = self._early.put
+        self._owned = options.owned and (keys is None or profile.is_loopback)
+        self._signals = Signals(self.log, self._take, keys is None or profile.live().on_hangup == "stop")
+        self.stop, self.hurry = self._signals.stop, self._signals.hurry
         self.summary: Summary | None = None
         self.code = 0
         """The exit code, once the run has ended."""
-        self._signals = 0
         rehearses = self.plan.tape is not None or (keys is not None and profile.is_loopback)
         latch = None if rehearses else latch_path(profile)
-        self._latched = _latched(latch)
+        self._latched = latched(latch)
         knobs = profile.knobs()
         journal = Journal(self.folder, self._header())
         self.desk = Desk(Engine(knobs), journal, self.folder, self._card(), self.log, latch)
-        self._submit: Callable[[Instruction], None] = lambda instruction: None
         self._crier = None if crier is None else crier(self.desk, f"{self.mode} {self.name}")
 
     def _header(self) -> dict[str, object]:
@@ -188,7 +189,8 @@ class Run:
 
     async def main(self) -> int:
         """Serve, trade, end in order. The exit code: 0, or 3 where the desk ended killed, broken, or with orders not proven gone."""
-        self._listen_to_signals()
+        self._signals.listen(self._owned)
+        asyncio.get_running_loop().set_exception_handler(self._stray)
         fields = {"run": self.name, "folder": str(self.folder), "socket": str(self.socket)}
         self.log.info("run started", extra={"fields": fields})
         if self.plan.duration_s:
@@ -196,6 +198,7 @@ class Run:
         gc.collect()
         gc.freeze()
         crew = Crew(self._failed)
+        crew.start("the kill file's watch", self._signals.look_for_kill_file(self.folder))
         try:
             if self.plan.tape is not None:
                 await self._play(crew, read_tape(self.plan.tape))
@@ -216,18 +219,18 @@ class Run:
         pace = Pace(self.plan.speed)
         conductor = Conductor(self.desk.step, self.matching)
         player = Player(self.desk, conductor, pace)
-        self._submit = player.submit
+        self._take_up(player.submit)
         told: Iterator[Event] = facts(tape, Decoder(), self.profile.run().markets)
         if self._start_at_s:
             told = begin_at(told, self._start_at_s)
-        window = await self._open(crew, player.submit, pace)
-        await self._trade(crew, window, player.run(told, self.stop, lambda: tape.position))
+        window = await self._open(crew, pace)
+        await self._trade(crew, player.run(told, self.stop, lambda: tape.position))
+        await window.shut(WINDOW_S)
         tape.close()
 
     async def _live(self, crew: Crew) -> None:
         settings, chance, clock = self.profile.run(), SystemRandom(), Clock()
-        books = MarketFeed(self.profile.market_ws(), settings.market_ws_url, settings.clob_url, Decoder(), clock, chance)
-        gamma = GammaFeed(self.profile.gamma(), self.profile.targeting(), settings.markets, settings.gamma_url, clock, chance)
+        window = await self._open(crew, None)
         venue: PaperVenue | ClobVenue
         feeds: dict[str, Feed] = {}
         if self._keys is None:
@@ -235,19 +238,51 @@ class Run:
         else:
             from pmm_tui.runtime.production import open_production
 
-            venue, feeds = await open_production(self.profile, self._keys, clock, chance, self.desk)
-        feeds |= {"market": venue.tap(books), "gamma": venue.tap(gamma)}
+            opened = await self._unless_ended(open_production(self.profile, self._keys, clock, chance, self.desk))
+            if opened is None:
+                self._take_up(lambda told: self._step_unheard(structs.replace(told, at=clock())))
+                await window.shut(WINDOW_S)
+                return
+            venue, feeds = opened
+        books = MarketFeed(self.profile.market_ws(), settings.market_ws_url, settings.clob_url, Decoder(), clock, chance)
+        gamma = GammaFeed(self.profile.gamma(), self.profile.targeting(), settings.markets, settings.gamma_url, clock, chance)
+        feeds |= {"market": venue.tap(books), "gamma": venue.tap(gamma)} | reference_feeds(self.profile, clock, chance)
         live = Live(self.desk, feeds, venue, clock, self._watcher(books), crew)
-        self._submit = live.submit
+        self._take_up(live.submit)
         if self._latched:
             live.submit(Killed(NOT_YET, "latch", self._latched))
         self._start_safe()
         try:
-            window = await self._open(crew, live.submit, None)
-            await self._trade(crew, window, live.run(self.stop, self.hurry))
+            await self._trade(crew, live.run(self.stop, self.hurry))
+            await window.shut(min(WINDOW_S, live.left_s))
         finally:
             await crew.end()
             await live.close()
+
+    def _take(self, instruction: Instruction) -> None:
+        """An operator's word, whenever it comes; asyncio.QueueFull where there are too many."""
+        self._submit(instruction)
+
+    def _take_up(self, submit: Callable[[Instruction], None]) -> None:
+        """There is somebody to take instructions now: first those that came before."""
+        self._submit = submit
+        while (kept := self._early.take()) is not None:
+            submit(kept)
+
+    def _step_unheard(self, told: Instruction) -> None:
+        """A word to a desk that never came to have a venue: it is written down, and a kill latched."""
+        self.desk.step(told)
+
+    async def _unless_ended(self, work: Awaitable[Opened]) -> Opened | None:
+        """What the work comes to; None where the run is told to end first, and then the work is given up."""
+        working, ended = asyncio.ensure_future(work), asyncio.ensure_future(self.stop.wait())
+        await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if working.done():
+            return working.result()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return None
 
     def _start_safe(self) -> None:
         """A desk that crashes again and again cancels all and reconciles as at any start, and then waits for a person."""
@@ -269,12 +304,12 @@ class Run:
 
         return watch
 
-    async def _open(self, crew: Crew, submit: Callable[[Instruction], None], pace: Pace | None) -> "Window":
-        """Serve the api, look for the kill file and after the operator. SocketTaken or OSError where the api cannot be served."""
+    async def _open(self, crew: Crew, pace: Pace | None) -> Window:
+        """Serve the api and look after the operator. SocketTaken or OSError where the api cannot be served."""
         settings = self.profile.run()
         deadman_s = settings.operator_deadman_s if self.mode == "LIVE" else 0.0
-        operator = Operator(settings.on_ui_lost, deadman_s, submit, self.desk.alerts.append)
-        board = DeskBoard(self.desk, self.profile, submit, self.stop, pace, operator)
+        operator = Operator(settings.on_ui_lost, deadman_s, self._take, self.desk.alerts.append)
+        board = DeskBoard(self.desk, self.profile, self._take, self.stop, pace, operator, self._unproven())
         api = Api(board, self.socket, folder=self.folder, door=self._door)
         serving = asyncio.get_running_loop().create_task(api.serve(), name="the api")
         while not api.listening:
@@ -283,43 +318,22 @@ class Run:
                 raise CannotStart("the api ended before it began")
             await asyncio.sleep(0.005)
         crew.adopt(serving)
-        crew.start("the kill file's watch", self._look_for_kill_file())
         crew.start("the operator's watch", operator.watch(lambda: api.consoles))
         if self._crier is not None:
             crew.start("the alerts", self._crier.run())
         return Window(api, serving)
 
-    async def _trade(self, crew: Crew, window: "Window", loop: Any) -> None:
+    def _unproven(self) -> Callable[[Profile], str] | None:
+        """Why the desk may not trade with other values, empty where it may; None for one of simulated money."""
+        if self._keys is None:
+            return None
+        from pmm_tui.runtime.consent import unproven
+        from pmm_tui.runtime.production import wallet_of
+
+        return unproven(self.profile, wallet_of(self.profile, self._keys))
+
+    async def _trade(self, crew: Crew, loop: Any) -> None:
         await asyncio.wait({crew.start("the desk's loop", loop)})
-        window.api.stop()
-        await asyncio.wait({window.serving}, timeout=WINDOW_S)
-
-    async def _look_for_kill_file(self) -> None:
-        path = self.folder / KILL_FILE
-        while True:
-            if path.exists():
-                self._submit(Killed(NOT_YET, "file", "the KILL file was made"))
-                path.unlink(missing_ok=True)
-            await asyncio.sleep(KILL_FILE_EVERY_S)
-
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._signalled, number)
-        loop.add_signal_handler(signal.SIGUSR1, lambda: self._submit(Killed(NOT_YET, "signal", "SIGUSR1")))
-        loop.set_exception_handler(self._stray)
-
-    def _signalled(self, number: signal.Signals) -> None:
-        if number == signal.SIGHUP and self._keys is not None and self.profile.live().on_hangup == "keep":
-            self.log.info("SIGHUP: the terminal is lost, the desk goes on")
-            return
-        self._signals += 1
-        self.log.info("%s: the run ends", number.name)
-        if self._signals > 2:
-            os._exit(3)  # the third time nothing is waited for, not even the records
-        if self._signals > 1:
-            self.hurry.set()
-        self.stop.set()
 
     def _stray(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What nobody caught. A task's exception is a defect like any other; a broken connection of a face is only written down."""
@@ -358,22 +372,6 @@ class Run:
         return self.code
 
 
-class Window(Struct, frozen=True):
-    """The api while it is served."""
-
-    api: Api
-    serving: asyncio.Task[None]
-
-
-def _door(profile: Profile) -> Door | None:
-    """The api's way in by TCP, where the profile wants one. ValueError or OSError where its token cannot be used."""
-    settings = profile.run()
-    if not settings.api_port:
-        return None
-    given = settings.api_token_file
-    return Door(settings.api_port, read_token(token_path(given), make=not given))
-
-
 def _crier() -> "Callable[[Desk, str], Crier] | None":
     """What makes the voice of a desk; None where nobody is to be told. ValueError where a channel is none."""
     from pmm_tui.runtime.alerts import find_channels  # a tape's desk tells nobody, and starts faster without
@@ -381,14 +379,3 @@ def _crier() -> "Callable[[Desk, str], Crier] | None":
 
     channels = find_channels()
     return (lambda desk, title: Crier(desk, channels, title)) if channels else None
-
-
-def _latched(latch: Path | None) -> str:
-    """Why an earlier run was killed and not reset; empty where none was. A latch that cannot be read is a latch all the same."""
-    if latch is None or not latch.is_file():
-        return ""
-    try:
-        why = str(msgspec.json.decode(latch.read_bytes(), type=dict[str, Any]).get("why", "unknown"))
-    except (OSError, msgspec.DecodeError):
-        why = "unknown"
-    return f"an earlier run was killed and not reset: {why}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from pmm_tui.api.protocol import Args
+from pmm_tui.api.protocol import Args, mode_word
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import SECOND, usd
 from pmm_tui.runtime.fleet import Seen, find, forget, kill, running, tell
@@ -27,7 +27,7 @@ def show_desks(as_json: bool, drop: bool) -> int:
     elif not desks:
         sys.stdout.write("no desk runs here\n")
     else:
-        head = f"{'run':<36} {'mode':<6} {'phase':<9} {'up':>9} {'pid':>8} {'profit':>10} {'drawdown':>9} {'orders':>6} {'fills':>6}"
+        head = f"{'run':<36} {'mode':<9} {'phase':<9} {'up':>9} {'pid':>8} {'profit':>10} {'drawdown':>9} {'orders':>6} {'fills':>6}"
         sys.stdout.write(f"{head}  why\n")
         for desk in desks:
             sys.stdout.write(_line(desk) + "\n")
@@ -41,7 +41,7 @@ def _line(desk: Seen) -> str:
     up = _span((time.time_ns() - card.started) // SECOND)
     profit = f"{usd(money.equity - money.initial):+.2f}"
     return (
-        f"{desk.run:<36} {card.mode:<6} {snapshot.phase:<9} {up:>9} {card.pid:>8} {profit:>10} {money.drawdown_pct:>7.1f} % "
+        f"{desk.run:<36} {mode_word(card):<9} {snapshot.phase:<9} {up:>9} {card.pid:>8} {profit:>10} {money.drawdown_pct:>7.1f} % "
         f"{len(snapshot.orders):>6} {snapshot.fill_count:>6}  {card.busy or snapshot.why}"
     ).rstrip()
 
@@ -57,7 +57,7 @@ def _told(desk: Seen) -> dict[str, object]:
     if desk.frame is not None:
         card, snapshot, money = desk.frame.card, desk.frame.snapshot, desk.frame.snapshot.money
         told |= {
-            "why": card.busy or snapshot.why, "profile": card.profile, "mode": card.mode, "source": card.source, "pid": card.pid,
+            "why": card.busy or snapshot.why, "profile": card.profile, "mode": mode_word(card), "source": card.source, "pid": card.pid,
             "started": card.started, "phase": snapshot.phase, "profit": money.equity - money.initial, "drawdown_pct": money.drawdown_pct,
             "orders": len(snapshot.orders), "fills": snapshot.fill_count,
         }  # fmt: skip
@@ -87,16 +87,16 @@ def direct(name: str, cmd: str, args: Args, ask: Callable[[str], str] | None, ye
 
 def _agreed(frame: Frame, cmd: str, args: Args, ask: Callable[[str], str] | None, yes: str) -> bool:
     run = frame.card.run
-    sys.stdout.write(f"{frame.card.mode} {run}: {_about(frame, cmd, str(args.get('market', '')))}\n")
+    sys.stdout.write(f"{mode_word(frame.card)} {run}: {_about(frame, cmd, str(args.get('market', '')))}\n")
     return (yes or (ask(f"Type {run} to go on: ").strip() if ask is not None else "")) == run
 
 
 def _about(frame: Frame, cmd: str, market: str) -> str:
     if cmd == "resume":
-        return "quotes are placed again"
+        return "would place quotes again"
     held = [row for row in frame.snapshot.markets if row.yes != row.no and market in ("", row.id)]
     rows = [f"{abs(row.yes - row.no) / 1e6:g} {row.outcomes[0 if row.yes > row.no else 1]} of {row.slug}" for row in held]
-    return f"sells {', '.join(rows)}" if rows else "there is nothing to sell"
+    return f"would cancel what rests there, and {'sell ' + ', '.join(rows) if rows else 'has nothing to sell'}"
 
 
 def _answer(done: bool, text: str) -> int:

@@ -8,6 +8,8 @@ from pmm_tui.runtime.places import CannotStart, logs_folder, state_folder
 from pmm_tui.runtime.profile import Profile, load
 
 CREDENTIAL = "keystore-password"
+NODE_CREDENTIAL = "node-url"
+"""The files in which systemd hands a service its secrets."""
 _UNIT = """\
 # {name}: put this into /etc/systemd/system/{name}, then:
 #   sudo systemctl daemon-reload && sudo systemctl enable --now {name}
@@ -55,6 +57,11 @@ _CREDENTIAL = """\
 #   sudo systemd-creds encrypt --name={name} - /etc/credstore.encrypted/{file}
 LoadCredentialEncrypted={name}:/etc/credstore.encrypted/{file}
 """
+_NODE = """\
+# The URL of a node of the chain, readable by this service alone: without one real money does not start. Make it once:
+#   sudo systemd-creds encrypt --name={name} - /etc/credstore.encrypted/{file}
+LoadCredentialEncrypted={name}:/etc/credstore.encrypted/{file}
+"""
 _DROP_IN = """\
 # /etc/systemd/system/{name}.d/real-money.conf: the two yeses that only its owner gives, in a file of its own.
 # The third is `pmm-tui preflight --profile {profile}`, which is valid for a day: without it the desk refuses to start (exit code 2).
@@ -74,6 +81,8 @@ def show_unit(name: str, user: str, drop_in: bool) -> int:
         sys.stdout.write(_DROP_IN.format(name=unit, profile=profile.name, command=_command(profile)))
         return 0
     credential = _CREDENTIAL.format(name=CREDENTIAL, file=f"pmm-tui-{profile.name}") if profile.is_live else ""
+    if profile.is_live and not profile.is_loopback and not profile.live().rpc_url:
+        credential += _NODE.format(name=NODE_CREDENTIAL, file=f"pmm-tui-{profile.name}-node")
     writes = " ".join(f'"{path}"' for path in (state_folder(), logs_folder(profile, None))).replace("%", "%%")
     command = _command(profile)
     text = _UNIT.format(name=unit, profile=profile.name, user=user, command=command, credential=credential, writes=writes)

@@ -3,18 +3,27 @@
 from collections import deque
 from collections.abc import Iterator
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pmm_tui.core.decide import ours
 from pmm_tui.core.market import Market, Side
 from pmm_tui.core.portfolio import Fill
-from pmm_tui.core.state import MarketState
-from pmm_tui.core.units import ONE
+from pmm_tui.core.risk.review import stale
+from pmm_tui.core.snapshot import Snapshot
+from pmm_tui.core.state import MarketState, State
+from pmm_tui.core.units import ONE, SECOND, Cash
 from pmm_tui.study.cells import HORIZONS_S
 
 NEVER = 2**63 - 1
 PENDING_MAX = 20_000
 """Fills waiting for a markout: what comes on top of them is not followed."""
+SHOWN = 50
+"""So many of the newest fills keep their markouts, as a picture shows no more."""
+LATE_NS = SECOND
+"""A look at the book that comes so much after its time says nothing of a single fill."""
+NOTHING: tuple[Cash | None, ...] = (None,) * len(HORIZONS_S)
+"""The markouts of a fill that is not followed."""
 
 
 class Mark(Struct):
@@ -30,6 +39,8 @@ class Mark(Struct):
     shares: float
     void: bool = False
     """The chain undid the trade: it never was."""
+    outs: list[Cash | None] = field(default_factory=list)
+    """Its own markouts so far, micro-dollars a share, one for each horizon that has passed."""
 
     def out(self, mid: float) -> float:
         """Dollars a share at a mid of YES."""
@@ -57,6 +68,7 @@ class Markouts:
         self._known: dict[tuple[str, int], Mark] = {}
         """By (trade, order), while a markout is still to come."""
         self._order: deque[tuple[str, int]] = deque(maxlen=most)
+        self._newest: dict[tuple[str, int], Mark] = {}
 
     def add(self, key: tuple[str, int], mark: Mark) -> None:
         """Follow a fill from now on."""
@@ -66,17 +78,24 @@ class Markouts:
         for line in self._pending:
             line.append(mark)
         self.next_at = min(self.next_at, mark.at + self._waits[0])
-        self._known[key] = mark
+        self._known[key] = self._newest[key] = mark
         self._order.append(key)
+        if len(self._newest) > SHOWN:
+            del self._newest[next(iter(self._newest))]
 
     def undo(self, key: tuple[str, int]) -> None:
         """A trade failed: the markouts that are still to come are not taken."""
-        mark = self._known.get(key)
+        mark = self._known.get(key) or self._newest.get(key)
         if mark is not None:
             mark.void = True
 
-    def due(self, now: int) -> Iterator[tuple[str, Mark]]:
-        """Every markout whose time has come: the name of its mean, and the fill."""
+    def of(self, key: tuple[str, int]) -> tuple[Cash | None, ...]:
+        """The markouts of one of the newest fills, as far as their time has come."""
+        mark = self._newest.get(key)
+        return NOTHING if mark is None or mark.void else tuple(mark.outs)
+
+    def due(self, now: int) -> Iterator[tuple[str, Mark, bool]]:
+        """Every markout whose time has come: the name of its mean, the fill, and whether that time is only just past."""
         last = self._pending[-1]
         for number, line in enumerate(self._pending):
             while line and line[0].at + self._waits[number] <= now:
@@ -84,7 +103,7 @@ class Markouts:
                 if line is last:
                     del self._known[self._order.popleft()]
                 if not mark.void:
-                    yield NAMES[number], mark
+                    yield NAMES[number], mark, now - mark.at - self._waits[number] <= LATE_NS
         self.next_at = min((line[0].at + wait for line, wait in zip(self._pending, self._waits, strict=True) if line), default=NEVER)
 
 
@@ -98,6 +117,28 @@ def touch(market: MarketState, ours_in_book: bool) -> tuple[int, int]:
         return book.bid, book.ask
     bid, _, ask, _ = book.touch_without(*ours(market))
     return bid, ask
+
+
+def fresh_mid(state: State, market: MarketState | None) -> float | None:
+    """The mid of the others, dollars, where the book of this moment can be held against a single fill.
+
+    None for a market that is over, and for a book that is stale, doubted, cut off, one-sided or crossed: a mean can bear a last known mid
+    and a result, a single number would be made up.
+    """
+    if market is None or market.over or not market.seen_at:
+        return None
+    risk, link = state.knobs.risk, state.links.get("market")
+    if stale(market.seen_at, state.now, risk) or market.doubted(risk.hash_streak_max) or (link is not None and not link.up):
+        return None
+    bid, ask = touch(market, state.knobs.desk.own_orders_in_book)
+    return (bid + ask) / (2 * ONE) if 0 < bid < ask < ONE else None
+
+
+def followed(snapshot: Snapshot, state: State, marks: Markouts | None) -> Snapshot:
+    """The picture of this state with the markouts of its fills; None of them where none are followed."""
+    shown = zip(snapshot.fills, reversed(state.recent), strict=True)
+    rows = (replace(row, markouts=NOTHING if marks is None else marks.of((fill.trade, fill.order))) for row, fill in shown)
+    return replace(snapshot, fills=tuple(rows))
 
 
 def mid_of(market: MarketState, ours_in_book: bool) -> float | None:

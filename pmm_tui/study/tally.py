@@ -12,11 +12,12 @@ from pmm_tui.core.commands import Cancel, CancelAll, Command, Place
 from pmm_tui.core.decide import ours
 from pmm_tui.core.events import Event, FillSettled, OrderAccepted, OrderCancelled, OrderFilled, OrderRejected, Ticked
 from pmm_tui.core.orders.life import Order, Status
+from pmm_tui.core.portfolio import Fill
 from pmm_tui.core.snapshot import Stats
 from pmm_tui.core.state import MarketState, State
-from pmm_tui.core.units import ONE, SECOND, pays
+from pmm_tui.core.units import ONE, SECOND, pays, to_cash
 from pmm_tui.study.cells import CODES, FIELDS, LEVELS, Cell, Cells, bucket
-from pmm_tui.study.markouts import Mark, Markouts, mark_of, mid_of, touch
+from pmm_tui.study.markouts import Mark, Markouts, fresh_mid, mark_of, mid_of, touch
 
 TOLD_MOST = 16
 """Cells in a frame."""
@@ -166,6 +167,9 @@ class Tally:
             cell.count("filled")
             if order.level < len(LEVELS):
                 cell.count(f"filled_{LEVELS[order.level]}")
+        if fill.status == "FAILED":  # its end overtook it
+            self._undone(cell, fill)
+            return
         mark, mid = mark_of(fill, market.market), self._mid(state, market)
         if mid is not None:
             cell.weigh("markout_0", fill.at, mark.shares, mark.out(mid) * mark.shares)
@@ -179,13 +183,17 @@ class Tally:
 
     def _settled(self, state: State, event: FillSettled) -> None:
         fill = state.portfolio.fills.get((event.trade, event.order))
-        if event.ok or fill is None or fill.status != "FAILED":
+        told_before = not state.failed or state.failed[-1] != event.at
+        if event.ok or fill is None or fill.status != "FAILED" or told_before:
             return
         market = state.markets.get(fill.market)
         if market is not None:
-            self._cell(market, event.at).count("failed")
-            self._costs[fill.market] = self._costs.get(fill.market, 0) - fill.fee - fill.adverse
+            self._undone(self._cell(market, event.at), fill)
         self.marks.undo((event.trade, event.order))
+
+    def _undone(self, cell: Cell, fill: Fill) -> None:
+        cell.count("failed")
+        self._costs[fill.market] = self._costs.get(fill.market, 0) - fill.fee - fill.adverse
 
     def _tick(self, state: State, event: Ticked) -> None:
         passed = min(event.at - self._ticked, PAUSE_MAX_NS) / SECOND if self._ticked else 0.0
@@ -200,8 +208,8 @@ class Tally:
                         break
                 self._cell(market, event.at).pass_time(passed, quoting)
         if event.at >= self.marks.next_at:
-            for mean, mark in self.marks.due(event.at):
-                self._mature(state, mean, mark)
+            for mean, mark, in_time in self.marks.due(event.at):
+                self._mature(state, mean, mark, in_time)
         clock, before = event.at // SECOND, self._clock
         if clock != before:
             self._clock = clock
@@ -213,9 +221,11 @@ class Tally:
         mid = mid_of(market, state.knobs.desk.own_orders_in_book)
         return self._mids.get(market.market.id) if mid is None else mid
 
-    def _mature(self, state: State, name: str, mark: Mark) -> None:
+    def _mature(self, state: State, name: str, mark: Mark, in_time: bool) -> None:
         """A markout whose time has come; it belongs to the stretch of its fill."""
         market = state.markets.get(mark.market)
+        fresh = fresh_mid(state, market) if in_time else None
+        mark.outs.append(None if fresh is None else to_cash(mark.out(fresh)))
         mid = self._mid(state, market) if market is not None else None
         if market is None or mid is None:
             return

@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pmm_tui.api.protocol import Args
+from pmm_tui.api.widening import APPLY, adds_risk
 from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.tui import format as f
 from pmm_tui.tui.dialogs import asked, widening
-from pmm_tui.tui.dialogs.question import Confirm, Notice, TypePhrase
-from pmm_tui.tui.rows.lines import Row
-from pmm_tui.tui.state import Scene
+from pmm_tui.tui.dialogs.question import Notice
+from pmm_tui.tui.sending import Go, Target, aimed, confirm, in_replay, send, typed
+from pmm_tui.tui.state import Scene, cools_down
 
 if TYPE_CHECKING:
     from pmm_tui.tui.app import PmmApp
@@ -25,51 +26,11 @@ ENDING_S = 20.0
 LOOK_S = 0.1
 SEEK_S = 30.0
 
-Go = Callable[[str], None]
-
-
-class Target(NamedTuple):
-    """The desk that a key was pressed for: it stays that desk, whatever is pressed before the answer comes."""
-
-    source: "Source"
-    scene: Scene
-
-
-def aimed(app: "PmmApp") -> Target:
-    """The desk that the keys go to now."""
-    return Target(app.source, app.scene)
-
-
-def send(app: "PmmApp", cmd: str, args: Args, to: Target | None = None) -> None:
-    """Send a command to one desk (now's, where none is given); its answer stands in the footer, with that desk's mode."""
-    target = to or aimed(app)
-
-    async def ask() -> None:
-        ok, text = await target.source.command(cmd, args)
-        app.say(f"{f.clock(app.scene.wall)} {asked.mode(target.scene)} {cmd}: {text}", "alarm" if cmd == "kill" or not ok else "up")
-
-    app.start(ask())
-
-
-def confirm(app: "PmmApp", what: str, rows: list[Row], choices: dict[str, str], go: Go, scene: Scene | None = None) -> None:
-    """Go with the key that was pressed, if it is one of the choices."""
-    at = scene or app.scene
-    dialog = Confirm(asked.title(at, what), rows, at, app.clock, choices, app.config.arm_s)
-    app.push_screen(dialog, lambda answer: go(answer) if answer else None)
-
-
-def typed(
-    app: "PmmApp", what: str, rows: list[Row], phrase: str, go: Go, *, wants_reason: bool = False, scene: Scene | None = None
-) -> None:
-    """Go if the phrase is typed; with the reason, where one is wanted."""
-    at = scene or app.scene
-    dialog = TypePhrase(asked.title(at, what), rows, at, app.clock, phrase, wants_reason, app.config.arm_s)
-    app.push_screen(dialog, lambda answer: go(answer) if answer else None)
-
 
 def kill(app: "PmmApp") -> None:
     """Stop everything, now."""
-    send(app, "kill", {"reason": "operator"})
+    if not in_replay(app):
+        send(app, "kill", {"reason": "operator"})
 
 
 def toggle(app: "PmmApp") -> None:
@@ -84,6 +45,8 @@ def toggle(app: "PmmApp") -> None:
 def toggle_market(app: "PmmApp") -> None:
     """The same for the selected market."""
     row = app.scene.market
+    if in_replay(app):
+        return
     if row is None:
         app.say("no market is selected", "warn")
     else:
@@ -92,7 +55,7 @@ def toggle_market(app: "PmmApp") -> None:
 
 def _toggle(app: "PmmApp", market: str, paused: bool) -> None:
     to, now = aimed(app), app.clock()
-    hurried, app.toggled_at = now - app.toggled_at < RESUME_APART_S, now
+    hurried, app.pressed.toggled_at = now - app.pressed.toggled_at < RESUME_APART_S, now
     args: Args = {"market": market}
     if app.scene.stopped:
         app.say("the kill switch has tripped: nothing quotes until it is reset (R)", "warn")
@@ -109,6 +72,8 @@ def _toggle(app: "PmmApp", market: str, paused: bool) -> None:
 def cancel(app: "PmmApp", everywhere: bool = False) -> None:
     """Cancel the orders of the selected market, or all. They stay away: a desk that quotes would place them again at once."""
     row = app.scene.market
+    if in_replay(app):
+        return
     if everywhere or row is not None:
         send(app, "pause", {"market": "" if everywhere or row is None else row.id})
     else:
@@ -118,6 +83,8 @@ def cancel(app: "PmmApp", everywhere: bool = False) -> None:
 def flatten(app: "PmmApp") -> None:
     """Show the order that closes the selected market, then send it."""
     row = app.scene.market
+    if in_replay(app):
+        return
     if row is None:
         app.say("no market is selected", "warn")
     else:
@@ -126,6 +93,8 @@ def flatten(app: "PmmApp") -> None:
 
 def flatten_all(app: "PmmApp") -> None:
     """The same for all markets."""
+    if in_replay(app):
+        return
     if app.scene.frame is None:
         app.say("no picture from the desk yet", "warn")
     else:
@@ -155,8 +124,13 @@ def _flatten(app: "PmmApp", what: str, rows: tuple[MarketRow, ...], market: str)
 
 def reset(app: "PmmApp") -> None:
     """Reopen after a kill, with the reason why."""
+    if in_replay(app):
+        return
     if not app.scene.stopped:
         app.say("the kill switch has not tripped: there is nothing to reset", "warn")
+        return
+    if (left := cools_down(app.scene)) > 0:
+        app.say(f"the kill switch cools down: it can be reset in {f.age(left)}", "warn")
         return
 
     to = aimed(app)
@@ -169,11 +143,15 @@ def reset(app: "PmmApp") -> None:
 
 def reload(app: "PmmApp") -> None:
     """Ask the desk what has changed in its profile, show it, then apply it."""
-
+    if in_replay(app):
+        return
     to = aimed(app)
 
     def go(_: str) -> None:
         send(app, "reload", {"apply": True}, to)
+
+    def go_on_live(_: str) -> None:
+        send(app, "reload", {"apply": True, "typed": APPLY}, to)
 
     async def look() -> None:
         ok, text = await to.source.command("reload", {"apply": False})
@@ -181,8 +159,8 @@ def reload(app: "PmmApp") -> None:
             app.say(f"{asked.mode(to.scene)} reload: {text}", "" if ok else "alarm")
         elif app.source is not to.source:
             app.say(f"{asked.mode(to.scene)} reload: the keys go to another desk by now, nothing was applied", "warn")
-        elif to.scene.live and widening.adds_risk(text):
-            typed(app, "apply the profile", widening.changes(text), "APPLY LIVE", go)
+        elif (to.scene.live or to.scene.rehearsing) and adds_risk(text):
+            typed(app, "apply the profile", widening.changes(text), APPLY, go_on_live)
         else:
             confirm(app, "apply the profile", widening.changes(text), {"y": "apply these changes"}, go)
 
@@ -209,8 +187,10 @@ def speed(app: "PmmApp", step: int, around: bool = False) -> None:
     if card is None or not (card.source == "tape" or app.scene.replayed):
         app.say("only a tape or a replay has a speed", "warn")
         return
-    at = SPEEDS.index(card.speed) if card.speed in SPEEDS else 0
+    known = app.pressed.speed if card.speed == "held" else card.speed
+    at = SPEEDS.index(known) if known in SPEEDS else 0
     to = (at + step) % len(SPEEDS) if around else max(0, min(len(SPEEDS) - 1, at + step))
+    app.pressed.speed = SPEEDS[to]
     send(app, "speed", {"speed": SPEEDS[to]})
 
 
@@ -233,11 +213,11 @@ def flip(app: "PmmApp") -> None:
 def mode(app: "PmmApp") -> None:
     """From paper to the production desk: typed, behind what that desk knows. Back: its quotes are pulled at once."""
     if app.scene.live or app.scene.rehearsing:
-        here = asked.mode(app.scene)
-        send(app, "pause", {"market": ""})
-        if app.scene.beside is not None:
+        beside = app.scene.beside
+        then = f"; the keys go to {asked.mode(beside)} now" if beside is not None else ""
+        send(app, "pause", {"market": ""}, more=f"; its resume is typed{then}")
+        if beside is not None:
             app.flip()
-        app.say(f"{here} paused: quotes are pulled; its resume is typed", "warn")
         return
     beside = app.scene.beside
     if beside is None or not (beside.live or beside.rehearsing):
@@ -254,8 +234,19 @@ def mode(app: "PmmApp") -> None:
     if beside.stopped or beside.lost:
         app.push_screen(Notice(asked.title(beside, "cannot go there now"), asked.go_live(beside), beside))
     else:
-        name = f.said(beside.frame.card.profile, 30).strip() if beside.frame is not None else ""
-        typed(app, "the keys go there, and it quotes", asked.go_live(beside), f"{asked.mode(beside)} {name}", go, scene=beside)
+        app.start(_to_real_money(app, beside, go))
+
+
+async def _to_real_money(app: "PmmApp", beside: Scene, go: Go) -> None:
+    """Typed, behind the last preflight of that desk's profile and wallet."""
+    card = beside.frame.card if beside.frame is not None else None
+    elsewhere = app.elsewhere
+    line = None
+    if elsewhere is not None and card is not None:
+        line = await asyncio.to_thread(elsewhere.preflight, card.profile, card.account)
+    name = f.said(card.profile, 30).strip() if card is not None else ""
+    rows = asked.go_live(beside, line)
+    typed(app, "the keys go there, and it quotes", rows, f"{asked.mode(beside)} {name}", go, scene=beside)
 
 
 async def _how_to_start(app: "PmmApp") -> None:

@@ -1,5 +1,6 @@
 """The console: pulls the newest picture ten times a second, paints what changed, and turns keys into instructions."""
 
+import asyncio
 import gc
 import math
 import time
@@ -18,29 +19,31 @@ from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.core.units import Nanos
 from pmm_tui.tui import format as f
 from pmm_tui.tui import layout
-from pmm_tui.tui.actions import ACTIONS, typed
+from pmm_tui.tui.actions import ACTIONS
+from pmm_tui.tui.arrange import arrange
 from pmm_tui.tui.config import Config
 from pmm_tui.tui.dialogs.question import Dialog
+from pmm_tui.tui.ears import Ears
 from pmm_tui.tui.elsewhere import Elsewhere, Source
-from pmm_tui.tui.keys import Key, Keys, harmless
+from pmm_tui.tui.keys import ALWAYS, Key, Keys, harmless
 from pmm_tui.tui.looks import LOOKS
-from pmm_tui.tui.palette import RED_UP, TABLES, theme_of
+from pmm_tui.tui.palette import RED_UP, TABLES, theme_of, without_colour
 from pmm_tui.tui.rows import desk
 from pmm_tui.tui.rows.lines import Row, matches
-from pmm_tui.tui.state import OVER, Scene, Traces
-from pmm_tui.tui.terminal import Herald, Terminal
+from pmm_tui.tui.sending import Pressed, typed
+from pmm_tui.tui.state import OVER, Scene, Traces, is_real
+from pmm_tui.tui.still import held
+from pmm_tui.tui.terminal import Easel, Herald, Terminal
+from pmm_tui.tui.unanswered import Unanswered
 from pmm_tui.tui.view import PANES, View
 from pmm_tui.tui.widgets.pane import Pane
 
 BLURRED_HZ = 1
 """How often an unfocused console looks."""
-STALL_S = 2.0
 IDLE_S = 300.0
 """After so long without a key the keys go to the desk without real money again."""
 MESSAGE_S = 12.0
 """An answer stands so long in the footer, then the newest warning again."""
-ALWAYS = ("kill", "kill.typing", "app.lock")
-"""What a locked console still does to a desk, and the way out of the lock."""
 
 
 class PmmApp(App[None]):
@@ -65,7 +68,7 @@ class PmmApp(App[None]):
         connect: Callable[[Path], Source] | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
-        super().__init__(driver_class=driver_class)
+        super().__init__(driver_class=driver_class, ansi_color=without_colour())
         self.sources = [source, *more]
         self.target = 0
         """Which desk the keys go to."""
@@ -76,7 +79,7 @@ class PmmApp(App[None]):
         self._wall = wall
         self._timed = pull_s > 0
         self._timer: Timer | None = None
-        self._due = clock()
+        self.ears = Ears(clock)
         self._blurred = False
         self._chosen = ""
         self._chosen_over = False
@@ -85,6 +88,8 @@ class PmmApp(App[None]):
         self._settled = (-1, -1)
         self._traces = [Traces() for _ in self.sources]
         self.herald = Herald()
+        self._easel = Easel()
+        self.unanswered = Unanswered()
         self.scene = Scene(None, source.link())
         self.frozen: Scene | None = None
         """What is shown while the display is held; the keys act on the scene of now all the same."""
@@ -92,7 +97,7 @@ class PmmApp(App[None]):
         self.read_only, self.allow_kill = read_only, allow_kill
         self.locked = False
         self.elsewhere, self.connect = elsewhere, connect
-        self.toggled_at = float("-inf")
+        self.pressed = Pressed()
         self.stops_paper = False
         """Whether quitting ends a paper desk that is shown: it does where this console was started with it."""
         self.started: list[Source] = []
@@ -112,7 +117,8 @@ class PmmApp(App[None]):
         self.keys = harmless(config.keys, self.allow_kill) if self.read_only else config.keys
         self.foot.keys = self.keys
         ours = [Binding(",".join(key.keys), f"do('{key.id}')", key.label, show=False, priority=key.over) for key in self.keys]
-        self._bindings = BindingsMap.merge([type(self)._merge_bindings(), BindingsMap(ours)])
+        none = [Binding(",".join(key.keys), "refuse", key.label, show=False) for key in config.keys if key not in self.keys]
+        self._bindings = BindingsMap.merge([type(self)._merge_bindings(), BindingsMap([*ours, *none])])
         self.show_time(config.time == "local")
         self.dress("mono" if self.no_color else config.theme)
         self.set_rate(config.fps)
@@ -144,7 +150,7 @@ class PmmApp(App[None]):
             self.say("this console cannot reach other desks", "warn")
             return
         left, source = self.source, self.connect(socket)
-        if self.stops_paper and not _is_real(left):
+        if self.stops_paper and not is_real(left.latest()):
             self.started.append(left)
         if started:
             self.started.append(source)
@@ -157,9 +163,9 @@ class PmmApp(App[None]):
         lost, self._lost = self._lost, not self.source.link().connected
         if lost and not self._lost:
             self._chose = float("-inf")  # after a gap nobody knows what the keys would meet
-        if self.clock() - self._chose < IDLE_S or isinstance(self.screen, Dialog) or not _is_real(self.source):
+        if self.clock() - self._chose < IDLE_S or isinstance(self.screen, Dialog) or not is_real(self.source.latest()):
             return
-        safer = [number for number, source in enumerate(self.sources) if source.latest() is not None and not _is_real(source)]
+        safer = [number for number, source in enumerate(self.sources) if source.latest() is not None and not is_real(source.latest())]
         if safer:
             self.target = safer[0]
 
@@ -172,13 +178,17 @@ class PmmApp(App[None]):
         self.view.screen = self.config.start_screen if layout.SCREENS[self.config.start_screen - 1].builder is not None else 1
         layout.lay_out(self.screen_stack[0], *self.size, len(self.sources))
         self.relay()
+        if self.config.start_layout:
+            arrange(self, self.config.start_layout)
         self.set_rate(self.rate)
 
     def on_ready(self) -> None:
         """What was made so far will live as long as the console: keep the collector away from it."""
         self.pull()
+        self.ears.open()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000, 10, 10)  # a picture is thousands of objects without a cycle: looking oftener doubles the longest turn
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose the layout for the new size."""
@@ -219,7 +229,7 @@ class PmmApp(App[None]):
         if self._timer is not None:
             self._timer.stop()
         period = 1 / (BLURRED_HZ if self._blurred else rate)
-        self._due = self.clock() + period
+        self.ears.expect(period)
         self._timer = self.set_interval(period, lambda: self._tick(period))
 
     def show_time(self, local: bool) -> None:
@@ -238,9 +248,14 @@ class PmmApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Over a question only the kill keys act; where text is typed, K is a letter and ctrl+k kills."""
-        if action != "do" or not isinstance(self.screen, Dialog):
+        if action not in ("do", "refuse") or not isinstance(self.screen, Dialog):
             return True
         return parameters == ("kill.typing",) or (parameters == ("kill",) and not self.screen.types)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that are not obeyed go no further."""
+        if not (isinstance(event, events.Key) and self.ears.are_deaf(self, event)):
+            await super().on_event(event)
 
     def action_do(self, name: str) -> None:
         """One line of the key table."""
@@ -253,6 +268,11 @@ class PmmApp(App[None]):
             self.say("locked: only K and looking; ctrl+l unlocks", "warn")
         elif not key.screens or self.view.screen in key.screens:
             (ACTIONS | LOOKS)[name](self)
+
+    def action_refuse(self) -> None:
+        """A key that a read-only console does not have."""
+        run = self.scene.frame.card.run if self.scene.frame is not None else "RUN"
+        self.say(f"read-only: this console changes nothing; pmm-tui kill {f.clean(run)}", "warn")
 
     def _key(self, name: str) -> Key | None:
         return next((key for key in self.keys if key.id == name), None)
@@ -275,29 +295,36 @@ class PmmApp(App[None]):
 
     def pull(self) -> None:
         """Take the newest picture and paint what changed."""
+        self._easel.paint(self, self._look())
+
+    def _look(self) -> Scene:
+        """Take the newest picture; what shall be shown of it."""
         if len(self.sources) > 1:
             self._aim_low()
         for source, traces in zip(self.sources, self._traces, strict=True):
             if (seen := source.latest()) is not None:
                 traces.apply(seen)
+                traces.arrivals.take(seen, Nanos(self._wall()))
         message = self.scene.message if self.clock() - self._said_at < MESSAGE_S else ("", "")
         frame, wall = self.source.latest(), Nanos(self._wall())
         selected = self._select(frame.snapshot.markets if frame is not None else ())
         self.scene = self.view.shown(replace(self._scene(self.target, selected, wall), message=message, beside=self._beside(wall)))
-        shown = self.scene if self.frozen is None else self.view.shown(replace(self.frozen, frozen=True, message=message))
+        alarm = self.herald.tell(self, [scene for scene in (self.scene, self.scene.beside) if scene is not None])
+        if alarm and self.frozen is not None:
+            self.frozen, self._said_at = None, self.clock()
+            self.scene = replace(self.scene, message=("alarm", f"the display goes on: {alarm}"))
         self._settle()
-        self.herald.tell(self, [scene for scene in (self.scene, self.scene.beside) if scene is not None])
-        with self.batch_update():
-            for pane in self.screen_stack[0].query(Pane):
-                pane.apply(shown)
+        return self.scene if self.frozen is None else self.view.shown(held(self.frozen, self.scene))
 
     def _scene(self, number: int, selected: int, wall: Nanos) -> Scene:
         source = self.sources[number]
         frame = source.latest()
         left_s = frame.card.deadman_s if frame is not None and frame.card.deadman_s >= 0 else math.nan
         return Scene(
-            frame, source.link(), selected, wall, traces=self._traces[number], read_only=self.safe_only, symbols=self.config.symbols,
-            deadman_s=left_s,
+            frame, source.link(), selected, wall, traces=self._traces[number], read_only=self.safe_only, locked=self.locked,
+            symbols=self.config.symbols,
+            deadman_s=left_s, unanswered=self.unanswered.look(source),
+            storm=self.herald.storms.look(frame, self.config.rejects, self.config.within_s) if frame is not None else "",
         )  # fmt: skip
 
     def _beside(self, wall: Nanos) -> Scene | None:
@@ -344,29 +371,19 @@ class PmmApp(App[None]):
         """Whether a pane of the dashboard is to be seen."""
         return self.screen_stack[0].query_one(f"#{pane}").region.area > 0
 
-    def rows_here(self) -> int:
-        """How many rows the list of this screen can have at most, headings included."""
-        snapshots = [scene.frame.snapshot for scene in (self.scene, self.scene.beside) if scene is not None and scene.frame is not None]
-        lists = [(len(one.orders) + len(one.markets), len(one.fills), len(one.notes), 2 * len(one.risk)) for one in snapshots]
-        return sum(max(each) for each in lists)
-
-    def visible_text(self) -> str:
-        """The chosen pane's text, else the whole screen's."""
-        chosen = [pane for pane in self.screen_stack[0].query(Pane) if pane.chosen]
-        return chosen[0].text() if chosen else self.screen_text()
-
     def screen_text(self) -> str:
         """The screen as plain text, one line a row."""
         return "\n".join(strip.text.rstrip() for strip in self.screen_stack[0]._compositor.render_strips()) + "\n"
 
-    def _tick(self, period: float) -> None:
-        late = self.clock() - self._due
-        self._due = self.clock() + period
-        if late > STALL_S:
-            self.say(f"the terminal stalled for {late:.1f} s; the desk was not touched by it", "warn")
+    async def _tick(self, period: float) -> None:
+        """A pull in several turns of the loop, so that keys and the desks' messages wait for none of it."""
+        self.ears.look(self, period)
         if isinstance(self._driver, Terminal) and self._driver.line is not None and self._driver.line.gone:
             self.exit(return_code=1)
-        self.pull()
+        for source in self.sources:
+            source.latest()  # decoded once, and kept
+            await asyncio.sleep(0)
+        await self._easel.paint_in_turns(self, self._look())
 
     def _settle(self) -> None:
         base = self.screen_stack[0]
@@ -380,9 +397,3 @@ class PmmApp(App[None]):
         """Write what is no part of the screen."""
         if self._driver is not None and not self.is_headless:
             self._driver.write(text)
-
-
-def _is_real(source: Source) -> bool:
-    """Whether a desk trades real money."""
-    frame = source.latest()
-    return frame is not None and frame.card.mode == "LIVE" and frame.card.source != "loopback"

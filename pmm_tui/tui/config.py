@@ -13,11 +13,15 @@ from pmm_tui.tui.dialogs.arming import ARM_S
 from pmm_tui.tui.dialogs.asked import TYPED_ABOVE
 from pmm_tui.tui.keys import FORBIDDEN, IDS, NAMES, Keys, named, remapped
 from pmm_tui.tui.state import Symbols
+from pmm_tui.tui.view import DEPTHS, LAYOUTS, PANES, Bars, Layout, Units
 
 THEME_NAMES = ("dark", "light", "cb", "mono", "ansi")
 RATES = (1, 2, 4, 10)
 """How often a second the console may look."""
 SCREENS_MAX = 8
+RUNS = 7
+"""The screen that is a dialog: nothing can begin there."""
+NAME_MOST = 20
 ARM_MOST_S = 5.0
 _NAMED_KEYS = frozenset(
     ["space", "enter", "escape", "tab", "backspace", "delete", "insert", "home", "end", "pageup", "pagedown", "up", "down", "left", "right"]
@@ -35,11 +39,25 @@ class Config(Struct, frozen=True):
     mouse: bool = True
     time: str = "utc"
     start_screen: int = 1
+    start_layout: int = 0
+    """0: all panes, and the start screen."""
     arm_s: float = ARM_S
     """Dialogs are deaf for so long after they open."""
     typed_above: float = TYPED_ABOVE / 1_000_000
     """Real money beyond this is typed, not confirmed by one key; dollars."""
+    own_layouts: dict[int, Layout] = {}
+    bell: bool = True
+    """The terminal's bell rings once for each alarm."""
+    rejects: int = 20
+    """So many refused orders are an alarm,"""
+    within_s: float = 30.0
+    """within so many seconds."""
     keymap: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def layouts(self) -> dict[int, Layout]:
+        """The layouts by their numbers: the shipped ones, and the user's beside them or in their place."""
+        return LAYOUTS | self.own_layouts
 
     @property
     def keys(self) -> Keys:
@@ -74,12 +92,29 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mouse": _YES_NO,
     "time": _one_of("utc", "local"),
     "start_screen": (lambda value: type(value) is int and 1 <= value <= SCREENS_MAX, f"a whole number from 1 to {SCREENS_MAX}"),
+    "start_layout": (lambda value: type(value) is int and 0 <= value <= 9, "a whole number from 0 to 9"),
     "confirm.arm_s": _number(ARM_S, ARM_MOST_S),
     "confirm.typed_above_usd": _number(0, TYPED_ABOVE / 1_000_000),
+    "alarm.bell": _YES_NO,
+    "alarm.rejects": (lambda value: type(value) is int and 2 <= value <= 10_000, "a whole number from 2 to 10000"),
+    "alarm.within_s": _number(1, 3_600),
 }
 """What a value must be, and how that is told."""
+_LAYOUT: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (lambda value: isinstance(value, str) and value.isprintable() and 1 <= len(value) <= NAME_MOST, f"1 to {NAME_MOST} characters"),
+    "screen": _one_of(*(number for number in range(1, SCREENS_MAX + 1) if number != RUNS)),
+    "panes": (
+        lambda value: isinstance(value, list) and 0 < len(value) == len({str(one) for one in value}) and all(one in PANES for one in value),
+        f"a list of some of {', '.join(PANES)}, each once",
+    ),
+    "depth": _one_of(*DEPTHS),
+    "bars": _one_of(*get_args(Bars)),
+    "units": _one_of(*get_args(Units)),
+}
+"""The same of a layout's table."""
 _NAMES = {"confirm.arm_s": "arm_s", "confirm.typed_above_usd": "typed_above"}
-_TABLES = ("confirm", "keymap")
+_NAMES |= {"alarm.bell": "bell", "alarm.rejects": "rejects", "alarm.within_s": "within_s"}
+_TABLES = ("confirm", "alarm", "layout", "keymap")
 
 
 def read_config(path: Path | None = None) -> Config:
@@ -103,13 +138,14 @@ def _checked(path: Path, text: str, found: dict[str, Any]) -> Config:
     for name, value in found.items():
         if name in _TABLES and not isinstance(value, dict):
             raise ConfigRefused(_told(path, text, name, value, f"a table: [{name}]"))
-        if name == "confirm":
-            flat |= {f"confirm.{inner}": one for inner, one in value.items()}
-        elif name != "keymap":
+        if name in ("confirm", "alarm"):
+            flat |= {f"{name}.{inner}": one for inner, one in value.items()}
+        elif name not in _TABLES:
             flat[name] = value
     for name, value in flat.items():
         if name not in _FIELDS:
-            raise ConfigRefused(_told(path, text, name, value, f"no such setting; one of {', '.join((*_FIELDS, '[keymap]'))}"))
+            known = ", ".join((*_FIELDS, "[layout.N]", "[keymap]"))
+            raise ConfigRefused(_told(path, text, name, value, f"no such setting; one of {known}"))
         fits, allowed = _FIELDS[name]
         if not fits(value):
             raise ConfigRefused(_told(path, text, name, value, allowed))
@@ -118,7 +154,30 @@ def _checked(path: Path, text: str, found: dict[str, Any]) -> Config:
         remapped(keymap)
     except ValueError as clash:
         raise ConfigRefused(f"{path}: [keymap]: {clash}") from clash
-    return Config(**{_NAMES.get(name, name): value for name, value in flat.items()}, keymap=keymap)
+    layouts = dict(_layout(path, text, number, table) for number, table in found.get("layout", {}).items())
+    made = Config(**{_NAMES.get(name, name): value for name, value in flat.items()}, own_layouts=layouts, keymap=keymap)
+    if made.start_layout not in made.layouts:
+        there = ", ".join(map(str, sorted(made.layouts)))
+        raise ConfigRefused(_told(path, text, "start_layout", made.start_layout, f"{there}, or one that has its [layout.N]"))
+    return made
+
+
+def _layout(path: Path, text: str, number: str, table: Any) -> tuple[int, Layout]:
+    """One layout: its number and what it shows; a screen that has no panes to choose from takes none."""
+    where = f"layout.{number}"
+    if number not in tuple("0123456789"):
+        raise ConfigRefused(_told(path, text, where, table, "a table [layout.0] to [layout.9]"))
+    if not isinstance(table, dict):
+        raise ConfigRefused(_told(path, text, where, table, f"a table: [{where}]"))
+    for name, value in table.items():
+        if name not in _LAYOUT:
+            raise ConfigRefused(_told(path, text, f"{where}.{name}", value, f"no such setting; one of {', '.join(_LAYOUT)}"))
+        fits, allowed = _LAYOUT[name]
+        if not fits(value):
+            raise ConfigRefused(_told(path, text, f"{where}.{name}", value, allowed))
+    if "panes" in table and table.get("screen", 1) != 1:
+        raise ConfigRefused(_told(path, text, f"{where}.panes", table["panes"], "nothing: only the dashboard, screen 1, has panes"))
+    return int(number), Layout(**{"name": f"layout {number}", **table, "panes": tuple(table.get("panes", ()))})
 
 
 def _keys(path: Path, text: str, id_: str, value: Any) -> tuple[str, ...]:
@@ -155,8 +214,10 @@ def _told(path: Path, text: str, name: str, found: object, allowed: str) -> str:
 
 
 def _line(text: str, name: str) -> int:
-    """The line that sets a name, or opens its table; 1 where it cannot be told."""
-    table, _, key = name.partition(".") if name.partition(".")[0] in _TABLES else ("", "", name)
+    """The line that sets a name, or opens its table; else the same of what it stands in; 1 where it cannot be told."""
+    table, _, key = name.partition(".") if name.partition(".")[0] in _TABLES and "." in name else ("", "", name)
+    if table == "layout":
+        table, _, key = name.rpartition(".")
     inside = ""
     for number, line in enumerate(text.splitlines(), start=1):
         opened = re.match(r"\s*\[\s*([^\]]+?)\s*\]", line)
@@ -166,4 +227,4 @@ def _line(text: str, name: str) -> int:
                 return number
         if inside == table and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""", line):
             return number
-    return 1
+    return _line(text, table) if table else 1

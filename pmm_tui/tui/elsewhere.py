@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from pmm_tui.api.protocol import Args, Link
 from pmm_tui.core.snapshot import Frame
+from pmm_tui.core.units import Nanos
 
 
 class Source(Protocol):
@@ -33,6 +34,8 @@ class RunLine(Struct, frozen=True):
     """In words: what it is doing, or that it does not answer."""
     socket: Path
     answers: bool
+    frame: Frame | None = None
+    """The picture that it gave."""
 
 
 class ProfileLine(Struct, frozen=True):
@@ -40,9 +43,19 @@ class ProfileLine(Struct, frozen=True):
 
     name: str
     mode: str
-    """PAPER | LIVE; empty where it cannot be read."""
+    """PAPER | LIVE | REHEARSAL; empty where it cannot be read."""
     wrong: str
     """The first thing that is wrong with it; empty where nothing is."""
+
+
+class PreflightLine(Struct, frozen=True):
+    """The last preflight of a profile and a wallet."""
+
+    at: Nanos
+    against: str
+    """Why it does not count now; empty where it does."""
+    checks: tuple[tuple[str, bool, str], ...]
+    """Name, whether it passed, and why or what it found."""
 
 
 class Elsewhere(Protocol):
@@ -54,6 +67,10 @@ class Elsewhere(Protocol):
 
     def profiles(self) -> list[ProfileLine]:
         """The profiles, each checked."""
+        ...
+
+    def preflight(self, profile: str, account: str) -> PreflightLine | None:
+        """The last preflight of a profile's name and a wallet's short form; None where there was none."""
         ...
 
     def start(self, profile: str) -> Path:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 
 from pmm_tui.core.snapshot import Frame, LevelRow, Snapshot
@@ -11,6 +12,7 @@ from pmm_tui.core.units import DOLLAR, ONE, SHARE
 from pmm_tui.study.compare import compare, interval_written
 from pmm_tui.tui import format as f
 from pmm_tui.tui.clip import state_folder, write_private
+from pmm_tui.tui.rows.fills import AFTER
 
 Table = tuple[Sequence[str], list[Sequence[object]]]
 """Names of columns, and rows."""
@@ -65,10 +67,12 @@ def _orders(snapshot: Snapshot) -> Table:
 
 def _fills(snapshot: Snapshot) -> Table:
     names = ("at", "order", "market", "outcome", "side", "price", "size", "fee", "edge", "maker", "status", "ahead", "answered_ms")
-    return names, [
+    after = tuple(f"after_{label}" for label in AFTER)
+    return (*names, *after), [
         (_when(row.at), row.order, row.market, _text(row.outcome), str(row.side), _price(row.price), _shares(row.size), _dollars(row.fee),
          _dollars(row.edge), row.maker, row.status, _shares(row.ahead) if row.ahead >= 0 else "",
-         f"{row.answered_ms:.1f}" if row.answered_ms >= 0 else "")
+         f"{row.answered_ms:.1f}" if row.answered_ms >= 0 else "",
+         *("" if out is None else _dollars(out) for out, _ in zip_longest(row.markouts[: len(AFTER)], AFTER)))
         for row in snapshot.fills
     ]  # fmt: skip
 
@@ -83,9 +87,9 @@ def _log(snapshot: Snapshot) -> Table:
 
 def _money(snapshot: Snapshot) -> Table:
     money = snapshot.money
-    sums = (money.equity, money.cash, money.realised, money.unrealised, money.captured, money.adverse, money.fees)
+    sums = (money.equity, money.cash, money.realised, money.unrealised, money.captured, money.drift, money.adverse, money.fees)
     counts = (snapshot.fill_count, snapshot.orders_sent, sum(snapshot.rejects.values()))
-    named = ("at", "phase", "equity", "cash", "realised", "unrealised", "captured", "adverse", "fees")
+    named = ("at", "phase", "equity", "cash", "realised", "unrealised", "captured", "drift", "adverse", "fees")
     names = (*named, "drawdown_pct", "fills", "orders_sent", "rejects")
     return names, [(_when(snapshot.at), snapshot.phase, *map(_dollars, sums), f"{money.drawdown_pct:.3f}", *counts)]
 

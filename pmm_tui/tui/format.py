@@ -25,7 +25,7 @@ def width_of(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
-@lru_cache(maxsize=4_096)  # most of what is drawn was drawn a tenth of a second ago
+@lru_cache(maxsize=2_048)  # most of what is drawn was drawn a tenth of a second ago
 def clean(text: str) -> str:
     """One line of printable text: controls, escapes, bidi and zero-width characters dropped, joined emoji cut to one, marks limited."""
     kept: list[str] = []
@@ -42,7 +42,7 @@ def clean(text: str) -> str:
     return "".join(kept)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def fit(text: str, width: int, align: str = "<") -> str:
     """Exactly `width` cells: cut with an ellipsis or padded. `align` is < > or ^."""
     if width <= 0:
@@ -78,16 +78,19 @@ def said(text: str, width: int, align: str = "<") -> str:
     return fit(clean(text), width, align)
 
 
-def cents(price: float, tick: int = 10) -> str:
-    """A price in cents without the sign: 52.0; two decimals on grids finer than a tenth of a cent."""
+def cents(price: float, tick: int = 10, probability: bool = False) -> str:
+    """A price in cents without the sign: 52.0; two decimals on grids finer than a tenth of a cent. As a probability: 0.520."""
     if not math.isfinite(price):
         return NONE
-    return f"{price / 100:.{2 if tick % 10 else 1}f}"
+    decimals = 2 if tick % 10 else 1
+    return f"{price / ONE:.{decimals + 2}f}" if probability else f"{price / 100:.{decimals}f}"
 
 
-def cents_of(dollars: float, decimals: int = 2) -> str:
-    """A float dollar price in cents: 0.52448 is 52.45."""
-    return f"{dollars * 100:.{decimals}f}" if math.isfinite(dollars) else NONE
+def cents_of(dollars: float, decimals: int = 2, probability: bool = False) -> str:
+    """A float dollar price in cents: 0.52448 is 52.45; as a probability 0.5245."""
+    if not math.isfinite(dollars):
+        return NONE
+    return f"{dollars:.{decimals + 2}f}" if probability else f"{dollars * 100:.{decimals}f}"
 
 
 def ticks_of(dollars: float, tick: int) -> str:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pmm_tui.tui.state import Scene
+from pmm_tui.tui.state import Scene, cools_down
 
+ALWAYS = ("kill", "kill.typing", "app.lock")
+"""What a locked console still does to a desk, and the way out of the lock."""
 MARKET, LOG = 2, 6
 """The numbers of the screens that have keys of their own."""
 
@@ -51,7 +53,7 @@ KEYS: Keys = (
     Key("flatten.all", ("F",), "F", "flatten all", "close every market's net position", "costs"),
     Key("kill", ("K",), "K", "KILL", "stop quoting, cancel all, verify, latch", "frees", 1, True, True),
     Key("kill.typing", ("ctrl+k",), "ctrl+k", "KILL", "the same, also while something is typed", "frees", over=True),
-    Key("kill.reset", ("R",), "R", "reset kill", "reopen after a kill: typed, with the reason", "adds", 1, when="killed"),
+    Key("kill.reset", ("R",), "R", "reset kill", "reopen after a kill: typed, with the reason", "adds", 1, True, when="killed"),
     Key("mode", ("m",), "m", "mode", "to LIVE: typed; to PAPER: LIVE pauses at once", "adds", 9),
     Key("profile.reload", ("r",), "r", "reload", "the profile again: shows the change, then asks", "adds", 10),
     Key("ack", ("a",), "a", "ack", "an alarm was seen, and somebody is there", footer=8),
@@ -73,7 +75,7 @@ KEYS: Keys = (
     Key("open", ("enter",), "enter", "open", "the selected market's own screen"),
     Key("move.down", ("down", "j"), "↑↓", "market", "next and previous market", footer=11),
     Key("move.up", ("up", "k"), "j k", "previous market"),
-    Key("move.page_down", ("pagedown",), "pgdn", "page down", "ten down and up; the last and the first"),
+    Key("move.page_down", ("pagedown",), "pgdn", "page down", "ten (or the ladder) down, up; last and first"),
     Key("move.page_up", ("pageup",), "pgup", "page up"),
     Key("move.last", ("G", "end"), "G", "last"),
     Key("move.first", ("g", "home"), "g", "first"),
@@ -82,10 +84,14 @@ KEYS: Keys = (
     Key("focus.next", ("tab",), "tab", "pane", "next and previous pane, or screen", footer=12, over=True),
     Key("focus.previous", ("shift+tab",), "shift+tab", "previous pane", over=True),
     Key("zoom", ("z",), "z", "zoom", "this pane as large as the screen, and back"),
-    Key("filter", ("slash",), "/", "filter", "only markets or log lines with this; ! inverts", footer=7),
-    Key("book.yes", ("y",), "y", "YES book", "the book of YES, or of NO", footer=8, screens=(MARKET,)),
-    Key("book.no", ("n",), "n", "NO book", footer=8, screens=(MARKET,)),
-    Key("book.depth", ("d",), "d", "depth", "levels of the ladder: 5, 10, 15, 25, all", footer=8, screens=(MARKET,)),
+    Key("filter", ("slash",), "/", "filter", "only markets or log lines with this; ! inverts", footer=8),
+    Key("book.yes", ("y",), "y", "YES", "the book of YES, or of NO", footer=8, screens=(MARKET,)),
+    Key("book.no", ("n",), "n", "NO", footer=8, screens=(MARKET,)),
+    Key("book.depth", ("d",), "d", "depth", "levels of the ladder: 5, 10, 15, 25, all", footer=7, screens=(MARKET,)),
+    Key("book.centre", ("c",), "c", "centre", "the ladder round the mid again after pgdn pgup", footer=7, screens=(MARKET,)),
+    Key("book.unit", ("v",), "v", "unit", "prices in cents, or as probabilities 0 to 1", footer=7, screens=(MARKET,)),
+    Key("book.bars", ("b",), "b", "bars", "the ladder's bars: linear, or by the logarithm", footer=7, screens=(MARKET,)),
+    Key("layout", ("0",), "0", "layout", "0 to 9: screen, panes, depth, bars, unit"),
     Key("view.freeze", ("w",), "w", "freeze", "hold the display; the desks go on"),
     Key("view.time", ("t",), "t", "time", "UTC or local time"),
     Key("view.theme", ("T",), "T", "theme", "dark, light, colour-blind, mono, terminal's"),
@@ -118,6 +124,8 @@ RISKS = {"none": "", "plays": "", "frees": "at once", "costs": "shows first", "a
 _LABELS: dict[str, Callable[[Scene], str]] = {
     "target": lambda scene: "to PAPER" if scene.live or scene.rehearsing else "to LIVE" if _production(scene.beside) else "other desk",
     "quote.toggle": _toggles,
+    "book.unit": lambda scene: "cents" if scene.probability else "prob.",
+    "book.bars": lambda scene: "linear" if scene.log_bars else "log",
 }
 _SHOWN = {
     "question_mark": "?", "colon": ":", "slash": "/", "plus": "+", "minus": "-", "equals_sign": "=", "greater_than_sign": ">",
@@ -160,6 +168,10 @@ def applies(key: Key, scene: Scene) -> bool:
     """Whether a key can do something now."""
     if key.screens and scene.pane not in key.screens:
         return False
+    if scene.locked and key.dangerous and key.id not in ALWAYS:
+        return False
+    if scene.lost and key.risk in ("frees", "costs", "adds") and (scene.link.ended or key.id not in ("kill", "kill.typing")):
+        return False
     if scene.replayed and (key.risk in ("frees", "costs", "adds") or key.id == "ack") and key.id not in ("quote.toggle", "app.stop"):
         return False
     if key.when == "tape":
@@ -169,7 +181,7 @@ def applies(key: Key, scene: Scene) -> bool:
     if key.when == "two":
         return scene.beside is not None
     if key.when == "killed":
-        return scene.stopped
+        return scene.frame is not None and scene.frame.snapshot.phase == "killed" and cools_down(scene) <= 0
     return not (key.id == "quote.toggle" and scene.stopped and not scene.replayed)
 
 

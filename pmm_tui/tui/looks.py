@@ -6,18 +6,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pmm_tui.api.protocol import Link
+from pmm_tui.api.widening import risk_of
 from pmm_tui.tui import clip, export
 from pmm_tui.tui import format as f
+from pmm_tui.tui.arrange import arrange, bars, centre, depth, pick_layout, side, unit
 from pmm_tui.tui.config import RATES, ConfigRefused, read_config
-from pmm_tui.tui.dialogs import widening
+from pmm_tui.tui.dialogs import asked, widening
 from pmm_tui.tui.dialogs.pick import Item, Line, Pick
 from pmm_tui.tui.dialogs.question import Help
 from pmm_tui.tui.keys import LOG, MARKET, applies
 from pmm_tui.tui.layout import SCREENS
 from pmm_tui.tui.palette import THEMES
 from pmm_tui.tui.rows.foot import help_rows
-from pmm_tui.tui.rows.lines import Row
+from pmm_tui.tui.rows.lines import Row, Span
+from pmm_tui.tui.state import Scene
 from pmm_tui.tui.view import DEPTHS, PANES
+from pmm_tui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from pmm_tui.tui.app import PmmApp
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 UNLOCK = "UNLOCK"
 SCROLLED = (3, 4, 5, LOG, 8)
 """Screens whose rows are moved through, not the markets."""
+PAGE = 3
+"""Rows by which the ladder is moved at once."""
 
 
 def show(app: "PmmApp", number: int) -> None:
@@ -72,10 +79,34 @@ def zoom(app: "PmmApp") -> None:
 def move(app: "PmmApp", step: int) -> None:
     """Through the rows of a list of events, or through the markets."""
     if app.view.screen in SCROLLED:
-        app.view.scroll = max(0, min(app.rows_here(), app.view.scroll + step))
+        app.view.scroll = max(0, min(_rows_here(app), app.view.scroll + step))
         app.pull()
     else:
-        app.choose(step)
+        next_market(app, step)
+
+
+def _rows_here(app: "PmmApp") -> int:
+    """How many rows the list of this screen can have at most, headings included."""
+    snapshots = [one.frame.snapshot for one in (app.scene, app.scene.beside) if one is not None and one.frame is not None]
+    lists = [(len(one.orders) + len(one.markets), 2 * len(one.fills), len(one.notes), 2 * len(one.risk)) for one in snapshots]
+    return sum(max(each) for each in lists)
+
+
+def next_market(app: "PmmApp", step: int) -> None:
+    """Another market, whatever the screen lists."""
+    app.view.shift = 0
+    app.choose(step)
+
+
+def page(app: "PmmApp", way: int) -> None:
+    """Ten rows of a list, or a few of the market screen's ladder, as far as its book goes."""
+    row = app.scene.market
+    if app.view.screen != MARKET or row is None:
+        move(app, 10 * way)
+        return
+    bids, asks = (row.asks, row.bids) if app.view.no_side else (row.bids, row.asks)
+    app.view.shift = max(-len(asks), min(len(bids), app.view.shift + PAGE * way))
+    app.pull()
 
 
 def narrow(app: "PmmApp", wanted: str) -> None:
@@ -92,20 +123,6 @@ def narrow(app: "PmmApp", wanted: str) -> None:
 def ask_filter(app: "PmmApp") -> None:
     """Type a filter; it acts with every letter."""
     app.push_screen(Line(f"filter {app.view.filters}", app.view.filter, app.scene, partial(narrow, app)))
-
-
-def side(app: "PmmApp", other: bool) -> None:
-    """The book of YES or of NO."""
-    app.view.no_side = other
-    row = app.scene.market
-    app.say(f"the book of {f.said(row.outcomes[other], 20).strip()}" if row is not None else "no market is selected")
-
-
-def depth(app: "PmmApp", levels: int | None = None) -> None:
-    """More or fewer levels of the ladder."""
-    view = app.view
-    view.depth = DEPTHS[(DEPTHS.index(view.depth) + 1) % len(DEPTHS)] if levels is None else levels
-    app.say(f"{view.depth or 'all'} levels a side, as far as they fit")
 
 
 def freeze(app: "PmmApp") -> None:
@@ -145,7 +162,8 @@ def set_rate(app: "PmmApp", rate: int) -> None:
 
 def copy(app: "PmmApp") -> None:
     """What led to a kill, else the chosen pane or screen, to the terminal's clipboard and a file."""
-    text = clip.incident(app.scene) or app.visible_text()
+    chosen = [pane for pane in app.screen_stack[0].query(Pane) if pane.chosen]
+    text = clip.incident(app.scene) or (chosen[0].text() if chosen else app.screen_text())
     app.copy_to_clipboard(text)
     try:
         path = clip.keep(text)
@@ -211,6 +229,8 @@ def commands(app: "PmmApp") -> dict[str, tuple[str, Callable[[], None]]]:
         made[f"rate: {rate} Hz"] = ("+ -", partial(set_rate, app, rate))
     for levels in DEPTHS:
         made[f"depth: {levels or 'all'}"] = ("d", partial(depth, app, levels))
+    for number, layout in sorted(app.config.layouts.items()):
+        made[f"layout: {number} {f.clean(layout.name)}"] = (f"0 {number}", partial(arrange, app, number))
     return made
 
 
@@ -242,23 +262,30 @@ async def _pick_run(app: "PmmApp") -> None:
     items = [_heading("running")]
     for run in runs:
         where = "you are here" if run.run in here else "attach" if run.answers else "no answer"
-        row: Row = ((f.said(run.run, 34), "bold" if run.answers else "dim"), (f.said(run.state, 50), ""), (f" {where}", "dim"))
+        mode = _mode(Scene(run.frame, Link(run.answers, 0.0)))
+        row: Row = ((f.said(run.run, 30), "bold" if run.answers else "dim"), mode, (f.said(run.state, 48), ""), (f" {where}", "dim"))
         below = tuple(widening.changes(diffs[run.run])) if run.run in diffs else ()
-        items.append(Item(f"run {run.socket}" if run.answers else "", row, f"{run.run} {run.state}", below))
+        items.append(Item(f"run {run.socket}" if run.answers else "", row, f"{run.run} {mode[0]} {run.state}", below))
     if not runs:
         items.append(Item("", (("no desk runs", "dim"),), ""))
     items.append(_heading("profiles"))
     for one in profiles:
         what = ("INVALID", "down") if one.wrong else (one.mode, "live" if one.mode == "LIVE" else "")
-        tail = one.wrong or ("starts on the command line only" if one.mode == "LIVE" else "start a paper desk")
-        can = not one.wrong and one.mode != "LIVE" and not app.safe_only
-        row = ((f.said(one.name, 26), "bold"), (f.fit(what[0], 8), what[1]), (f" {f.said(tail, 56).rstrip()}", "dim"))
+        tail = one.wrong or ("start a paper desk" if one.mode == "PAPER" else "starts on the command line only")
+        can = not one.wrong and one.mode == "PAPER" and not app.safe_only
+        row = ((f.said(one.name, 26), "bold"), (f.fit(what[0], 10), what[1]), (f" {f.said(tail, 56).rstrip()}", "dim"))
         items.append(Item(f"start {one.name}" if can else "", row, f"{one.name} {one.mode}"))
     app.push_screen(Pick("Runs and profiles", items, app.scene, "enter: attach or start   esc cancels"), partial(_picked, app))
 
 
 def _heading(text: str) -> Item:
     return Item("", ((f"── {text} ", "head"), ("─" * 70, "frame")), text)
+
+
+def _mode(scene: Scene) -> Span:
+    """What a run trades, in the dashboard's own word; real money stands out."""
+    word = asked.mode(scene) if scene.frame is not None else ""
+    return (f" {f.fit(word, 9)} ", "live" if scene.live else "paper" if scene.frame is not None else "dim")
 
 
 async def _diff(app: "PmmApp", number: int) -> tuple[str, str]:
@@ -268,7 +295,7 @@ async def _diff(app: "PmmApp", number: int) -> tuple[str, str]:
     if frame is None:
         return "", ""
     ok, text = await source.command("reload", {"apply": False})
-    return (frame.card.run, text) if ok and widening.risk_of(text.partition("\n")[0]) else ("", "")
+    return (frame.card.run, text) if ok and risk_of(text.partition("\n")[0]) else ("", "")
 
 
 def _picked(app: "PmmApp", answer: str | None) -> None:
@@ -300,12 +327,12 @@ LOOKS: dict[str, Callable[["PmmApp"], None]] = {
     "back": back,
     "move.down": partial(move, step=1),
     "move.up": partial(move, step=-1),
-    "move.page_down": partial(move, step=10),
-    "move.page_up": partial(move, step=-10),
+    "move.page_down": partial(page, way=1),
+    "move.page_up": partial(page, way=-1),
     "move.last": partial(move, step=1_000_000),
     "move.first": partial(move, step=-1_000_000),
-    "market.next": lambda app: app.choose(1),
-    "market.previous": lambda app: app.choose(-1),
+    "market.next": partial(next_market, step=1),
+    "market.previous": partial(next_market, step=-1),
     "focus.next": partial(turn, step=1),
     "focus.previous": partial(turn, step=-1),
     "zoom": zoom,
@@ -313,6 +340,10 @@ LOOKS: dict[str, Callable[["PmmApp"], None]] = {
     "book.yes": partial(side, other=False),
     "book.no": partial(side, other=True),
     "book.depth": depth,
+    "book.centre": centre,
+    "book.unit": unit,
+    "book.bars": bars,
+    "layout": pick_layout,
     "view.freeze": freeze,
     "view.time": change_time,
     "view.theme": change_theme,

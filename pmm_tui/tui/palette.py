@@ -1,5 +1,6 @@
 """Style names to colours, by theme. Colour is never the only sign: a word, an arrow or a glyph always stands beside it."""
 
+import os
 from functools import lru_cache
 
 from rich.style import Style
@@ -18,7 +19,9 @@ STYLES: Styles = {
     "frame-alarm": Style(color="#ff5c5c"),
     "frame-chosen": Style(color="#56d4f0"),
     "up": Style(color="#3fd07a"),
+    "plus": Style(color="#3fd07a"),
     "down": Style(color="#ff7b72"),
+    "minus": Style(color="#ff7b72"),
     "warn": Style(color="#ffb454"),
     "alarm": Style(color="#ffffff", bgcolor="#b3201f", bold=True),
     "ours": Style(color="#56d4f0", bold=True),
@@ -56,7 +59,9 @@ LIGHT: Styles = STYLES | {
     "frame-alarm": Style(color="#b3201f"),
     "frame-chosen": Style(color="#00708f"),
     "up": Style(color="#0a7a3c"),
+    "plus": Style(color="#0a7a3c"),
     "down": Style(color="#b3201f"),
+    "minus": Style(color="#b3201f"),
     "warn": Style(color="#8f5600"),
     "ours": Style(color="#00627d", bold=True),
     "wish": Style(color="#4d8496"),
@@ -71,7 +76,9 @@ LIGHT: Styles = STYLES | {
 _BLUE, _ORANGE, _VERMILION = "#56b4e9", "#e69f00", "#d55e00"
 COLOUR_BLIND: Styles = STYLES | {
     "up": Style(color=_BLUE),
+    "plus": Style(color=_BLUE),
     "down": Style(color=_ORANGE),
+    "minus": Style(color=_ORANGE),
     "bid": Style(color=_BLUE),
     "ask": Style(color=_ORANGE),
     "bidbar": Style(color="#1f5f8a"),
@@ -110,7 +117,9 @@ MONO: Styles = (
 """No colour at all: bold and dim on whatever the terminal has, and reversed what must be seen first: real money, alarms."""
 ANSI: Styles = MONO | {
     "up": Style(color="green"),
+    "plus": Style(color="green"),
     "down": Style(color="red"),
+    "minus": Style(color="red"),
     "bid": Style(color="green"),
     "ask": Style(color="red"),
     "warn": Style(color="yellow", bold=True),
@@ -137,7 +146,7 @@ ANSI: Styles = MONO | {
 }
 """The terminal's own sixteen colours."""
 THEMES: dict[str, Styles] = {"dark": STYLES, "light": LIGHT, "cb": COLOUR_BLIND, "mono": MONO, "ansi": ANSI}
-_SWAPPED = (("up", "down"), ("gain", "loss"), ("bid", "ask"), ("bidbar", "askbar"))
+_SWAPPED = (("plus", "minus"), ("gain", "loss"), ("bid", "ask"), ("bidbar", "askbar"))
 RED_UP = "+red-up"
 
 
@@ -146,7 +155,7 @@ def _red_up(styles: Styles) -> Styles:
 
 
 TABLES: dict[str, Styles] = THEMES | {name + RED_UP: _red_up(styles) for name, styles in THEMES.items()}
-"""Each theme as it is, and with red for up, as in East Asia."""
+"""Each theme as it is, and with red for what was won and for buying, as in East Asia. What is well stays green there, and an alarm red."""
 
 
 @lru_cache(maxsize=4096)
@@ -170,3 +179,11 @@ def theme_of(name: str) -> Theme:
         name=name, primary=foreground, background=background, foreground=foreground, surface=background, panel=background, ansi=bare,
         dark=not name.startswith("light"), variables=dict(BUILTIN_THEMES["ansi-dark"].variables) if bare else {},
     )  # fmt: skip
+
+
+def without_colour() -> bool | None:
+    """True where NO_COLOR asks for the terminal's own colours alone; None: each theme says.
+
+    The library asks before any theme of ours is there, and would put greys in the place of colours that it does not know: black on black.
+    """
+    return True if "NO_COLOR" in os.environ else None

@@ -11,6 +11,8 @@ from pmm_tui.api.protocol import Link
 from pmm_tui.core.snapshot import Frame, MarketRow, Snapshot
 from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, gets
 from pmm_tui.tui import format as f
+from pmm_tui.tui.arrivals import Arrivals
+from pmm_tui.tui.exposed import UNCONFIRMED_S, dark, exposed, passed
 
 SILENT_S = 3.0
 """A desk sends ten pictures a second: after this it counts as lost, connected or not."""
@@ -18,10 +20,6 @@ SLIPPAGE_TICKS = 2
 """The desk's own default for a flatten."""
 OVER = ("closed", "resolved")
 UNREADY = ("waiting", "warming")
-UNCONFIRMED_S = 3.0
-"""A kill that takes longer to be proven than this is called what it is."""
-POST_ONLY_S = 60.0
-"""The venue's post-only mode is not a lost link: it is known from what it refused this lately."""
 VENUE = {
     "restarting": ("VENUE RESTARTING", "it takes no orders now; the desk asks until it is back"),
     "cancel_only": ("VENUE CANCEL-ONLY", "it takes cancels and no orders now"),
@@ -29,7 +27,10 @@ VENUE = {
     "limited": ("RATE-LIMITED", "too many requests: the desk waits as long as the venue said"),
     "key refused": ("KEY REFUSED", "the venue does not take this key; nothing leaves any more"),
 }
-"""Why the venue's link is down, as the desk tells it, and what that means."""
+"""The modes in which the venue takes no orders, and what each means."""
+CLOSED = tuple(mode for mode in VENUE if mode != "limited")
+"""Those that do not pass by themselves within seconds."""
+UNPROVEN = "CANCEL NOT CONFIRMED"
 DEADMAN_SHOWN_S, DEADMAN_LOUD_S = 60.0, 15.0
 """The operator's dead-man is shown, and is an alarm, from so many seconds before it acts."""
 REPLAY = "replay"
@@ -60,6 +61,7 @@ class Traces:
 
     def __init__(self) -> None:
         self.markets: dict[str, deque[TracePoint]] = {}
+        self.arrivals = Arrivals()
 
     def apply(self, frame: Frame) -> None:
         """Take a picture in: a point for every two-sided market, once a second at most; markets that are gone are forgotten."""
@@ -95,15 +97,29 @@ class Scene(Struct, frozen=True):
     """What this desk's pictures showed lately, for the charts."""
     frozen: bool = False
     """The display stands still at the operator's word; the desk does not."""
+    now: "Scene | None" = None
+    """While the display stands still: what is so now, which the banner, the foot and a kill are always told from."""
     read_only: bool = False
     """This console may only look."""
+    locked: bool = False
+    """It may until it is unlocked, and kill."""
     deadman_s: float = math.nan
     """Seconds until the desk acts because no operator was heard; NaN where it never does."""
+    storm: str = ""
+    """How many orders were refused within how long, while that is an alarm."""
+    unanswered: str = ""
+    """What is to be done by hand where a kill was not answered; until the desk shows that it stopped."""
     symbols: Symbols = "braille"
     depth: int = 0
     """Levels a side of the ladder; 0: as many as fit."""
     no_side: bool = False
     """The ladder of the other outcome."""
+    shift: int = 0
+    """Rows that the ladder is moved down from its middle; negative: up."""
+    probability: bool = False
+    """Prices from 0 to 1 instead of cents."""
+    log_bars: bool = False
+    """The ladder's bars grow with the logarithm of the size."""
     scroll: int = 0
     """Rows that a list is scrolled down by."""
     filter: str = ""
@@ -114,6 +130,15 @@ class Scene(Struct, frozen=True):
         """The selected market; None where there is none."""
         markets = self.frame.snapshot.markets if self.frame is not None else ()
         return markets[self.selected] if 0 <= self.selected < len(markets) else None
+
+    @property
+    def present(self) -> "Scene":
+        """The scene as it is now, whatever the display stands at."""
+        return self.now if self.now is not None else self
+
+    def arrived(self, at: Nanos) -> Nanos:
+        """This machine's time of an event or a fill that the desk told of."""
+        return self.traces.arrivals.of(at) if self.traces is not None else at
 
     @property
     def lost(self) -> bool:
@@ -141,6 +166,11 @@ class Scene(Struct, frozen=True):
         return self.frame is not None and self.frame.snapshot.phase in ("killing", "killed")
 
 
+def is_real(frame: Frame | None) -> bool:
+    """Whether the desk of this picture trades real money."""
+    return frame is not None and frame.card.mode == "LIVE" and frame.card.source != "loopback"
+
+
 class Verdict(Struct, frozen=True):
     """An answer in one second: a glyph, a word or two, the reason, and how it is painted."""
 
@@ -155,7 +185,7 @@ def why_lost(link: Link) -> str:
     when = f"last picture {f.age(link.age_s)} ago" if math.isfinite(link.age_s) else "no picture yet"
     if link.connected:
         return f"{when}, the desk is silent"
-    return f"{when}, try {link.attempts + 1}: {f.clean(link.why)}"
+    return f"{when}, try {link.attempts + 1}{': ' if link.why else ''}{f.clean(link.why)}"
 
 
 def quoting(scene: Scene) -> tuple[int, int]:
@@ -183,7 +213,7 @@ def desk_verdict(scene: Scene) -> Verdict:
     if snapshot.phase == "killing":
         began = next((step.at for step in snapshot.kill if step.at), snapshot.at)
         if (snapshot.at - began) / 1e9 >= UNCONFIRMED_S:
-            return Verdict("!!", "CANCEL NOT CONFIRMED", f"for {f.age((snapshot.at - began) / 1e9)}, asking again: {why}", "killed")
+            return Verdict("!!", UNPROVEN, f"for {f.age((snapshot.at - began) / 1e9)}, asking again: {why}", "killed")
         return Verdict("!!", "KILLING", f"cancel not confirmed yet: {why}", "killed")
     if snapshot.phase == "killed":
         return Verdict("!!", "KILLED", why, "killed")
@@ -192,11 +222,14 @@ def desk_verdict(scene: Scene) -> Verdict:
     differs = mismatch(snapshot)
     if differs is not None:
         return differs
+    danger, venue = exposed(frame), venue_verdict(snapshot)
+    if danger and (venue is None or "confirmed" in danger):
+        return Verdict("!", "EXPOSED", danger, "alarm")
     if snapshot.phase == "paused":
         return Verdict("▌▌", "PAUSED", f.clean(frame.card.unwatched) or why or "quotes pulled by the operator", "paused")
     if snapshot.phase == "ending":
         return Verdict("■", "ENDING", why, "paused")
-    verdict = venue_verdict(snapshot) or quoting_verdict(scene)
+    verdict = venue or quoting_verdict(scene)
     if snapshot.phase == "alert":
         return Verdict("!", "ALERT", f"{why}, {verdict.word.lower()}", "alert")
     return verdict
@@ -211,18 +244,22 @@ def mismatch(snapshot: Snapshot) -> Verdict | None:
 
 
 def venue_verdict(snapshot: Snapshot) -> Verdict | None:
-    """What the venue cannot do now; None where it takes orders as ever, or fails in a way that has no name."""
-    for feed in snapshot.feeds:
-        if feed.link == "venue" and not feed.up and feed.why in VENUE:
-            word, why = VENUE[feed.why]
-            return Verdict("!", word, f"for {f.age((snapshot.at - feed.since) / 1e9)}: {why}", "alert")
-    return None
+    """What the venue cannot do now; None where it takes orders as ever, or all that it takes are post-only, as ours are."""
+    row = snapshot.venue
+    if row.mode not in VENUE:
+        return None
+    word, why = VENUE[row.mode]
+    left_s = (row.until - snapshot.at) / 1e9
+    again = f", again in {f.age(left_s)}" if left_s > 0 else ""
+    return Verdict("!", word, f"for {f.age((snapshot.at - row.since) / 1e9)}{again}: {why}", "alert")
 
 
-def post_only(snapshot: Snapshot) -> bool:
-    """Whether the venue said of late that it takes post-only orders alone: ours are, so it may still quote."""
-    fresh = (note.text for note in snapshot.notes if snapshot.at - note.at <= POST_ONLY_S * 1e9)
-    return any("post-only mode" in text or "post-only orders only" in text for text in fresh)
+def post_only(snapshot: Snapshot) -> str:
+    """The badge of a venue that takes post-only orders alone, with how long it will at least; empty where it takes others."""
+    if snapshot.venue.mode != "post_only":
+        return ""
+    left_s = (snapshot.venue.until - snapshot.at) / 1e9
+    return f"VENUE POST-ONLY {f.fit(f.age(left_s), 5, '>')}" if left_s > 0 else "VENUE POST-ONLY"
 
 
 class Badge(NamedTuple):
@@ -237,13 +274,15 @@ def badges(scene: Scene) -> tuple[Badge, ...]:
     found: list[Badge] = []
     frame = scene.frame
     if scene.read_only:
-        found.append(Badge("READ-ONLY", "waiting"))
+        found.append(Badge("LOCKED ctrl+l", "alert") if scene.locked else Badge("READ-ONLY", "waiting"))
     if scene.deadman_s <= DEADMAN_SHOWN_S and not (frame is not None and frame.card.unwatched):
         found.append(Badge(f"DEAD-MAN {max(0.0, scene.deadman_s):2.0f}s", "killed" if scene.deadman_s <= DEADMAN_LOUD_S else "alert"))
     if frame is not None and frame.card.unwatched:
         found.append(Badge("UNWATCHED", "alert"))
-    if frame is not None and post_only(frame.snapshot):
-        found.append(Badge("VENUE POST-ONLY", "alert"))
+    if scene.storm:
+        found.append(Badge(scene.storm, "alert"))
+    if frame is not None and (text := post_only(frame.snapshot)):
+        found.append(Badge(text, "alert"))
     return tuple(found)
 
 
@@ -274,6 +313,8 @@ def quoting_verdict(scene: Scene) -> Verdict:
     if rows and all(row.state == "warming" for row in rows):
         return Verdict("…", "WARMING UP", "watching before the first quote", "waiting")
     if snapshot.phase == "starting" or (rows and all(row.state in UNREADY for row in rows)):
+        if gone := dark(snapshot):
+            return Verdict("✖", "NO CONNECTION", gone, "held")
         return Verdict("…", "WAITING FOR DATA", f.clean(snapshot.why) or why, "waiting")
     if not rows:
         return Verdict("✔", "ALL RESOLVED" if snapshot.markets else "NO MARKET", why or "nothing left to quote", "waiting")
@@ -302,12 +343,21 @@ def safe_verdict(scene: Scene) -> Verdict:
     differs = mismatch(snapshot)
     if differs is not None:
         return Verdict("✖", differs.word, differs.why, "alarm")
+    if danger := exposed(scene.frame):
+        return Verdict("!", "EXPOSED", danger, "alarm")
     if snapshot.phase == "alert" or money.drawdown_pct >= money.alert_pct:
         return Verdict("!", "ALERT", f"drawdown beyond {f.percent(money.alert_pct)}", "alarm")
-    holding = next((f.clean(row.name) for row in snapshot.risk if row.holding), "")
+    holding = next((f.clean(row.name) for row in snapshot.risk if row.holding or passed(row)), "")
     if holding:
         return Verdict("✔", "SAFE", f"held by: {holding}", "warn")
+    if not snapshot.markets and (gone := dark(snapshot)):
+        return Verdict("✔", "SAFE", f"nothing is quoted; {gone}", "warn")
     return Verdict("✔", "SAFE", "no guard is holding", "up")
+
+
+def cools_down(scene: Scene) -> float:
+    """Seconds until the kill switch may be reset; 0 or less: it may be, once the kill is verified."""
+    return (scene.frame.snapshot.resets_at - scene.frame.snapshot.at) / 1e9 if scene.frame is not None else 0.0
 
 
 def worst_case(row: MarketRow) -> Cash:

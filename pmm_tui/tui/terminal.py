@@ -1,10 +1,20 @@
 """The console's terminal: one that hangs up is written to no more, so that the console can leave, and its title says the mode."""
 
+import asyncio
 import os
 import sys
+import termios
+import time
 from typing import TYPE_CHECKING, TextIO
 
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
+
+from pmm_tui.tui.exposed import exposed
+from pmm_tui.tui.state import CLOSED, UNPROVEN, desk_verdict, mismatch
+from pmm_tui.tui.storms import Storms
+from pmm_tui.tui.widgets.brush import Brush
+from pmm_tui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from pmm_tui.tui.app import PmmApp
@@ -12,6 +22,9 @@ if TYPE_CHECKING:
 
 KEEP_TITLE, GIVE_BACK = "\x1b[22;0t", "\x1b[23;0t"
 """The terminal puts its window's title aside, and back."""
+
+TURN_S = 0.002
+"""After so long the next pane waits for the next turn of the loop."""
 
 
 class Line:
@@ -54,6 +67,68 @@ class Terminal(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.line = Line(self._file) if self._file is not None else None
         self._file = self.line  # type: ignore[assignment]  # it writes and flushes like the file in it
+        if os.isatty(self.fileno):
+            termios.tcflush(self.fileno, termios.TCIFLUSH)  # typed before there was a console: not meant for it
+
+
+class Easel:
+    """Paints the panes below every dialog: with a brush on a terminal of ours, else the library does."""
+
+    def __init__(self) -> None:
+        self._panes: list[Pane] = []
+        self._brush: Brush | None = None
+        self._pictures = 0
+
+    def paint(self, app: "PmmApp", shown: "Scene") -> None:
+        """A picture as a whole, at once."""
+        self._pictures += 1
+        self._panes = self._panes or list(app.screen_stack[0].query(Pane))
+        brush = self._brush_for(app)
+        with app.batch_update():
+            for pane in self._panes:
+                pane.apply(shown, brush)
+        if brush is not None:
+            self._write(app, brush)
+
+    async def paint_in_turns(self, app: "PmmApp", shown: "Scene") -> None:
+        """A picture as a whole, made in several turns of the loop; given up where another one is painted between them."""
+        brush = self._brush_for(app)
+        if brush is None:
+            self.paint(app, shown)
+            return
+        self._pictures += 1
+        this, began = self._pictures, time.perf_counter()
+        for pane in self._panes:
+            pane.apply(shown, brush)
+            if time.perf_counter() - began > TURN_S:
+                await asyncio.sleep(0)
+                if self._pictures != this:
+                    return
+                if self._brush_for(app) is not brush:
+                    self._give_up(brush)
+                    return
+                began = time.perf_counter()
+        self._write(app, brush)
+
+    def _write(self, app: "PmmApp", brush: Brush) -> None:
+        """One writing, which the terminal shows at once where it can."""
+        if text := brush.take():
+            app.write_outside(f"{SYNC_START}{text}{SYNC_END}" if app._sync_available else text)
+
+    def _give_up(self, brush: Brush) -> None:
+        """What was made would be written over something else by now: the library paints the panes."""
+        brush.take()
+        for pane in self._panes:
+            pane.restyle()
+
+    def _brush_for(self, app: "PmmApp") -> Brush | None:
+        """None where the library has to paint: no terminal of ours, a dialog over the panes, or all of them dimmed."""
+        base = app.screen_stack[0]
+        if not isinstance(app._driver, Terminal) or len(app.screen_stack) > 1 or base.has_class("lost"):
+            return None
+        if self._brush is None or self._brush.theme != app.theme:
+            self._brush = Brush(app.theme)
+        return self._brush
 
 
 def say_plain(text: str) -> None:
@@ -71,15 +146,17 @@ class Herald:
 
     def __init__(self) -> None:
         self.alarmed = False
+        self.storms = Storms()
         self._known: set[str] = set()
         self.title = ""
 
-    def tell(self, app: "PmmApp", scenes: list["Scene"]) -> None:
-        """Look at every desk that is shown."""
+    def tell(self, app: "PmmApp", scenes: list["Scene"]) -> str:
+        """Look at every desk that is shown. The alarms that are new, in words."""
         now = {alarm for scene in scenes for alarm in _alarms(scene)}
-        if now - self._known:
+        if fresh := sorted(now - self._known):
             self.alarmed = True
-            app.bell()
+            if app.config.bell:
+                app.bell()
         self._known = now
         self.alarmed = self.alarmed and bool(now)
         word = "LIVE $" if any(scene.live for scene in scenes) else "REHEARSAL" if scenes[0].rehearsing else "PAPER"
@@ -87,12 +164,24 @@ class Herald:
         if title != self.title:
             self.title = title
             app.write_outside(f"\x1b]2;{title}\x07" + (f"\x1bk{title}\x1b\\" if "TMUX" in os.environ else ""))
+        return ", ".join(fresh)
 
 
 def _alarms(scene: "Scene") -> list[str]:
-    """What an operator must come for: a kill, and a desk with real money that is not heard."""
+    """What an operator must come for: a kill, what may cost money unseen, and a desk with real money that is not heard."""
     if scene.frame is None or scene.replayed:
         return []
-    run = scene.frame.card.run
-    gone = scene.live and scene.lost and not scene.link.ended
-    return [f"{run} killed"] * scene.stopped + [f"{run} lost"] * gone
+    card, snapshot = scene.frame.card, scene.frame.snapshot
+    alarms = {
+        "told to stop": bool(scene.unanswered),
+        "killed": scene.stopped,
+        "kill not confirmed": desk_verdict(scene).word == UNPROVEN,
+        "broken": bool(card.busy),
+        "not as its account": mismatch(snapshot) is not None,
+        "exposed": bool(exposed(scene.frame)),
+        "beyond its alert level": not scene.stopped and snapshot.money.drawdown_pct >= snapshot.money.alert_pct,
+        "without a venue": card.mode == "LIVE" and snapshot.venue.mode in CLOSED,
+        "refused": bool(scene.storm),
+        "lost": scene.live and scene.lost and not scene.link.ended,
+    }
+    return [f"{card.run} {what}" for what, so in alarms.items() if so]

@@ -15,6 +15,10 @@ class Venue(Feed, Protocol):
         """Facts to be written down before these commands are sent: the ids of the orders among them, where the venue gives ids."""
         ...
 
+    async def close(self, patience_s: float = 0.0) -> None:
+        """Let go of sockets and tasks; what was asked for last may take so long."""
+        ...
+
     async def send(self, command: Command) -> None:
         """Ask. Never raises for what the venue answers."""
         ...

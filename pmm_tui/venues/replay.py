@@ -12,6 +12,7 @@ from pmm_tui.core.commands import Cancel, CancelAll, Command, Merge, Place, Sync
 from pmm_tui.core.events import (
     AccountOpened,
     AccountSeen,
+    ClockSeen,
     Event,
     ExternalFilled,
     FillSettled,
@@ -25,6 +26,7 @@ from pmm_tui.core.events import (
     OrderUncertain,
     PairsMerged,
     PositionFound,
+    VenueModeChanged,
     WalletSeen,
 )
 from pmm_tui.core.units import SECOND, Nanos
@@ -33,9 +35,9 @@ NEVER = Nanos(2**63 - 1)
 _ASKED = (Place, Cancel, CancelAll, Sync, Merge)
 _ANSWERS = (
     OrderAccepted, OrderRejected, OrderCancelled, OrderFilled, OrderUncertain, FillSettled, AccountSeen, AccountOpened, PositionFound,
-    ExternalFilled, WalletSeen, PairsMerged,
+    ExternalFilled, WalletSeen, PairsMerged, VenueModeChanged, ClockSeen,
 )  # fmt: skip
-_LINKS = frozenset({"venue", "user", "account", "heartbeat", "clock", "desk"})
+_LINKS = frozenset({"venue", "user", "account", "heartbeat", "desk"})
 """The connections that a venue tells of; those of the feeds are told by the feeds."""
 
 
@@ -108,8 +110,8 @@ class ReplayVenue:
                 raise self._departed
             await self._rest()
 
-    async def close(self) -> None:
-        """End `events`."""
+    async def close(self, patience_s: float = 0.0) -> None:
+        """End `events`; nothing is under way."""
         self._open = False
         self._woken.set()
 

@@ -6,19 +6,26 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from msgspec.structs import replace
 
 from pmm_tui.api.faces import Faces
 from pmm_tui.api.metrics import METRICS, NAMES, Shown, exposition
-from pmm_tui.api.schema import dashboard
-from pmm_tui.core.snapshot import Frame
+from pmm_tui.api.schema import alerts, dashboard
+from pmm_tui.core.snapshot import Frame, VenueRow
 from tests.api.scene import by_socket, serving
 from tests.faces import pictures
 from tests.faces.fake_desk import FakeBoard
 
 UNITS = ("_usd", "_seconds", "_ratio", "_shares", "_total", "_orders", "_faces", "_consoles")
-FLAGS = ("_up", "_phase", "_broken", "_holding", "_quoting")
+FLAGS = ("_up", "_phase", "_broken", "_holding", "_quoting", "_mode")
 LINE = re.compile(r'(pmm_[a-z0-9_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (-?[0-9.e+-]+)')
+NOT_DRAWN = {
+    "pmm_desk_start_time_seconds", "pmm_desk_snapshot_time_seconds", "pmm_drawdown_usd", "pmm_market_quoting", "pmm_market_fills_total",
+    "pmm_book_hashes_verified_total", "pmm_api_frames_total", "pmm_api_faces_turned_away_total", "pmm_api_commands_total",
+    "pmm_venue_mode", "pmm_venue_mode_until_seconds", "pmm_heartbeat_age_seconds", "pmm_venue_answer_seconds",
+}  # fmt: skip
+"""What the dashboard has no panel for: rules for alerts and questions by hand use it, or a panel shows the same in another way."""
 FUNCTIONS = {"rate", "increase", "sum", "max", "by", "label_values"}
 
 
@@ -72,7 +79,20 @@ def test_the_figures_are_those_of_the_picture_in_base_units() -> None:
 def test_every_family_is_told_of_a_desk_that_has_all_of_it() -> None:
     frame = pictures.three()
     snapshot = replace(frame.snapshot, rejects={"post-only": 3}, risk=tuple(replace(row, used=0.5) for row in frame.snapshot.risk))
-    assert set(scraped(replace(frame, snapshot=snapshot))) == set(NAMES)
+    card = replace(frame.card, heartbeat_s=2.1, answer_ms=38.0)
+    told = scraped(Frame(card, snapshot))
+    assert set(told) == set(NAMES)
+    (_, beat), (_, answer), (_, drift) = (told[f"pmm_{name}"][0] for name in ("heartbeat_age_seconds", "venue_answer_seconds", "drift_usd"))
+    assert (beat, answer, drift) == (2.1, 0.038, -0.31)
+
+
+def test_every_sample_says_which_desk_it_is_of_and_no_label_of_its_own_hides_that() -> None:
+    frame = pictures.three()
+    snapshot = replace(frame.snapshot, rejects={"post-only": 3})
+    for name, samples in scraped(replace(frame, snapshot=snapshot)).items():
+        whose = {tuple(labels[one] for one in ("run", "profile", "mode")) for labels, _ in samples}
+        assert whose == {(frame.card.run, "run-007", "PAPER")}, name
+        assert len({tuple(sorted(labels.items())) for labels, _ in samples}) == len(samples), f"{name}: two samples are one series"
 
 
 def test_what_is_unknown_is_left_out_and_text_is_escaped() -> None:
@@ -119,6 +139,18 @@ def test_the_dashboard_asks_only_for_what_is_there() -> None:
     shown = {name for query in asked for name in re.findall(r"pmm_\w+", query)}
     assert known["pmm_equity_usd"].name in shown and "pmm_up" in shown
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    assert {name for name in NAMES if name not in shown} == NOT_DRAWN
+
+
+def test_the_alerts_ask_only_for_what_is_there() -> None:
+    rules = [rule for group in yaml.safe_load(alerts())["groups"] for rule in group["rules"]]
+    asked = {name for rule in rules for name in re.findall(r"pmm_\w+", rule["expr"])}
+    assert len(rules) == 7 and asked <= set(NAMES)
+    found = scraped(pictures.three())
+    for rule in rules:
+        for name, label, wanted in re.findall(r'(pmm_\w+)\{(\w+)=~?"([^"]*)"\}', rule["expr"]):
+            told = {labels.get(label) for labels, _ in found[name]}
+            assert set(wanted.split("|")) <= told, f"{rule['alert']}: no {name} says {label}={wanted}"
 
 
 def test_the_dashboard_s_panels_lie_beside_each_other() -> None:
@@ -128,3 +160,11 @@ def test_the_dashboard_s_panels_lie_beside_each_other() -> None:
         cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
         assert not cells & places and at["x"] + at["w"] <= 24, panel["title"]
         places |= cells
+
+
+def test_the_venues_mode_is_one_of_those_that_are_named_with_its_end() -> None:
+    frame = pictures.live()
+    found = scraped(replace(frame, snapshot=replace(frame.snapshot, venue=VenueRow("post_only", pictures.NOW, pictures.NOW))))
+    assert [told["takes"] for told, number in found["pmm_venue_mode"] if number] == ["post_only"]
+    assert value(found, "pmm_venue_mode_until_seconds") == pictures.NOW / 1e9
+    assert value(scraped(frame), "pmm_venue_mode", takes="open") == 1

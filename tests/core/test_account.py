@@ -1,12 +1,13 @@
 """The wallet behind the desk: how it opens, what the chain says, what others trade with it, and pairs that become dollars."""
 
-from pmm_tui.core.commands import Alert, Merge, Place, Sync, Watch
+from pmm_tui.core.commands import Alert, Command, Merge, Place, Sync, Watch
 from pmm_tui.core.events import (
     AccountOpened,
     AccountSeen,
     ExternalFilled,
     ExternalOrder,
     FillSettled,
+    MarketListed,
     MarketResolved,
     OrderAccepted,
     OrderCancelled,
@@ -17,7 +18,7 @@ from pmm_tui.core.events import (
     PositionFound,
     WalletSeen,
 )
-from pmm_tui.core.instructions import Flattened, Killed
+from pmm_tui.core.instructions import Ended, Flattened, Killed
 from pmm_tui.core.market import Kind, Side
 from pmm_tui.core.units import DOLLAR, ONE, SHARE, Cash, Price, Size
 from tests.core.desk import MARKET, Bench, at, book, cancels, knobs, places
@@ -67,6 +68,32 @@ class TestOpening:
         bench.tell(book(400, "37x100 38x100 | 42x100 43x100"))
         bench.tick(600)
         assert bench.engine.snapshot().money.drawdown == usd(2)
+
+    def test_they_are_no_room_for_losses_and_none_for_new_capital(self) -> None:
+        bench = Bench(knobs(initial_balance=25, kill_switch_max_drawdown_pct=20, kill_switch_alert_pct=15, max_position_size=5_000))
+        bench.tell(AccountOpened(at(50), usd(25)))
+        holding(bench, 2_000, 0)
+        bench.tell(book(200, QUIET))
+        bench.tick(300)
+        assert bench.engine.state.equity_now == usd(1_025) and bench.engine.state.capital == usd(25)
+        shown = bench.engine.snapshot()
+        assert [quote.held for quote in shown.markets[0].quotes if quote.side is Side.BUY] == ["capital cap"]
+        assert [row.side for row in shown.orders] == [Side.SELL]
+        bench.tell(book(400, "46.8x100 47.8x100 | 51.8x100 52.8x100"))
+        bench.tick(600)
+        assert bench.engine.snapshot().money.drawdown == usd(4) and bench.engine.state.kill.phase == "alert"
+        bench.tell(book(700, "46.7x100 47.7x100 | 51.7x100 52.7x100"))
+        bench.tick(900)
+        assert bench.engine.snapshot().money.drawdown_pct >= 20 and bench.engine.state.kill.stopped, "$6 of the $25, not of the $1,025"
+
+    def test_a_wallet_that_is_all_shares_has_what_the_desk_was_given(self) -> None:
+        bench = Bench(knobs(initial_balance=25, kill_switch_max_drawdown_pct=20, kill_switch_alert_pct=15))
+        bench.tell(AccountOpened(at(50), usd(0)))
+        bench.tell(book(100, QUIET))
+        holding(bench, 50, 0)
+        bench.tell(book(400, "46x100 47x100 | 51x100 52x100"))
+        bench.tick(600)
+        assert (bench.engine.state.capital, bench.engine.snapshot().money.drawdown_pct) == (usd(24.5), 2.0)
 
     def test_told_twice_they_count_once(self) -> None:
         bench = Bench()
@@ -229,12 +256,93 @@ class TestRefusals:
         assert Watch(MARKET.id) in self.refuse(bench, place, "tick", 200)
 
 
+class TestUnlisted:
+    """An order of the wallet in a market that the desk does not list."""
+
+    def seen(self, ms: int, *orders: ExternalOrder) -> AccountSeen:
+        return AccountSeen(at(ms), usd(500), (), (), orders)
+
+    def order(self, number: int = -1, side: Side = Side.BUY, market: str = "0xelsewhere") -> ExternalOrder:
+        return ExternalOrder(number, f"0xid{number}", market, MARKET.yes, side, Price(5_000), Size(900 * SHARE))
+
+    def test_F66_its_cash_is_reserved_it_is_shown_and_told_once(self) -> None:
+        bench = Bench(knobs())
+        told = bench.tell(self.seen(50, self.order(), self.order(-2, Side.SELL)), self.seen(60, self.order(), self.order(-2, Side.SELL)))
+        alerts = [command.text for command in told if isinstance(command, Alert)]
+        assert len(alerts) == 2 and "the desk does not list ($450)" in alerts[0]
+        snapshot = bench.engine.snapshot()
+        assert snapshot.money.reserved == usd(450) and [row.status for row in snapshot.orders] == ["EXTERNAL", "EXTERNAL"]
+        assert any("EXTERNAL order in market 0xelsewher" in note.text for note in snapshot.notes)
+
+    def test_F66_what_it_holds_is_there_for_no_other_order_until_it_is_gone(self) -> None:
+        bench = Bench(knobs(default_order_size=50.0, max_balance_fraction_per_order=1.0))
+        bench.tell(self.seen(50, self.order(), self.order(-2)), self.seen(60, self.order(), self.order(-2)))
+        assert bench.engine.state.reserved == usd(900)
+        assert not places(bench.tell(book(100, QUIET)) + bench.tick(700)), "more than there is is promised already"
+        assert places(bench.tell(self.seen(800)) + bench.tick(900))
+        assert bench.engine.state.reserved <= usd(100) and not bench.engine.state.unlisted
+
+    def test_F66_once_its_market_is_listed_it_counts_there_and_only_there(self) -> None:
+        bench = Bench(knobs(), listed=False)
+        bench.tell(self.seen(50, self.order(market=MARKET.id)))
+        assert bench.engine.state.reserved == usd(450)
+        bench.tell(MarketListed(at(60), MARKET), self.seen(70, self.order(market=MARKET.id)))
+        assert bench.engine.state.reserved == usd(450) == bench.engine.state.markets[MARKET.id].room.reserved
+        assert bench.engine.state.committed == usd(450)
+        bench.tell(self.seen(80))
+        assert bench.engine.state.reserved == 0 == bench.engine.state.committed
+
+    def test_F59_one_of_an_earlier_run_keeps_a_run_from_its_end(self) -> None:
+        bench = Bench(knobs())
+        late = ExternalOrder(-1, "0xlate", MARKET.id, MARKET.yes, Side.BUY, Price(4_000), Size(5 * SHARE), True)
+        bench.tell(self.seen(50, late))
+        assert any("of an earlier run, being cancelled" in note.text for note in bench.engine.snapshot().notes)
+        bench.tell(Ended(at(60), "test"), self.seen(70, late))
+        assert not bench.engine.state.ended_at
+        bench.tell(self.seen(80))
+        assert bench.engine.state.ended_at == at(80)
+
+
+class TestClosedAdmission:
+    """Nothing is placed while a kill is not proven, or once the run ends; not even what the operator asks for."""
+
+    def flat(self) -> Bench:
+        bench = Bench(knobs(merge_pairs=True))
+        holding(bench, 30, 20)
+        bench.tell(book(200, QUIET))
+        for number in list(bench.engine.state.live):
+            bench.tell(OrderRejected(at(210), number, "no", "other"))
+        return bench
+
+    def adds(self, commands: list[Command]) -> list[Command]:
+        return [command for command in commands if isinstance(command, Place | Merge)]
+
+    def test_a_flatten_while_killing_waits_for_the_proof(self) -> None:
+        bench = self.flat()
+        bench.tell(Killed(at(300), "test", "look"))
+        asked = bench.tell(Flattened(at(310), "test", slippage_ticks=2))
+        for step in range(30):
+            asked += bench.tick(400 + 100 * step)
+        assert bench.engine.state.kill.phase == "killing" and not self.adds(asked)
+        bench.tell(AccountSeen(at(4_000), usd(500), ((MARKET.yes, Size(30 * SHARE)), (MARKET.no, Size(20 * SHARE))), ()))
+        assert bench.engine.state.kill.phase == "killed"
+        assert self.adds(bench.tell(book(4_050, QUIET)) + bench.tick(4_100) + bench.tick(5_200))
+
+    def test_a_flatten_once_the_run_ends_comes_to_nothing(self) -> None:
+        bench = self.flat()
+        asked = bench.tell(Ended(at(300), "test"), Flattened(at(310), "test", slippage_ticks=2))
+        for step in range(30):
+            asked += bench.tick(400 + 100 * step)
+        assert not self.adds(asked) and bench.engine.state.markets[MARKET.id].exiting is None
+
+
 class TestExit:
     def test_pairs_are_merged_first_and_then_the_net_is_sold(self) -> None:
         bench = Bench(knobs(merge_pairs=True))
         holding(bench, 30, 20)
         sent = places(bench.tell(book(200, QUIET)))
         bench.accept(sent, 300)
+        assert bench.engine.snapshot().markets[0].merges == 20 * SHARE
         asked = bench.tell(Flattened(at(400), "test"), *[OrderCancelled(at(500), p.order, Size(0)) for p in sent]) + bench.tick(700)
         assert [command for command in asked if isinstance(command, Merge)] == [Merge(MARKET.id, Size(20 * SHARE))]
         assert not places(bench.tick(900)), "nothing is sold while they are under way"

@@ -50,7 +50,7 @@ def test_facts_about_unknown_markets_and_orders_change_nothing() -> None:
         OrderRejected(at(308), 99, "no"),
         OrderCancelled(at(309), 99, Size(0)),
         FillSettled(at(310), "t99", 99, True),
-        ReferenceMoved(at(311), "chainlink", "btc/usd", Cash(1)),
+        ReferenceMoved(at(311), "chainlink", "btc/usd", Cash(1), at(311)),
         Paused(at(312), "t", "0xother"),
         Resumed(at(313), "t", "0xother"),
     )
@@ -216,7 +216,7 @@ def test_many_resolved_markets_leave_memory() -> None:
         bench.tell(MarketResolved(at(number + 200), market.id, ONE))
         for order in list(bench.engine.state.live):
             bench.tell(OrderCancelled(at(number + 250), order, Size(0)))
-    bench.tick(700_000)
+    bench.tick(1_000_000)
     assert len(bench.engine.state.markets) == 50
     assert bench.engine.state.portfolio.cash == 500 * DOLLAR
 

@@ -304,6 +304,8 @@ def test_kill_cancels_all_asks_for_proof_and_latches() -> None:
     bench.tell(AccountSeen(at(1_200), Cash(500 * DOLLAR), (), ()))
     snapshot = bench.engine.snapshot()
     assert (snapshot.phase, snapshot.kill[2].at) == ("killed", at(1_200))
+    bench.tick(2_000)
+    assert [step.at for step in bench.engine.snapshot().kill] == [at(1_000), at(1_200), at(1_200), 0], "cancelled before it is proven"
     bench.tell(Resumed(at(1_300), "t"), book(1_400, "57x500 58x300 | 63x500 62x300"))
     assert not places(bench.tick(3_000))
 
@@ -326,3 +328,18 @@ def test_only_a_verified_kill_is_reset() -> None:
     bench.tell(AccountSeen(at(1_200), Cash(500 * DOLLAR), (), ()))
     assert len(places(bench.tell(KillReset(at(1_300), "t", "fine")))) == 2
     assert bench.engine.snapshot().phase == "running"
+
+
+def test_a_verified_kill_is_reset_only_after_its_cool_down() -> None:
+    bench, sent = quoting(kill_cooldown_s=0.5)
+    kill(bench, 1_000)
+    for order in sent:
+        bench.tell(OrderCancelled(at(1_150), order.order, Size(0)))
+    bench.tell(AccountSeen(at(1_200), Cash(500 * DOLLAR), (), ()))
+    assert bench.engine.snapshot().resets_at == at(1_500)
+    assert not places(bench.tell(KillReset(at(1_300), "t", "fine")))
+    assert (bench.engine.snapshot().phase, bench.engine.snapshot().notes[0].text) == (
+        "killed", "t asked to reset the kill switch, which cools down for 1 s more",
+    )  # fmt: skip
+    assert len(places(bench.tell(KillReset(at(1_500), "t", "fine")))) == 2
+    assert bench.engine.snapshot().resets_at == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from pmm_tui.core.events import OrderFilled
-from pmm_tui.core.risk.kill import Kill, KillKnobs, drawdown, reset, trip, watch
+from pmm_tui.core.risk.kill import Kill, KillKnobs, drawdown, found, reset, trip, watch
 from pmm_tui.core.units import DOLLAR, Cash, Nanos
 from tests.core.desk import Bench, at, book, knobs, places
 
@@ -42,6 +42,17 @@ def test_the_worst_drawdown_is_kept() -> None:
         watch(subject, dollars(equity), Nanos(1), settings)
     assert subject.max_drawdown == 50 * DOLLAR
     assert drawdown(subject, dollars(490), settings) == (10 * DOLLAR, 2.0)
+
+
+def test_shares_that_are_found_move_the_reference_and_not_the_percentage() -> None:
+    settings, subject = KillKnobs(kill_switch_max_drawdown_pct=20.0), switch(25)
+    assert watch(subject, dollars(30), Nanos(1), settings) == ""
+    found(subject, dollars(1_000))
+    assert drawdown(subject, dollars(1_027), settings) == (dollars(3), 10.0), "a drawdown of before is not forgotten"
+    assert watch(subject, dollars(1_024), Nanos(2), settings).startswith("drawdown 20.00 %")
+    trip(subject, "drawdown", Nanos(3))
+    reset(subject, dollars(1_020))
+    assert drawdown(subject, dollars(1_018), settings) == (dollars(2), 10.0), "$25 were given, $5 are lost: $20 are left to lose from"
 
 
 def test_an_unknown_equity_halts_after_its_time() -> None:

@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from pmm_tui.core.commands import Place
-from pmm_tui.core.events import Traded
+from pmm_tui.core.events import LinkDown, OrderUncertain, Traded
+from pmm_tui.core.instructions import Killed
 from pmm_tui.core.market import Side
 from pmm_tui.core.snapshot import RiskRow
 from pmm_tui.core.units import SHARE, Nanos, Price, Size
@@ -65,3 +66,56 @@ def test_the_tape_is_the_newest_few_trades_newest_first() -> None:
     tape = bench.engine.snapshot().markets[0].trades
     assert [trade.price for trade in tape] == [5_011, 5_010, 5_009, 5_008, 5_007, 5_006, 5_005, 5_004]
     assert (tape[0].at, tape[0].size, tape[0].side) == (at(311), 12 * SHARE, Side.SELL)
+
+
+def test_a_guard_that_is_passed_holds_and_the_book_is_stale_though_a_lost_link_held_first() -> None:
+    bench = quoting(stale_after_s=2.0)
+    bench.tell(LinkDown(at(300), "account", "gone"))
+    bench.tick(3_500)
+    (row,) = bench.engine.snapshot().markets
+    assert row.why.startswith("account feed lost") and row.health.stale
+    assert risk(bench)["data age"].holding
+    assert not quoting(stale_after_s=2.0).engine.snapshot().markets[0].health.stale
+
+
+def test_an_order_says_since_when_nobody_knows_whether_it_rests() -> None:
+    bench = quoting(order_timeout_s=1.0)
+    first, second = (order.id for order in bench.engine.snapshot().orders)
+
+    def unsure() -> dict[int, Nanos]:
+        return {order.id: order.unsure_at for order in bench.engine.snapshot().orders}
+
+    assert set(unsure().values()) == {0}
+    bench.tell(Killed(at(1_000), "t", "test"))
+    bench.tick(6_000)
+    assert unsure() == {first: at(1_000), second: at(1_000)}, "asked again and again, and still since the first time"
+    assert {order.status for order in bench.engine.snapshot().orders} == {"CANCELLING"}
+    bench.tell(OrderUncertain(at(6_100), first, "timeout"))
+    assert unsure()[first] == at(1_000)
+
+
+def test_an_order_without_an_answer_is_unsure_since_it_was_sent_until_it_is_seen() -> None:
+    bench = Bench(knobs(order_timeout_s=1.0))
+    sent = next(one for one in bench.tell(book(100, "47x50 48x100 | 52x100 53x50")) if isinstance(one, Place))
+    bench.tick(1_500)
+    (row,) = (order for order in bench.engine.snapshot().orders if order.id == sent.order)
+    assert (row.status, row.unsure_at) == ("UNCERTAIN", row.sent_at)
+    bench.accept([sent], 1_600)
+    assert next(order for order in bench.engine.snapshot().orders if order.id == sent.order).unsure_at == 0
+
+
+def test_a_market_is_killing_until_the_kill_is_proven() -> None:
+    bench = quoting()
+    bench.tell(Killed(at(1_000), "t", "test"))
+    assert (bench.engine.snapshot().phase, bench.engine.snapshot().markets[0].state) == ("killing", "killing")
+
+
+def test_the_money_says_what_the_inventory_made_as_the_mid_moved() -> None:
+    bench = quoting()
+    bid = next(one for one in bench.asked if isinstance(one, Place) and one.side is Side.BUY)
+    bench.fill(bid, 10, 300)
+    bench.tell(book(400, "57x50 58x100 | 62x100 63x50"))
+    bench.tick(1_500)
+    money = bench.engine.snapshot().money
+    assert money.drift == 10 * 100_000, "from 50 to 60 cents"
+    assert money.equity - money.initial == money.captured + money.drift - money.fees - money.adverse

@@ -115,7 +115,7 @@ def test_a_taker_pays_the_venues_curve_and_a_maker_nothing() -> None:
         ({"shares": 3_000}, "not enough balance / allowance: the balance is not enough -> balance: 1000000000, sum of active orders: 0, "),
         ({"lasts": Lasts.FAK}, KILLED_FAK),
         ({"lasts": Lasts.FOK}, KILLED_FOK),
-        ({"lasts": Lasts.GTD, "expires": Nanos(61 * SECOND)}, EXPIRATION),
+        ({"lasts": Lasts.GTD, "expires": Nanos(179 * SECOND)}, EXPIRATION),
     ],
 )
 def test_what_is_refused_is_refused_in_the_venues_words(order: dict[str, object], text: str) -> None:

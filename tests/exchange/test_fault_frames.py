@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from pmm_tui.core.units import MILLI, SECOND, Nanos
 from pmm_tui.exchange import fault_asks, fault_frames
@@ -69,6 +70,19 @@ def test_an_object_or_an_array() -> None:
 def test_causes_F19_a_reference_price_that_is_off() -> None:
     update = '{"topic":"crypto_prices","payload":{"symbol":"btcusdt","value":64000.5}}'
     assert [one.raw for one in bent("reference_outlier", frame(update, "rtds"), percent=10)] == [update.replace("64000.5", "70400.55")]
+
+
+def test_causes_F19_one_source_alone_and_both_spellings_of_its_price() -> None:
+    spot = '{"topic":"crypto_prices","payload":{"full_accuracy_value":"60000.00000000","symbol":"btcusdt","value":60000.0}}'
+    exact = '{"topic":"crypto_prices_chainlink","payload":{"full_accuracy_value":"60000000000000000000000","value":60000.0}}'
+    told = [structs.replace(frame(spot, "rtds"), key="crypto_prices"), structs.replace(frame(exact, "rtds"), key="crypto_prices_chainlink")]
+    (off,) = bent("reference_outlier", told[0], topic="crypto_prices")
+    assert off.raw == spot.replace("60000.00000000", "60420.00000000").replace("60000.0}", "60420}")
+    (off,) = bent("reference_outlier", told[1], topic="crypto_prices_chainlink")
+    assert off.raw == exact.replace('"60000000000000000000000"', '"60420000000000000000000"').replace("60000.0}", "60420}")
+    assert bent("reference_outlier", told[1], topic="crypto_prices") == [told[1]]
+    assert bent("drop_frames", told[0], channel="rtds", topic="crypto_prices") == []
+    assert bent("drop_frames", told[1], channel="rtds", topic="crypto_prices") == [told[1]]
 
 
 @pytest.mark.parametrize("text", ["NaN", "1e400", "-1", "٣"])

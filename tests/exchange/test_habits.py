@@ -5,9 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from pmm_tui.core.units import SECOND, Nanos
+from pmm_tui.core.units import SECOND, SHARE, Nanos, Size
 from pmm_tui.exchange.habits import CANCEL_ONLY, DISABLED, Habits
-from pmm_tui.exchange.terms import Answer
+from pmm_tui.exchange.terms import Answer, Ask
+from tests.exchange.signing import EOA, signed
+from tests.exchange.signing import order as terms_of
 from tests.exchange.venue_scene import MARKET, VenueScene, error
 
 
@@ -80,6 +82,36 @@ class TestModes:
         assert scene.ask("POST", "/order", body, signed=True).status == 400
         assert scene.ask("POST", "/order", {}, signed=True).status == 400
 
+    @pytest.mark.parametrize("wrong", ["tick", "amounts", "expiration"])
+    def test_the_mode_is_said_before_what_is_wrong_with_its_terms(self, wrong: str) -> None:
+        scene = VenueScene()
+        told = {"tick": {"makerAmount": "4050000"}, "amounts": {"makerAmount": "4000000", "takerAmount": "10005000"}}.get(wrong, {})
+        body = scene.body(kind="GTD" if wrong == "expiration" else "GTC")
+        body["order"] = signed(terms_of(salt=9, **told), MARKET) if told else body["order"]
+        assert scene.ask("POST", "/order", body, signed=True).status == 400
+        scene.venue.modes.set("cancel_only")
+        assert error(scene.ask("POST", "/order", body, signed=True)) == (503, CANCEL_ONLY)
+
+
+def test_an_id_that_is_none_cannot_be_cancelled() -> None:
+    scene = VenueScene()
+    for none in ("", "0x1", "0x" + "g0" * 32, "ab" * 33):
+        assert error(scene.cancel(none)) == (400, "Invalid orderID")
+    assert decoded(scene.cancel("0x" + "00" * 32))["not_canceled"], "an order that nobody knows is reported"
+
+
+def test_a_balance_is_that_of_the_asset_asked_for() -> None:
+    scene = VenueScene()
+    scene.matching.give(EOA.lower(), MARKET.yes, Size(7 * SHARE))
+
+    def balance(**asked: str) -> str:
+        return str(scene.get("/balance-allowance", signed=True, **asked)["balance"])
+
+    assert balance(asset_type="COLLATERAL") == balance(asset_type="COLLATERAL", token_id=MARKET.yes) == "1000000000"
+    assert balance(asset_type="CONDITIONAL", token_id=MARKET.yes) == balance(asset_type="CONDITIONAL-V2", token_id=MARKET.yes) == "7000000"
+    for asked in ({"asset_type": "CONDITIONAL"}, {"asset_type": "MONEY"}):
+        assert scene.ask("GET", "/balance-allowance", signed=True, **asked).status == 400
+
 
 class TestSwitches:
     def test_statuses_with_their_prefix(self) -> None:
@@ -104,6 +136,22 @@ class TestSwitches:
             scene = VenueScene(Habits(number_prices=numbers))
             scene.show()
             assert scene.get("/prices", token_ids=MARKET.yes, sides="BUY") == {MARKET.yes: {"BUY": price}}
+
+    def test_only_an_order_that_would_take_is_held_and_it_is_judged_after_that(self) -> None:
+        scene = VenueScene(Habits(taker_hold_ms=50))
+        scene.show()
+        assert scene.get(f"/clob-markets/{MARKET.id}")["itode"] and not VenueScene().get(f"/clob-markets/{MARKET.id}")["itode"]
+
+        def held(path: str, *bodies: dict[str, Any]) -> float:
+            raw = msgspec.json.encode(list(bodies) if path == "/orders" else bodies[0])
+            return scene.venue.judge(Ask("POST", path, "", {}, raw), scene.at).late_ms
+
+        buys = scene.body(cents=52)
+        assert held("/order", buys) == held("/order", scene.body(cents=48, side="SELL")) == 50 == held("/orders", scene.body(), buys)
+        assert held("/order", scene.body(cents=51)) == held("/order", scene.body(cents=52, post_only=True)) == held("/orders") == 0
+        assert held("/order", {"order": {}}) == 0 == held("/order", {"order": buys["order"] | {"takerAmount": "0"}})
+        scene.venue.matching.cancel_where("crowd", scene.at)  # within the fifty milliseconds everybody left
+        assert decoded(scene.ask("POST", "/order", buys, signed=True))["status"] == "live"
 
     @pytest.mark.parametrize("most", [1_000, 3_000])
     def test_how_many_cancels_fit_in_one_request(self, most: int) -> None:

@@ -34,8 +34,8 @@ class TestRefusals:
     def test_sizes_have_two_decimals(self) -> None:
         assert Scene().refused(ANN, BUY, 0.5, 10.005).startswith("invalid amounts, the buy orders maker amount supports")
 
-    @pytest.mark.parametrize(("life_s", "taken"), [(60, False), (61, True), (0, False)])
-    def test_a_gtd_order_must_outlive_the_minute_before_its_end(self, life_s: int, taken: bool) -> None:
+    @pytest.mark.parametrize(("life_s", "taken"), [(179, False), (180, True), (0, False)])
+    def test_a_gtd_order_ends_three_minutes_ahead_at_least(self, life_s: int, taken: bool) -> None:
         placed = Scene().place(ANN, BUY, 0.5, 10, lasts=Lasts.GTD, life_s=life_s)[1]
         assert placed.error == ("" if taken else "invalid expiration")
 

@@ -164,28 +164,29 @@ def money() -> Money:
         max_drawdown=usd(23.1),
         alert_pct=15.0,
         halt_pct=25.0,
-        reference="peak",
-    )
+        reference="peak", drift=usd(-0.31),
+    )  # fmt: skip
 
 
-def _fill(seconds: float, side: Side, size: float, cents: float, edge: float, **more: object) -> FillRow:
+def _fill(seconds: float, side: Side, size: float, cents: float, edge: float, *after: float | None, **more: object) -> FillRow:
     row = FillRow(
         at=ago(seconds), market=BTC, order=4_100 - round(seconds), outcome="Up", side=side, price=Price(round(cents * 100)),
         size=lots(size), fee=usd(-0.01), edge=usd(edge), maker=True, status="MATCHED",
+        markouts=tuple(None if one is None else usd(one / 100) for one in after),
     )  # fmt: skip
     return replace(row, **more)
 
 
 def fills() -> tuple[FillRow, ...]:
-    """Newest first: bought, sold, a loss, a fill that failed on chain, one as a taker."""
+    """Newest first: bought, sold, a loss, one while the data was stale, of the other outcome, one that failed on chain, one as a taker."""
     return (
-        _fill(2, Side.BUY, 25, 51, 0.38, ahead=lots(0), answered_ms=38.0),
-        _fill(16, Side.SELL, 25, 53, 0.12, ahead=lots(1_250), answered_ms=1_204.0),
-        _fill(34, Side.BUY, 12.5, 52, -0.09),
-        _fill(52, Side.SELL, 25, 53, 0.25, status="CONFIRMED"),
-        _fill(81, Side.BUY, 25, 49, 0.4, outcome="Down", status="CONFIRMED"),
-        _fill(105, Side.BUY, 10, 50, 0.2, status="FAILED"),
-        _fill(123, Side.SELL, 25, 52, -0.13, maker=False, status="CONFIRMED"),
+        _fill(1.6, Side.BUY, 25, 51, 0.38, 1.5, ahead=lots(0), answered_ms=38.0),
+        _fill(16, Side.SELL, 25, 53, 0.12, 0.5, 0.25, -0.5, ahead=lots(1_250), answered_ms=1_204.0),
+        _fill(34, Side.BUY, 12.5, 52, -0.09, -0.5, -1, 0, 0.5),
+        _fill(52, Side.SELL, 25, 53, 0.25, 1, 0.5, None, None, status="CONFIRMED"),
+        _fill(81, Side.BUY, 25, 49, 0.4, 1.5, 1, 0.5, -1.5, outcome="Down", status="CONFIRMED"),
+        _fill(105, Side.BUY, 10, 50, 0.2, *[None] * 6, status="FAILED"),
+        _fill(123, Side.SELL, 25, 52, -0.13, -0.5, -0.5, -2, -10.5, -12.25, maker=False, status="CONFIRMED"),
     )
 
 
@@ -302,7 +303,7 @@ def waiting() -> Frame:
     zero = usd(0)
     still = replace(
         money(), cash=usd(500), reserved=zero, equity=usd(500), realised=zero, unrealised=zero, fees=zero, adverse=zero, captured=zero,
-        peak=usd(500), drawdown=zero, drawdown_pct=0.0, max_drawdown=zero,
+        drift=zero, peak=usd(500), drawdown=zero, drawdown_pct=0.0, max_drawdown=zero,
     )  # fmt: skip
     return Frame(
         card(),
@@ -332,7 +333,7 @@ def paused() -> Frame:
 def alert() -> Frame:
     """Past the alert level, still quoting."""
     worse = replace(
-        money(), equity=usd(418.0), realised=usd(-70.2), unrealised=usd(-11.8), drawdown=usd(82.0), drawdown_pct=16.4,
+        money(), equity=usd(418.0), drift=usd(-94.71), realised=usd(-70.2), unrealised=usd(-11.8), drawdown=usd(82.0), drawdown_pct=16.4,
         max_drawdown=usd(84.0), peak=usd(501.0), cash=usd(310.0), reference="start",
     )  # fmt: skip
     return Frame(
@@ -365,7 +366,7 @@ def killed() -> Frame:
     base = killing().snapshot
     worse = replace(
         base.money, equity=usd(373.4), realised=usd(-114.8), unrealised=usd(-11.8), drawdown=usd(126.6), drawdown_pct=25.3,
-        max_drawdown=usd(126.6), reserved=usd(0),
+        drift=usd(-139.31), max_drawdown=usd(126.6), reserved=usd(0),
     )  # fmt: skip
     log = (NoteRow(ago(13.6), "alarm", "KILLED: drawdown 25.3 % ≥ 25 % of start. 0 open orders, verified"), *notes())
     return Frame(card(), replace(base, phase="killed", money=worse, orders=(), kill=steps, notes=log, equity_curve=curve(-126.6)))

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from pmm_tui.api.protocol import Link
 from pmm_tui.core.market import Side
-from pmm_tui.core.snapshot import FeedRow, Frame, LevelRow, NoteRow, OrderRow, QuoteRow
+from pmm_tui.core.snapshot import FeedRow, Frame, LevelRow, NoteRow, OrderRow, QuoteRow, VenueRow
 from pmm_tui.core.units import Nanos, Price, Size
 from pmm_tui.tui.state import Scene, Traces
 from tests.faces import pictures
@@ -42,8 +42,8 @@ def production() -> Frame:
     )  # fmt: skip
     money = replace(
         pictures.money(), initial=usd(200), cash=usd(180.3), reserved=usd(9.8), equity=usd(201.4), realised=usd(1.22), unrealised=usd(0.18),
-        fees=usd(0.04), captured=usd(2.9), adverse=usd(1.1), peak=usd(203.0), drawdown=usd(1.6), drawdown_pct=0.8, max_drawdown=usd(4.4),
-        alert_pct=12.0, halt_pct=20.0,
+        fees=usd(0.04), captured=usd(2.9), adverse=usd(0), peak=usd(203.0), drawdown=usd(1.6), drawdown_pct=0.8, max_drawdown=usd(4.4),
+        alert_pct=12.0, halt_pct=20.0, drift=usd(-1.46),
     )  # fmt: skip
     notes = (
         NoteRow(ago(3.3), "info", "filled BUY 10 Up @ 51.0, edge +$0.12"),
@@ -57,6 +57,17 @@ def production() -> Frame:
         equity_curve=curve, fill_count=41, orders_sent=288, rejects={"post_only": 1},
     )  # fmt: skip
     return Frame(replace(pictures.live().card, engine_p99_us=91.0), snapshot)
+
+
+def killed() -> Frame:
+    """The production desk after its kill switch tripped: nothing rests, nothing is wished."""
+    frame, latched = production(), pictures.killed().snapshot
+    rows = tuple(
+        replace(row, state="killed", why="kill switch", quotes=(), bids=_mine(row.bids, 0, 0), asks=_mine(row.asks, 0, 0))
+        for row in frame.snapshot.markets
+    )
+    changed = replace(frame.snapshot, phase="killed", why=latched.why, kill=latched.kill, markets=rows, orders=())
+    return replace(frame, snapshot=changed)
 
 
 def traces(frame: Frame | None) -> Traces:
@@ -86,13 +97,15 @@ def venue(why: str) -> Frame:
     frame = production()
     rows = tuple(replace(row, state="held", why=f"venue feed lost: {why}") for row in frame.snapshot.markets)
     feeds = (*frame.snapshot.feeds[:-1], FeedRow("venue", False, ago(42), why))
-    return replace(frame, snapshot=replace(frame.snapshot, markets=rows, feeds=feeds, orders=()))
+    mode = VenueRow(why, ago(42), Nanos(NOW + 8_000_000_000) if why != "key refused" else ago(42))
+    return replace(frame, snapshot=replace(frame.snapshot, markets=rows, feeds=feeds, orders=(), venue=mode))
 
 
 def mismatch(name: str) -> Frame:
     """The chain, or the venue's account, does not have what our books have."""
     frame = production()
-    rows = tuple(replace(row, state="held", why="the wallet on chain does not match our books") for row in frame.snapshot.markets)
+    why = "the wallet on chain does not match our books" if name == "wallet check" else "the venue's account does not match ours"
+    rows = tuple(replace(row, state="held", why=why) for row in frame.snapshot.markets)
     risk = tuple(
         replace(one, name=name, now="2 missed", holding=True) if one.name == "wallet check" else one for one in frame.snapshot.risk
     )
@@ -118,13 +131,20 @@ def post_only() -> Frame:
     """The venue takes post-only orders alone, and said so when it refused another."""
     frame = production()
     note = NoteRow(ago(5), "warn", "order 903 SELL 0.52 refused: the venue takes post-only orders only")
-    return replace(frame, snapshot=replace(frame.snapshot, notes=(note, *frame.snapshot.notes)))
+    mode = VenueRow("post_only", ago(5), Nanos(NOW + 79_000_000_000))
+    return replace(frame, snapshot=replace(frame.snapshot, notes=(note, *frame.snapshot.notes), venue=mode))
 
 
 def replayed() -> Frame:
     """A finished run, played again."""
     frame = pictures.quoting()
     return replace(frame, card=replace(frame.card, source="replay", speed="10", tape_position=0.37))
+
+
+def in_tape() -> Frame:
+    """A desk on a recording."""
+    frame = pictures.quoting()
+    return replace(frame, card=replace(frame.card, source="tape", speed="1", tape_position=0.37))
 
 
 def unwatched() -> Frame:

@@ -72,6 +72,7 @@ async def test_the_program_leaves_cleanly_and_the_desk_stays(tmp_path: Path, how
 async def _run_console(path: Path, api: Api, how: signal.Signals | None) -> tuple[bytes, int]:
     """The program on a pseudo-terminal until it has shown its desk and left: what it wrote, and its exit code."""
     ours, theirs = pty.openpty()
+    os.write(ours, b"KK")  # typed before there is a console: never obeyed
     what = f"open_console([Path({str(path)!r})], Wish())"
     program = f"import sys; from pathlib import Path; from pmm_tui.tui.start import Wish, open_console; sys.exit({what})"
     terminal = {"TERM": "xterm-256color", "COLUMNS": "160", "LINES": "48"}

@@ -40,7 +40,7 @@ def test_every_screen_is_a_table_without_formulas_or_control_characters(screen: 
     text = as_csv([frame], screen)
     read = rows(text)
     assert read and "\x1b" not in text and "\x07" not in text
-    names = ("price", "edge", "fee", "cost", "realised", "unrealised", "cash", "equity", "captured", "adverse", "fees")
+    names = ("price", "edge", "fee", "cost", "realised", "unrealised", "cash", "equity", "captured", "drift", "adverse", "fees")
     cells = [cell for row in read for name, cell in row.items() if name not in names]
     assert not [cell for cell in cells if cell.startswith(("=", "@", "\t"))]
 

@@ -6,16 +6,20 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from pmm_tui.api.widening import adds_risk, risk_of
+from pmm_tui.cli_console import _Here as Here
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.tui.app import PmmApp
+from pmm_tui.tui.dialogs.asked import first_quotes
 from pmm_tui.tui.dialogs.pick import Line, Pick
 from pmm_tui.tui.dialogs.question import Confirm, Dialog, Notice, TypePhrase
-from pmm_tui.tui.dialogs.widening import adds_risk, risk_of
-from pmm_tui.tui.elsewhere import ProfileLine, RunLine
+from pmm_tui.tui.elsewhere import PreflightLine, ProfileLine, RunLine
+from pmm_tui.tui.state import Scene
 from tests.faces import pictures
 from tests.faces.conftest import grid
 from tests.faces.driver import Desk, desk
 from tests.faces.fake_desk import ENDED, LOST, UP, FakeSource
+from tests.faces.pictures import NOW
 from tests.faces.test_two_desks import rehearsal, two
 
 WIDE = (160, 48)
@@ -26,15 +30,25 @@ class Machine:
 
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.looked: list[tuple[str, str]] = []
+        self.checked: PreflightLine | None = None
 
     def runs(self) -> list[RunLine]:
         """The one that is shown, another, and one that is gone."""
-        here = RunLine("run-007-1795258", "PAPER running", Path("/run/here.sock"), True)
-        return [here, RunLine("eth-1", "LIVE  running", Path("/run/eth-1.sock"), True), RunLine("old", "OSError", Path("/o.sock"), False)]
+        here = RunLine("run-007-1795258", "running", Path("/run/here.sock"), True, pictures.quoting())
+        real = RunLine("eth-1", "running", Path("/run/eth-1.sock"), True, pictures.live())
+        local = RunLine("demo-live", "running", Path("/run/demo.sock"), True, rehearsal())
+        return [here, real, local, RunLine("old", "OSError", Path("/o.sock"), False)]
 
     def profiles(self) -> list[ProfileLine]:
         """One that can be started, one with real money, one that is wrong."""
-        return [ProfileLine("calm", "PAPER", ""), ProfileLine("prod-001", "LIVE", ""), ProfileLine("bad", "", "line 17: levels: found 0")]
+        wrong = ProfileLine("bad", "", "line 17: levels: found 0")
+        return [ProfileLine("calm", "PAPER", ""), ProfileLine("prod-001", "LIVE", ""), ProfileLine("local-prod", "REHEARSAL", ""), wrong]
+
+    def preflight(self, profile: str, account: str) -> PreflightLine | None:
+        """One that the test put there."""
+        self.looked.append((profile, account))
+        return self.checked
 
     def start(self, profile: str) -> Path:
         """Remember it."""
@@ -113,6 +127,11 @@ async def test_the_picker_lists_runs_and_profiles_with_the_diff_and_attaches() -
         await settled(one)
         shown = grid(one.app)
         assert "you are here" in shown and "no answer" in shown and "INVALID" in shown and "line 17" in shown
+        line = {
+            name: [row for row in shown.splitlines() if name in row][-1] for name in ("run-007-1795258", "eth-1", "demo-live", "local-prod")
+        }
+        assert " LIVE " in line["eth-1"] and " PAPER " in line["run-007-1795258"]
+        assert all(" REHEARSAL " in line[name] and "LIVE " not in line[name] for name in ("demo-live", "local-prod")), "no real money there"
         assert "max_position_size: 200 -> 300" in shown and "WIDER, MORE RISK" in shown and "tighter" in shown
         await one.type("eth")
         await one.press("enter")
@@ -125,10 +144,15 @@ async def test_the_picker_lists_runs_and_profiles_with_the_diff_and_attaches() -
         assert machine.started == ["calm"] and opened[-1] == Path("/run/calm.sock")
         await one.press("7")
         await settled(one)
-        for words in ("prod", "bad", "old"):
+        for words in ("prod-001", "local-prod", "bad", "old"):
             await one.type(words)
             await one.press("enter", "ctrl+u")
             assert isinstance(one.app.screen, Pick), "neither real money, nor what is wrong, nor what is gone starts here"
+
+
+def test_a_production_profile_for_an_exchange_of_this_machine_is_no_real_money() -> None:
+    modes = {one.name: one.mode for one in Here(None).profiles()}
+    assert (modes["prod-001"], modes["local-prod"], modes["demo-live"], modes["demo"]) == ("LIVE", "REHEARSAL", "REHEARSAL", "PAPER")
 
 
 async def test_a_read_only_picker_attaches_and_starts_nothing() -> None:
@@ -169,6 +193,43 @@ async def test_to_live_is_typed_behind_what_that_desk_knows_and_back_is_one_key(
         assert [cmd for cmd, _ in desks.live.asked] == ["resume"] and desks.paper.asked == [] and desks.app.source is desks.live
         await desks.press("m")
         assert [cmd for cmd, _ in desks.live.asked] == ["resume", "pause"] and desks.app.source is desks.paper
+        await desks.pilot.pause()
+        assert desks.app.scene.message[1].endswith("its resume is typed; the keys go to PAPER now")
+
+
+async def test_the_way_to_live_shows_the_stored_preflight_and_what_is_missing() -> None:
+    machine = Machine()
+    names = ("venue and key", "clock", "balance", "allowances", "place and cancel", "kill drill")
+    for against, failed, shown_words in (
+        ("", "", ["6 of 6 passed", "✔ kill drill"]),
+        (
+            "the last one failed",
+            "balance",
+            ["5 of 6 passed", "✖ balance: $3 at the venue", "! the last one failed; run", "pmm-tui preflight --profile prod-001"],
+        ),
+    ):
+        why = "$3 at the venue"
+        machine.checked = PreflightLine(NOW, against, tuple((name, name != failed, why) for name in names))
+        async with two(pictures.quoting(), paused_live()) as desks:
+            desks.app.elsewhere = machine
+            await desks.press("m")
+            await desks.app.workers.wait_for_complete()
+            await desks.pilot.pause()
+            await desks.pilot.pause()
+            assert isinstance(desks.app.screen, TypePhrase)
+            shown = "\n".join(desks.lines())
+            assert [words for words in shown_words if words not in shown] == [], shown
+            assert "first quotes  not known: it wishes none now" in shown and "balance" in shown
+    assert machine.looked == [("prod-001", "0x71…9c")] * 2
+    quoted = pictures.live()
+    (row,) = quoted.snapshot.markets
+    rows = (replace(row, quotes=tuple(replace(one, held="paused by the operator") for one in row.quotes)),)
+    frames = (quoted, replace(quoted, snapshot=replace(quoted.snapshot, markets=rows)))
+    assert {first_quotes(Scene(one, UP)) for one in frames} == {"4 orders, notional ≤ $49.00"}
+    async with two(pictures.quoting(), paused_live(), (80, 24)) as desks:
+        await desks.press("m")
+        shown = "\n".join(desks.lines())
+        assert "none today: run pmm-tui preflight --profile prod-001" in shown and "Type  LIVE prod-001" in shown
 
 
 async def test_after_a_gap_the_keys_are_papers_again() -> None:
@@ -250,7 +311,9 @@ async def test_a_frozen_display_stands_still_and_the_keys_act_on_the_desk_as_it_
         one.source.frame = pictures.paused()
         one.app.pull()
         await one.pilot.pause()
-        assert "QUOTING 1 of 1" in grid(one.app) and "FROZEN" in grid(one.app)
+        shown = grid(one.app).splitlines()
+        assert "PAUSED" in shown[0] and "space  resume" in shown[-1] and "FROZEN" in shown[1], "what is so now stands above and below"
+        assert "QUOTING 1 of 1" in "".join(shown[2:])
         await one.press("space", apart=1.0)
         assert one.source.asked == [("resume", {"market": ""})], "it is paused, whatever the picture says"
         await one.press("w")

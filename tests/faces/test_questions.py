@@ -111,7 +111,14 @@ async def test_a_flatten_with_nothing_to_sell_or_nobody_to_buy_says_so() -> None
     flat = replace(pictures.market(), yes=pictures.lots(40))
     async with desk(replace(pictures.quoting(), snapshot=replace(pictures.snapshot(), markets=(flat,)))) as one:
         await one.press("f")
-        assert "nothing to sell" in grid(one.app)
+        assert "nothing to sell" in grid(one.app) and "merge" not in grid(one.app)
+        await one.press("escape")
+        pairs = replace(pictures.market(), merges=pictures.lots(40), exit_fee=pictures.usd(0.13))
+        one.source.frame = replace(pictures.quoting(), snapshot=replace(pictures.snapshot(), markets=(pairs,)))
+        one.app.pull()
+        await one.press("f")
+        shown = grid(one.app)
+        assert "merge 40 Up with 40 Down" in shown and "into $40.00, less the gas" in shown and "and a fee of $0.13" in shown
         await one.press("escape")
         alone = replace(pictures.market(), bids=())
         one.source.frame = replace(pictures.quoting(), snapshot=replace(pictures.snapshot(), markets=(alone,)))
@@ -184,4 +191,4 @@ async def test_live_stop_and_live_profile_are_typed() -> None:
         one.clock.now += 1
         await one.type("APPLY LIVE")
         await one.press("enter")
-        assert [(cmd, args.get("apply")) for cmd, args in one.source.asked] == [("stop", None), ("reload", False), ("reload", True)]
+        assert one.source.asked == [("stop", {}), ("reload", {"apply": False}), ("reload", {"apply": True, "typed": "APPLY LIVE"})]

@@ -41,11 +41,34 @@ def test_every_key_that_sends_a_command_is_known_as_dangerous() -> None:
 @pytest.mark.parametrize("frame", [pictures.tape(), pictures.live()], ids=["tape", "live"])
 async def test_read_only_sends_nothing_whatever_is_pressed(frame: Frame) -> None:
     async with desk(frame, read_only=True) as one:
-        assert not {key for key in DANGEROUS if key in one.app._bindings.key_to_bindings}, "not bound at all"
+        bound = {binding.action for key in DANGEROUS for binding in one.app._bindings.key_to_bindings[key]}
+        assert bound == {"refuse"}, "bound to nothing that could change a desk"
         await one.press(*DANGEROUS, "a", "question_mark", "escape", "e", "2", "l", apart=1.0)
         assert one.source.asked == [] and one.app.scene.read_only
         await one.press("q")
         assert one.source.asked == [] and not one.app.is_running, "leaving asks nothing: it can do nothing"
+
+
+async def test_a_read_only_console_says_that_it_is_one_and_what_kills_instead() -> None:
+    async with desk(pictures.quoting(), read_only=True) as one:
+        for key in ("K", "space", "f"):
+            one.app.say("")
+            await one.press(key)
+            assert one.said == "read-only: this console changes nothing; pmm-tui kill run-007-1795258", key
+        assert "READ-ONLY" in grid(one.app)
+        one.app.say("")
+        await one.press("slash", "K", "f")
+        assert one.said == "", "letters of a filter"
+
+
+async def test_a_locked_console_offers_what_works_and_says_how_to_unlock() -> None:
+    async with desk(pictures.quoting(), (160, 48)) as one:
+        await one.press("ctrl+l")
+        shown = grid(one.app)
+        assert "LOCKED ctrl+l" in shown and "READ-ONLY" not in shown
+        assert "KILL" in shown.splitlines()[-1] and not [
+            word for word in ("pause", "flatten", "cancel", "reload") if word in shown.splitlines()[-1]
+        ]
 
 
 async def test_read_only_shows_none_of_those_keys_in_footer_help_and_palette() -> None:

@@ -80,7 +80,7 @@ def test_every_pane_is_built_and_framed_exactly_at_every_size_with_known_styles(
         (pictures.quoting, Link(True, 3.1), "DISCONNECTED", "lost"),
         (pictures.quoting, UP, "QUOTING 1 of 1", "running"),
         (pictures.three, UP, "QUOTING 2 of 3", "running"),
-        (pictures.waiting, UP, "WAITING FOR DATA", "waiting"),
+        (pictures.waiting, UP, "NO CONNECTION", "held"),
         (pictures.held, UP, "NOT QUOTING", "held"),
         (pictures.paused, UP, "PAUSED", "paused"),
         (pictures.alert, UP, "ALERT", "alert"),
@@ -133,7 +133,7 @@ def test_the_mode_is_words_fill_and_target_and_a_connection_is_never_called_live
 def test_the_data_source_and_the_speed_of_a_tape_are_said() -> None:
     assert "data Polymarket feed" in text(top.strip(scene(pictures.quoting()), 160, 1))
     tape = text(top.strip(scene(pictures.tape()), 160, 1))
-    assert "tape 10x ▕███████░░░░░▏62%" in tape
+    assert "tape 10x ▕███████░░░░░▏ 62%" in tape
     faster = replace(pictures.tape(), card=replace(pictures.tape().card, speed="max", tape_position=7.0))
     assert "tape max ▕████████████▏100%" in text(top.strip(scene(faster), 160, 1))
     other = replace(pictures.quoting(), card=replace(pictures.card(), source="loopback"))
@@ -230,7 +230,7 @@ def test_guards_that_hold_come_first_and_a_lost_feed_says_why() -> None:
 def test_the_kill_pane_tells_steps_times_proof_and_how_to_reopen() -> None:
     shown = text(desk.kill(scene(pictures.killed()), 100, 12))
     assert "3 ✔ open orders = 0   14:02:19.800 the venue's account shows none" in shown
-    assert "R, then type RESET PAPER" in shown and "worst case -$39.20" in shown
+    assert "R, type RESET PAPER" in shown and "worst case -$39.20" in shown
     under_way = desk.kill(scene(pictures.killing()), 100, 12)
     assert "CANCEL NOT CONFIRMED" in under_way.title and "3 · open orders = 0   not yet" in text(under_way)
     assert "reset: possible once" in text(under_way) and desk.kill_height(scene(pictures.quoting())) == 0

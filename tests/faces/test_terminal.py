@@ -56,7 +56,8 @@ def consoles(home: Home) -> list[int]:
             words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
         except OSError:
             continue  # it ended while we looked
-        if b"--keep" in words and words[0].endswith(b"python") and any(str(home.folder).encode() in word for word in words):
+        ours = b"desk" not in words and b"replay" not in words and b"python" in b"".join(words[:1])
+        if ours and any(str(home.folder).encode() in word for word in words):
             found.append(int(entry.name))
     return found
 
@@ -169,7 +170,7 @@ def test_in_tmux_the_demo_quotes_pauses_resizes_kills_and_leaves_nothing_behind(
 
 
 def test_a_window_that_is_killed_leaves_the_desk_unharmed(home: Home, tmux: Callable[..., Tmux]) -> None:
-    screen = tmux("--keep")
+    screen = tmux()
     screen.wait("QUOTING 1 of")
     (pid,) = desks(home)
     screen.press("C-o")

@@ -1,6 +1,7 @@
 """Two desks on one screen: paper left, production right; a key acts on one desk, the one it was pressed for, and never on the other."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,9 +11,10 @@ from textual.pilot import Pilot
 
 from pmm_tui.api.protocol import Args
 from pmm_tui.core.snapshot import Frame
+from pmm_tui.core.units import Nanos
 from pmm_tui.tui.app import PmmApp
 from pmm_tui.tui.dialogs.question import Dialog
-from tests.faces import pictures
+from tests.faces import pictures, scenes
 from tests.faces.conftest import grid
 from tests.faces.fake_desk import LOST, FakeClock, FakeSource
 from tests.faces.pictures import NOW
@@ -160,3 +162,42 @@ async def test_with_one_desk_there_is_no_other() -> None:
         await pilot.press("e")
         await pilot.pause()
         assert "one desk only" in app.scene.message[1]
+
+
+def in_september(frame: Frame) -> Frame:
+    """A desk that plays a tape at ten times its pace: its clock is another."""
+    apart = Nanos(53 * 86_400 * 10**9)
+    notes = tuple(replace(note, at=Nanos(NOW - apart - 10 * (NOW - note.at))) for note in frame.snapshot.notes)
+    fills = tuple(replace(fill, at=Nanos(NOW - apart - 10 * (NOW - fill.at))) for fill in frame.snapshot.fills)
+    shown = replace(frame.snapshot, at=Nanos(NOW - apart), notes=notes, fills=fills)
+    return replace(frame, card=replace(frame.card, source="tape", speed="10"), snapshot=shown)
+
+
+@pytest.mark.parametrize("keys", [(), ("6",), ("2",)], ids=["dashboard", "log", "market"])
+async def test_two_clocks_make_one_list_in_the_order_in_which_it_happened_here(keys: tuple[str, ...]) -> None:
+    async with two(pictures.three(), scenes.production()) as desks:
+        await desks.press(*keys)
+        same = desks.lines()
+    async with two(in_september(pictures.three()), scenes.production()) as desks:
+        await desks.press(*keys)
+        apart = desks.lines()
+    told = EVENTS.findall("\n".join(same))
+    assert {letter for one in told for letter in one if letter in "PL"} == {"P", "L"} and EVENTS.findall("\n".join(apart)) == told
+    assert "as they came" not in "\n".join(same)
+
+
+EVENTS = re.compile(r"[PL] 14:[0-9:]+|14:[0-9:.]+ [PL]")
+"""The head of a line that tells of an event or a fill."""
+
+
+async def test_an_event_keeps_its_place_when_the_tape_goes_at_another_pace() -> None:
+    async with two(in_september(pictures.three()), scenes.production()) as desks:
+        await desks.press("6")
+        before = desks.lines()
+        frame = desks.paper.frame
+        assert frame is not None
+        desks.paper.frame = replace(frame, card=replace(frame.card, speed="1"))
+        desks.app.pull()
+        await desks.pilot.pause()
+        assert [line for line in desks.lines() if "14:0" in line][1:-2] == [line for line in before if "14:0" in line][1:-2]
+        assert any("as they came" in line for line in before)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from pmm_tui.core.units import Nanos
 from pmm_tui.exchange.fault_asks import legs, places
 from tests.faults.scene import Scene
 
@@ -21,3 +22,12 @@ def salts(scene: Scene) -> Counter[str]:
 def one_for_each_wish(scene: Scene) -> bool:
     """No more than one order of the desk's rests at a price."""
     return max(Counter((order.token, order.side, order.price) for order in scene.resting()).values(), default=0) <= 1
+
+
+READS = ("/data/orders", "/data/trades", "/balance-allowance")
+"""What a reading of the whole account asks for."""
+
+
+def read_between(scene: Scene, after: Nanos, until: Nanos) -> bool:
+    """Whether the whole account was read in this time: each of its parts was asked for after its begin, and before its end."""
+    return all([at for at in scene.arrived("GET", path) if after < at < until] for path in READS)

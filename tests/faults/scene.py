@@ -18,6 +18,7 @@ from pmm_tui.core.knobs import Knobs
 from pmm_tui.core.market import Market, Side
 from pmm_tui.core.orders.life import Status
 from pmm_tui.core.selection import TargetingKnobs
+from pmm_tui.core.signals.reference import symbols_of
 from pmm_tui.core.state import MarketState
 from pmm_tui.core.units import DOLLAR, SECOND, Cash, Nanos
 from pmm_tui.exchange import acts
@@ -31,12 +32,14 @@ from pmm_tui.exchange.terms import Ask, Order
 from pmm_tui.feeds.base import Feed
 from pmm_tui.feeds.discovery import GammaFeed, GammaKnobs
 from pmm_tui.feeds.market_ws import MarketFeed
+from pmm_tui.feeds.rtds import RtdsFeed
 from pmm_tui.feeds.shard import MarketWsKnobs
 from pmm_tui.feeds.wire import Decoder
 from pmm_tui.record.drawn import START, turned
+from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.crew import Crew
 from pmm_tui.runtime.desk import Desk
-from pmm_tui.runtime.drill import KEY, VirtualClock, Written
+from pmm_tui.runtime.drill import KEY, Written
 from pmm_tui.runtime.drill_checks import Checks
 from pmm_tui.runtime.loop import NOT_YET, Live
 from pmm_tui.runtime.virtual import InProcess, Network, VirtualLoop, clock
@@ -44,6 +47,7 @@ from pmm_tui.runtime.virtual_ws import Sockets
 from pmm_tui.venues.clob import client
 from pmm_tui.venues.clob.keys import Keys
 from pmm_tui.venues.clob.knobs import ClobKnobs
+from pmm_tui.venues.clob.timing import VenueTime
 from pmm_tui.venues.clob.venue import ClobVenue
 from tests.faults.crowd import MARKET, Crowd
 
@@ -121,8 +125,14 @@ class Scene:
         self.failures: list[BaseException] = []
         self.asks: list[tuple[Nanos, Ask]] = []
         """Every request that reached the exchange's door, answered or not."""
+        self.wall_off = Nanos(0)
+        """How far the machine's wall clock is from the true time, which is the exchange's and the monotonic clock's."""
+        self.clock = Clock(lambda: clock() + self.wall_off, clock)
+        """The desk's."""
         self.apart = False
         """Desk and exchange cannot agree in the end: the fault never ends."""
+        self.earlier: frozenset[str] = frozenset()
+        """Ids of orders that runs before this one signed."""
         self._stop = asyncio.Event()
 
     # --- the world --------------------------------------------------------------------------------------------------------------------
@@ -131,7 +141,11 @@ class Scene:
         """A fault of the script, from now on."""
         if "lasts" in told:
             told["for"] = told.pop("lasts")
-        self.faults.cause([{"what": what, **told}])
+        self.cause_all({"what": what, **told})
+
+    def cause_all(self, *entries: dict[str, Any]) -> None:
+        """Faults of the script, from now on, and no others that begin later."""
+        self.faults.cause(list(entries))
         self.sockets.pump()
 
     def cease(self) -> None:
@@ -184,6 +198,10 @@ class Scene:
     def posted(self, since: Nanos = START) -> int:
         """How many POSTs of orders came."""
         return len(self.arrived("POST", "/order", since))
+
+    def step_wall(self, seconds: float) -> None:
+        """Somebody sets the machine's wall clock."""
+        self.wall_off = Nanos(self.wall_off + round(seconds * SECOND))
 
     def stall(self, seconds: float) -> None:
         """The whole process stands still: time passes, and nothing happens in it."""
@@ -279,23 +297,28 @@ class Scene:
         self.exchange.join(self.crowd, START)
         self.network = Network(Random(4), 5.0, 5.0, 2.0)
         self.sockets = Sockets(self.exchange, self.network, self.judge)
-        road = InProcess(self.exchange.answer, self.network, self.judge, self.sockets.pump)
+        road = InProcess(self.exchange.answer, self.network, self.judge, lambda: self.sockets.pump())  # also for a request of a dead desk
         self.http = httpx.AsyncClient(base_url="http://exchange", transport=road, timeout=httpx.Timeout(5, connect=3))
-        clob = await client.make(self.keys, "http://exchange", self.http, chance=Random(5), clock=clock)
+        stamps = VenueTime(self.clock)
+        clob = await client.make(self.keys, "http://exchange", self.http, chance=Random(5), clock=stamps)
         state = self.engine.state
         connect = self.sockets.connect
         self.venue = ClobVenue(
-            clob, ClobKnobs(), clock, self.capital, "ws://exchange/ws/user", Random(6), lambda: clock() - state.now < ALIVE_NS, connect
-        )
+            clob, ClobKnobs(), self.clock, self.capital, "ws://exchange/ws/user", Random(6),
+            lambda: self.clock() - state.now < ALIVE_NS, connect, stamps=stamps, earlier=self.earlier,
+        )  # fmt: skip
         self.books = MarketFeed(
-            MarketWsKnobs(), "ws://exchange/ws/market", "http://exchange", Decoder(), clock, Random(7), connect=connect, transport=road
+            MarketWsKnobs(), "ws://exchange/ws/market", "http://exchange", Decoder(), self.clock, Random(7), connect=connect, transport=road
         )
         names = (self.crowd.market.slug,)
-        gamma = GammaFeed(GammaKnobs(), TargetingKnobs(), names, "http://exchange/gamma", clock, Random(8), transport=road)
+        gamma = GammaFeed(GammaKnobs(), TargetingKnobs(), names, "http://exchange/gamma", self.clock, Random(8), transport=road)
         feeds: dict[str, Feed] = {"market": self.venue.tap(self.books), "gamma": self.venue.tap(gamma)}
+        if symbols := symbols_of(self.knobs.reference):
+            self.rtds = RtdsFeed(MarketWsKnobs(), "ws://exchange/rtds", symbols, self.clock, Random(9), connect=connect)
+            feeds["rtds"] = self.rtds
         self.crew = Crew(self._failed)
         # The loop asks no more of its desk than Written has; the real one writes files.
-        self.live = Live(cast("Desk", self.desk), feeds, self.venue, VirtualClock(), self._watch, self.crew)
+        self.live = Live(cast("Desk", self.desk), feeds, self.venue, self.clock, self._watch, self.crew)
         self._running = self.crew.start("the desk's loop", self.live.run(self._stop, asyncio.Event()))
 
     async def end(self) -> None:

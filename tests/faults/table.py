@@ -13,7 +13,6 @@ SECTIONS = {
     "F. Configuration, security, operator": range(80, 85),
 }
 WHY_NOT: dict[str, str] = {
-    "F19": "the desk prices from the market's own book; no reference price moves a quote yet, so none can mislead it",
     "F78": "a later section: sports markets are not traded; that the venue cancels everything in a market is proven as F75",
     "F79": "a later section: baskets of neg-risk outcomes are not traded together, each market stands for itself",
 }

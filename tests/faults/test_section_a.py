@@ -323,17 +323,3 @@ async def test_F16_a_flood_of_frames_loses_no_fill_and_no_order() -> None:
         assert [fill.size for fill in scene.engine.state.portfolio.fills.values()] == [hit.size]
         assert scene.facts(LinkDown)[-1].reason == "opening"
         await scene.quoting()
-
-
-@timeless
-@pytest.mark.parametrize("skew_s", [4, -4, 60])
-async def test_F20_a_clock_that_is_off_pulls_the_quotes_until_it_is_right(skew_s: float) -> None:
-    async with playing() as scene:
-        scene.cause("clock_skew", skew_s=skew_s, tolerance_s=300)
-        await scene.pulled(40)
-        began = clock()
-        assert "clock" in scene.market.hold
-        await scene.seconds(40)
-        assert not scene.posted(began)
-        scene.cease()
-        await scene.quoting(60)

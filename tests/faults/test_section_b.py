@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from pmm_tui.core.commands import Command
+from pmm_tui.core.commands import Alert, Command
 from pmm_tui.core.events import LinkDown, LinkUp, OrderAccepted, OrderFilled, OrderRejected, OrderUncertain
 from pmm_tui.core.instructions import Killed
 from pmm_tui.core.orders.life import Status
-from pmm_tui.core.units import SECOND
+from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.runtime.loop import NOT_YET
 from pmm_tui.runtime.virtual import clock
-from tests.faults.orders import NEAR, one_for_each_wish, salts
+from tests.faults.orders import NEAR, READS, one_for_each_wish, read_between, salts
 from tests.faults.scene import Scene, playing
 from tests.venues.clob_stand import timeless
 
@@ -85,7 +85,7 @@ async def test_F22_sixty_per_cent_of_the_orders_fail_for_a_minute() -> None:
 
 @timeless
 async def test_F23_a_restart_is_waited_out_ever_longer_and_reconciled_after() -> None:
-    async with playing() as scene:
+    async with playing(sync_interval_s=600.0) as scene:
         began = clock()
         scene.cause("restart", lasts=90, post_only_s=120)
         scene.show(*NEAR)
@@ -95,7 +95,8 @@ async def test_F23_a_restart_is_waited_out_ever_longer_and_reconciled_after() ->
         assert {fact.reason for fact in scene.facts(LinkDown, began)} == {"restarting"}
         await scene.quoting(90)  # post-only is what it quotes anyway
         [up] = scene.facts(LinkUp, began)[-1:]
-        assert max(at for at in scene.arrived("GET", "/data/orders", began) if at <= up.at) > tries[-2]
+        refused = max(at for at in scene.arrived("POST", "/order", began) if at < up.at)
+        assert read_between(scene, Nanos(max(refused, up.at - SECOND // 2)), up.at), "after the wait, right before orders may leave"
 
 
 @timeless
@@ -137,6 +138,7 @@ async def test_F25_disabled_trading_lets_the_venues_own_switch_clear_what_cannot
         assert not scene.arrived("POST", "/v1/heartbeats", began)[len(beaten) + 1 :]
         await scene.until(lambda: not scene.engine.state.live, 20)
         assert any(fact.reason == "disabled" for fact in scene.facts(LinkDown, began))
+        assert [alert.level for alert in scene.said(Alert, began) if alert.key == "venue"] == ["alarm"]
         await scene.seconds(max(0.0, 40 - (clock() - began) / SECOND))
         await scene.quoting(60)
 
@@ -145,12 +147,44 @@ async def test_F25_disabled_trading_lets_the_venues_own_switch_clear_what_cannot
 async def test_F25_a_kill_goes_on_once_a_second_until_it_is_taken() -> None:
     async with playing() as scene:
         began = clock()
-        scene.cause("disabled", lasts=6)
+        scene.cause("disabled", lasts=30)
         scene.tell(Killed(NOT_YET, "scene"))
-        await scene.seconds(6)
-        tries = [at for path in ("/cancel-all", "/orders", "/cancel-market-orders") for at in scene.arrived("DELETE", path, began)]
-        assert len(tries) >= 4 and scene.engine.state.kill.phase == "killing"
-        await scene.pulled(8)
+        await scene.until(lambda: scene.engine.state.kill.phase == "killed", 29)  # the venue's own switch did it
+        tries = sorted(at for path in ("/cancel-all", "/orders", "/cancel-market-orders") for at in scene.arrived("DELETE", path, began))
+        gaps = [(later - before) / SECOND for before, later in pairwise(tries)]
+        assert len(tries) >= 10 and max(gaps) <= 1.05
+        assert {alert.key for alert in scene.said(Alert, began) if alert.level == "alarm"} == {"kill", "venue"}
+        assert not scene.resting()
+
+
+@timeless
+async def test_F24_readings_wait_as_long_as_the_venue_said() -> None:
+    async with playing() as scene:
+        began = clock()
+        scene.cause("limited_layer1", path="/data/orders", method="GET", retry_after_s=40, times=1)
+        await scene.until(lambda: scene.faults.struck.get("limited_layer1"), 10)
+        told = clock()
+        await scene.seconds(39)
+        assert not [at for path in READS for at in scene.arrived("GET", path, told)]
+        assert [fact.reason[:27] for fact in scene.facts(LinkDown, began)][:1] == ["the venue wants no reading "]
+        await scene.quoting(20)
+
+
+@timeless
+async def test_F24_cancels_wait_as_long_as_the_venue_said_and_a_kill_goes_once_against_it() -> None:
+    async with playing() as scene:
+        began = clock()
+        scene.cause("limited_layer2", of="cancels", retry_after_s=20)
+        scene.show(*NEAR)
+        await scene.until(lambda: scene.arrived("DELETE", "/order", began), 2)
+        await scene.seconds(10)
+        assert len(scene.arrived("DELETE", "/", began)) == 1
+        scene.tell(Killed(NOT_YET, "scene"))
+        await scene.seconds(15)
+        assert len(scene.arrived("DELETE", "/", began)) == 2, "the cancel-all, which was told to wait twenty seconds more"
+        scene.cease()
+        await scene.pulled(10)
+        assert scene.arrived("DELETE", "/", began)[2] - scene.arrived("DELETE", "/", began)[1] >= 20 * SECOND
         await scene.until(lambda: scene.engine.state.kill.phase == "killed", 8)
 
 

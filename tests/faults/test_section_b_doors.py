@@ -7,7 +7,7 @@ from msgspec import structs
 from pmm_tui.core.events import LinkDown, LinkUp, OrderRejected, OrderUncertain
 from pmm_tui.record.drawn import START
 from pmm_tui.runtime.virtual import clock
-from tests.faults.orders import NEAR, salts
+from tests.faults.orders import NEAR, read_between, salts
 from tests.faults.scene import playing
 from tests.venues.clob_stand import timeless
 
@@ -15,7 +15,7 @@ from tests.venues.clob_stand import timeless
 @timeless
 @pytest.mark.parametrize("how", ["silence", "401", "500"])
 async def test_F37_nothing_is_sent_once_the_heartbeat_is_lost(how: str) -> None:
-    async with playing() as scene:
+    async with playing(sync_interval_s=600.0) as scene:
         began = clock()
         scene.cause("heartbeat_lost", how=how, lasts=40)
         took = await scene.until(lambda: scene.facts(LinkDown, began), 10)
@@ -28,12 +28,13 @@ async def test_F37_nothing_is_sent_once_the_heartbeat_is_lost(how: str) -> None:
         assert not scene.posted(tripped)
         await scene.quoting(60)
         [up] = [fact for fact in scene.facts(LinkUp, tripped) if fact.link == "heartbeat"]
-        assert scene.arrived("GET", "/data/orders", tripped)[-1] <= up.at or min(scene.arrived("POST", "/order", tripped)) > up.at
+        acked = max(at for at in scene.arrived("POST", "/v1/heartbeats", tripped) if at < up.at)
+        assert read_between(scene, acked, up.at) and min(scene.arrived("POST", "/order", tripped)) > up.at
 
 
 @timeless
 async def test_F38_another_session_is_told_and_its_id_adopted() -> None:
-    async with playing() as scene:
+    async with playing(sync_interval_s=600.0) as scene:
         began = clock()
         scene.cause("heartbeat_lost", how="mismatch", times=1)
         await scene.pulled(10)
@@ -42,6 +43,8 @@ async def test_F38_another_session_is_told_and_its_id_adopted() -> None:
         await scene.quoting(30)
         beats = [msgspec.json.decode(ask.body)["heartbeat_id"] for at, ask in scene.asks if ask.path == "/v1/heartbeats" and at >= began]
         [up, *_] = [fact for fact in scene.facts(LinkUp, told) if fact.link == "heartbeat"]
+        acked = max(at for at in scene.arrived("POST", "/v1/heartbeats", began) if at < up.at)
+        assert read_between(scene, acked, up.at)
         assert beats[0] != beats[1] and min(scene.arrived("POST", "/order", told)) > up.at
 
 

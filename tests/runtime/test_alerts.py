@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pmm_tui.core.commands import Alert
+from pmm_tui.core.events import Event
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.runtime.alerts import GAP_NS, HELD_MAX, REPEAT_NS, TOGETHER, URLS, Channels, Message, Pacer, find_channels
 from pmm_tui.runtime.crier import Crier
@@ -178,4 +179,29 @@ class TestCrier:
         desk.step(LinkUp(at(13), "market"))
         crier.look(at(13))
         assert crier.pacer.held[-1] == ("recovered", "market is up again")
+        desk.close()
+
+    def test_what_the_venue_takes_is_said_at_once_and_a_rate_limit_only_where_it_lasts(self, tmp_path: Path) -> None:
+        from pmm_tui.core.events import LinkDown, Ticked, VenueModeChanged
+
+        desk = desk_in(tmp_path)
+        crier = Crier(desk, Channels(()), "PAPER run")
+
+        def said(second: float, *facts: Event) -> list[tuple[str, str]]:
+            for fact in facts:
+                desk.step(fact)
+            desk.step(Ticked(at(second)))
+            crier.look(at(second))
+            held, crier.pacer.held = crier.pacer.held, []
+            return held
+
+        assert said(1, VenueModeChanged(at(1), "limited", at(2)), LinkDown(at(1), "venue", "limited")) == []
+        assert said(12) == [("warn", "the venue is limited")], "and not a second time by its link"
+        assert said(13, VenueModeChanged(at(13), "restarting", at(20))) == [
+            ("recovered", "the venue is no longer limited, it is restarting"),
+            ("warn", "the venue is restarting"),
+        ]
+        assert said(14, VenueModeChanged(at(14), "restarting", at(30))) == []
+        assert said(15, VenueModeChanged(at(15), "disabled", at(30)))[-1] == ("alarm", "the venue is disabled")
+        assert said(16, VenueModeChanged(at(16), "open")) == [("recovered", "the venue is no longer disabled, it is open")]
         desk.close()

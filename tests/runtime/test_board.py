@@ -14,12 +14,14 @@ from pmm_tui.core.events import Event
 from pmm_tui.core.instructions import Paused
 from pmm_tui.core.snapshot import Snapshot
 from pmm_tui.runtime.board import DeskBoard
+from pmm_tui.runtime.consent import Check, keep_preflight, unproven
 from pmm_tui.runtime.loop import NOT_YET
 from pmm_tui.runtime.pace import Pace
-from pmm_tui.runtime.profile import load
+from pmm_tui.runtime.profile import load, packaged
 from tests.runtime.desks import desk_in, proven
 from tests.runtime.scene import PROFILE, Home, face, journaled, logged, picture, running, until
 
+WALLET = "0x" + "be" * 20
 SLOW = PROFILE.replace("speed: max", "speed: 300") + "markets: btc-updown-15m-1790586000\n"
 
 
@@ -248,3 +250,46 @@ async def test_a_defect_of_the_engine_ends_the_run_as_broken(home: Home, slow: s
     assert (failed["event"], failed["why"]) == ("the desk's loop failed", "ZeroDivisionError: a defect")
     assert journaled(run.folder)[-1]["event"]["type"] == "Paused", "the fact that broke it is the last of the journal"
     assert not (run.folder / "summary.json").exists(), "no number of a broken state is told"
+
+
+def live_board(folder: Path, name: str) -> tuple[DeskBoard, list[Any]]:
+    """The board of a desk with a profile of mode live, and what it hands on."""
+    taken: list[Any] = []
+    profile = load(name)
+    return DeskBoard(desk_in(folder), profile, taken.append, asyncio.Event(), None, None, unproven(profile, WALLET)), taken
+
+
+WIDER = "default_order_size: 5.0 -> 15.0"
+
+
+async def test_a_live_desk_is_widened_only_by_what_was_typed_and_proven_today(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.enter(monkeypatch)
+    text = (packaged() / "prod-001.yaml").read_text()
+    path = home.profile(text, "real")
+    keep_preflight(load(path), WALLET, [Check("balance", True, "$25")])
+    board, taken = live_board(home.folder / "run", path)
+    home.profile(text.replace("default_order_size: 5 ", "default_order_size: 15 "), "real")
+    assert await board.command("reload", {}, "cli") == (True, WIDER)
+    for typed in ("", "APPLY LIVE"):
+        ok, said = await board.command("reload", {"apply": True, "typed": typed}, "cli")
+        assert not ok and "Stop the desk, then: pmm-tui preflight --profile real, and start it again" in said
+        assert "the profile has changed since the last one" in said and said.endswith(WIDER)
+    keep_preflight(load(path), WALLET, [Check("balance", True, "$25")])
+    ok, said = await board.command("reload", {"apply": True, "typed": "apply"}, "cli")
+    assert not ok and "APPLY LIVE was to be typed" in said and not taken
+    assert await board.command("reload", {"apply": True, "typed": "APPLY LIVE"}, "cli") == (True, f"1 of 1 changes applied\n{WIDER}")
+    assert taken[-1].changes == {"default_order_size": 15.0}
+    home.profile(text, "real")
+    assert (await board.command("reload", {"apply": True}, "cli"))[0], "what is tighter needs no word"
+    assert taken[-1].changes == {"default_order_size": 5.0}
+
+
+async def test_a_rehearsal_asks_for_the_same_words(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.enter(monkeypatch)
+    text = (packaged() / "local-prod.yaml").read_text()
+    path = home.profile(text, "local")
+    board, taken = live_board(home.folder / "run", path)
+    home.profile(text.replace("default_order_size: 5 ", "default_order_size: 15 "), "local")
+    ok, said = await board.command("reload", {"apply": True}, "cli")
+    assert not ok and "APPLY LIVE was to be typed" in said and not taken
+    assert (await board.command("reload", {"apply": True, "typed": "APPLY LIVE"}, "cli"))[0] and len(taken) == 1

@@ -197,6 +197,8 @@ async def test_which_node_a_desk_asks(scene: Scene, home: Home, caplog: pytest.L
     assert caplog.text.count("no node of the chain is named") == 1
     assert node_url(bare, Keys(KEY, rpc_url=Secret("https://polygon.example/key"))) == "", "what is on this machine asks no real chain"
     assert node_url(bare, Keys(KEY, rpc_url=Secret(scene.settlement.url))) == scene.settlement.url
+    with pytest.raises(CannotStart, match="rpc_url: no node of the chain is named"):
+        await open_chain(load("prod-001"), Keys(KEY), Clock())
     named = load(home.profile(f"{text}\nrpc_url: {scene.settlement.url}\n", "named"))
     feed = await open_chain(named, Keys(KEY), Clock())
     assert feed is not None

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from pmm_tui import __version__
@@ -244,3 +245,22 @@ def test_what_must_answer_at_once_imports_nothing_of_the_program(home: Home, wor
     assert {"--version": __version__, "--help": "replay", "report": "folder of a run"}.get(
         words[0] if words else "", "record\nreplay\nreport"
     ) in ended.stdout
+
+
+BEFORE = {
+    "--profile": ["demo"], "--no-ui": [], "--speed": ["1"], "--duration": ["1s"], "--logs": ["x"], "--live": [], "--confirm": ["abcd"],
+    "--keep": [], "--read-only": [], "--allow-kill": [], "--low-bandwidth": [], "--fps": ["4"], "--no-mouse": [], "--symbols": ["ascii"],
+}  # fmt: skip
+"""Every option of the program itself, as it could be given; --version answers and ends."""
+
+
+def test_every_option_of_the_program_itself_is_tried_before_a_command() -> None:
+    named = {max(one.opts, key=len) for one in get_command(app).params}
+    assert named - {"--version", "--install-completion", "--show-completion", "--help"} == set(BEFORE)
+
+
+@pytest.mark.parametrize("option", BEFORE)
+def test_an_option_before_a_command_is_refused_by_its_name_and_never_ignored(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pmm_tui.cli._needs_terminal", lambda: pytest.fail("a console would open"))
+    result = CliRunner().invoke(app, [option, *BEFORE[option], "attach", "a-run"])
+    assert result.exit_code == 2 and result.stderr.startswith(f"pmm-tui: {option} before attach: ")

@@ -19,7 +19,7 @@ from pmm_tui.record.invariants import Broken
 from pmm_tui.record.lines import LIVE
 from pmm_tui.runtime.cable import Cable
 from pmm_tui.runtime.clock import Clock
-from pmm_tui.runtime.crashing import GRANT, UP_S, Drill, Left, Truth, books, crash
+from pmm_tui.runtime.crashing import GRANT, UP_S, Drill, Left, Truth, books, crash, kill_late
 from pmm_tui.runtime.demo import exchange
 from pmm_tui.venues.clob import client
 from pmm_tui.venues.clob.client import SdkClob
@@ -109,9 +109,15 @@ async def ended_well(drill: Drill, clob: SdkClob, child: "subprocess.Popen[bytes
 
 async def test_F59_killed_at_random_points_nothing_is_lost_and_no_order_forgotten(port: int, tmp_path: Path) -> None:
     async with drilled(tmp_path, port) as (drill, _):
-        tally = await crash(drill, kills=4, seed=7, window_s=0.8)
+        tally = await crash(drill, kills=4, seed=6, window_s=0.8)
     assert tally.kills == 4 and 0 < tally.while_starting < 4
     assert tally.acknowledged and tally.orders >= tally.acknowledged
+
+
+async def test_F59_orders_that_arrive_when_the_next_desk_is_up_are_cancelled_by_it(port: int, tmp_path: Path) -> None:
+    async with drilled(tmp_path, port) as (drill, clob):
+        await kill_late(drill, clob)
+    assert drill.tally.late and drill.tally.kills == 1
 
 
 async def _taken(drill: Drill, clob: SdkClob, known: int) -> None:

@@ -21,6 +21,7 @@ def began(logs: Path, profile: str, ago_s: float, *, summary: bool, now: datetim
     folder.mkdir(parents=True)
     if summary:
         (folder / "summary.json").write_text("{}")
+    (folder / "journal.jsonl").write_text("{}\n")
     return folder
 
 
@@ -34,6 +35,10 @@ def test_what_counts_as_a_crash(tmp_path: Path) -> None:
     began(tmp_path, "prod-001", -40, summary=False)
     (tmp_path / "prod-001-notes").mkdir()
     (tmp_path / "prod-001-99999999-999999-ab12").mkdir()
+    refused = began(tmp_path, "prod-001", 10, summary=False, mark="ab13")
+    (refused / "journal.jsonl").unlink()
+    torn = began(tmp_path, "prod-001", 10, summary=False, mark="ab14")
+    (torn / "journal.jsonl").write_text("")
     own = began(tmp_path, "prod-001", 0, summary=False)
     assert crashed(tmp_path, "prod-001", own.name, NOW) == 2
 
@@ -42,6 +47,19 @@ def test_what_counts_as_a_crash(tmp_path: Path) -> None:
 def port() -> Iterator[int]:
     with exchange("demo", 900.0) as listening:
         yield listening
+
+
+def test_starts_that_were_refused_are_no_crashes(port: int, tmp_path: Path) -> None:
+    stage = Stage(tmp_path, port)
+    with stage.desk() as first:
+        waited(lambda: bool(list(stage.home.logs.glob("*/live_state_production.json"))))
+        for _ in range(3):
+            refused = stage.home.call("--profile", stage.profile, "--no-ui", "--logs", stage.home.logs, env=stage.env)
+            assert refused.returncode == 2 and "one wallet, one desk" in refused.stderr
+        first.kill()
+        first.wait()
+    assert crashed(stage.home.logs, Path(stage.profile).stem, "", datetime.now(UTC)) == 1, "the one that was killed"
+    stage.close()
 
 
 @pytest.mark.fault("F60")

@@ -1,18 +1,26 @@
 """Desks from a shell: found, told, killed, watched, and told of over a real channel; each desk a real process."""
 
 import json
+import re
 import signal
 import socket
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from pmm_tui import cli
+from pmm_tui.api.client import owner
+from pmm_tui.api.payloads import health
+from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import SECOND, Nanos
-from pmm_tui.runtime import doctor, fleet
+from pmm_tui.runtime import doctor, fleet, shell
 from pmm_tui.runtime.alerts import GAP_NS
-from pmm_tui.runtime.monitor import CALM_LOOKS, DISK_LOW, Finding, Look, Watch, disk, see
+from pmm_tui.runtime.monitor import CALM_LOOKS, DISK_LOW, Finding, Look, Watch, disk, judge, see
+from pmm_tui.runtime.places import SOCKET_BYTES_MAX, run_of, socket_path
+from pmm_tui.runtime.profile import load
+from tests.faces import pictures
 from tests.runtime.scene import PROFILE, Home, ending, waited
 
 SLOW = PROFILE.replace("speed: max", "speed: 20")
@@ -41,7 +49,7 @@ def test_a_desk_is_listed_paused_resumed_and_killed_from_a_shell(home: Home, mon
     with ending(home.headless(home.profile(SLOW))) as process:
         waited(lambda: seen_quoting())
         (desk,) = fleet.running()
-        assert desk.frame is not None and fleet.owner(desk.socket) == process.pid == desk.frame.card.pid
+        assert desk.frame is not None and owner(desk.socket) == process.pid == desk.frame.card.pid
         told = json.loads(call("ps", "--json")[1])
         assert [(one["run"], one["mode"], one["profile"]) for one in told] == [(desk.run, "PAPER", "small")]
         assert call("pause", "small")[0] == 0
@@ -99,6 +107,74 @@ def test_a_desk_that_should_run_and_does_not_is_an_alarm(home: Home, monkeypatch
     assert call("monitor")[0] == 1, "no desk at all is worth a warning"
 
 
+def left_behind(path: Path) -> None:
+    """A socket that nobody listens on any more."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+
+
+def test_a_dead_desk_with_a_long_path_goes_by_its_run_and_only_in_its_own_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.enter(monkeypatch, XDG_RUNTIME_DIR="", XDG_STATE_HOME=str(home.folder / ("d" * 90)))
+    profile, run = load(home.profile(SLOW)), "small-20261121-120000-abcd"
+    path = socket_path(profile, run)
+    assert path.parent.name.startswith("pmm-tui-") and len(str(path)) <= SOCKET_BYTES_MAX
+    left_behind(path)
+    code, out, _ = call("ps")
+    assert code == 1 and out.splitlines()[1].split()[:2] == [run, "GONE:"]
+    assert [(one.desk, one.level) for one in see(()).findings if one.what == "alive"] == [(run, "alarm")]
+    long = "a-profile-with-a-rather-long-name-that-does-not-fit-into-any-socket-20261121-120000-abcd"
+    cut = socket_path(profile, long)
+    assert len(str(cut)) <= SOCKET_BYTES_MAX and long.startswith(run_of(cut))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home.folder / ("e" * 90)))
+    assert call("ps")[1] == "no desk runs here\n" and not [one for one in see(()).findings if one.what == "alive"]
+
+
+def test_who_names_a_desk_is_told_of_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.enter(monkeypatch)
+    for run in ("small-20261121-120000-abcd", "other-20261121-120000-abcd"):
+        left_behind(home.folder / "run" / "pmm-tui" / f"{run}.sock")
+    assert {one.desk for one in see(["small"]).findings} == {"machine", "small", "small-20261121-120000-abcd"}
+    assert {one.desk for one in see(["nosuch"]).findings} == {"machine", "nosuch"}
+
+
+def of(frame: Frame) -> fleet.Seen:
+    """A desk that shows this."""
+    return fleet.Seen(frame.card.run, Path("x.sock"), frame)
+
+
+def test_a_rehearsal_is_never_called_live_and_what_is_asked_first_is_told_as_not_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pictures.live()
+    frame = replace(frame, card=replace(frame.card, source="loopback"))
+    monkeypatch.setattr(shell, "running", lambda: [of(frame)])
+    monkeypatch.setattr(shell, "find", lambda _: of(frame))
+    shell.show_desks(as_json=False, drop=False)
+    shell.show_desks(as_json=True, drop=False)
+    assert health(frame).mode == "REHEARSAL" and health(pictures.live()).mode == "LIVE"
+    for cmd in ("resume", "flatten"):
+        with pytest.raises(ValueError, match="nothing was sent"):
+            shell.direct("x", cmd, {}, lambda _: "no")
+    said = capsys.readouterr().out
+    assert "REHEARSAL" in said and not re.search(r"\bLIVE\b", said)
+    assert f"REHEARSAL {frame.card.run}: would place quotes again\n" in said and ": would cancel what rests there, and sell " in said
+    assert judge(fleet.Seen("x", Path("x.sock"), None), frame, Nanos(0))[0].why.startswith("REHEARSAL")
+
+
+def test_a_killed_desk_is_not_called_well_in_the_same_breath() -> None:
+    frame = pictures.killed()
+    found = {one.what: one for one in judge(of(frame), frame, Nanos(0))}
+    assert found["kill switch"].level == "alarm" and "killed" not in found["desk"].why
+
+
+def test_who_reads_no_further_hears_no_complaint(home: Home) -> None:
+    with home.start("profiles", "--reference") as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == "" and process.wait(30) == 0
+
+
 class TestWatch:
     def test_bad_then_well_again(self) -> None:
         watch, bad, well = Watch(), Finding("run", "drawdown", "alarm", "21 %"), Finding("run", "drawdown", "ok", "3 %")
@@ -147,6 +223,12 @@ class TestDoctor:
         assert code == 1 and {"profiles", "secrets", "alerts", "kill latches", "desks"} <= set(wrong)
         assert "broken" in wrong["profiles"]["found"] and "chmod 600" in wrong["secrets"]["mend"]
         assert "1 gone" in wrong["desks"]["found"] and "prod-001" in wrong["kill latches"]["found"]
+
+    def test_what_cannot_be_told_or_is_left_out_is_no_ok(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        home.enter(monkeypatch, PATH="")
+        out = call("doctor")[1]
+        signs = {line.split()[1]: line.split()[0] for line in out.splitlines() if line[:1] != " "}
+        assert (signs["clock"], signs["alerts"], signs["python"]) == ("note", "note", "ok")
 
     def test_a_terminal_that_cannot_draw_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("locale.getpreferredencoding", lambda _: "ANSI_X3.4-1968")

@@ -13,6 +13,8 @@ from pmm_tui.core.snapshot import Snapshot
 from pmm_tui.record.journal import read
 from pmm_tui.runtime.playback import Playback, opened
 from pmm_tui.runtime.replaying import engine_of
+from pmm_tui.study.markouts import followed
+from pmm_tui.study.tally import Tally
 from tests.runtime.scene import Home, until
 
 Demo = tuple[Home, object]
@@ -23,13 +25,13 @@ def folder_of(demo: Demo) -> Path:
 
 
 def at_entry(folder: Path, number: int) -> Snapshot:
-    """What the engine showed after so many entries."""
+    """What the desk showed after so many entries."""
     journal = read(folder)
-    engine = engine_of(journal.header)
+    engine, tally = engine_of(journal.header), Tally()
     for _, entry in zip(range(number), journal, strict=False):
-        engine.step(entry.event)
+        tally.step(engine.state, entry.event, engine.step(entry.event))
     journal.close()
-    return engine.snapshot()
+    return followed(engine.snapshot(), engine.state, tally.marks)
 
 
 async def test_steps_lead_through_the_very_states_of_the_run(demo: Demo) -> None:
@@ -59,6 +61,7 @@ async def test_back_and_forth_is_the_same_place(demo: Demo) -> None:
     assert (await sought(-1e9)).at == playback.extent.first, "before the start is the start"
     end = await sought(1e9)
     assert end == at_entry(folder_of(demo), 10**9) and end.phase == "ending"
+    assert any(out is not None for fill in end.fills for out in fill.markouts)
     playback.stop.set()
     await playing
 

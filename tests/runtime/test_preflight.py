@@ -21,13 +21,15 @@ from pmm_tui.exchange.private import EXCHANGES
 from pmm_tui.runtime import preflight
 from pmm_tui.runtime.alerts import URLS, Channels
 from pmm_tui.runtime.clock import Clock
-from pmm_tui.runtime.consent import read_passed
+from pmm_tui.runtime.consent import Check, against, read_preflight
 from pmm_tui.runtime.demo import PLACES
-from pmm_tui.runtime.preflight import Check, run_checks
+from pmm_tui.runtime.preflight import run_checks
 from pmm_tui.runtime.production import open_client
 from pmm_tui.runtime.profile import Profile, load, packaged
 from pmm_tui.runtime.purse import Wish, purse
+from pmm_tui.venues.clob.client import SdkClob
 from pmm_tui.venues.clob.keys import PRIVATE_KEY, Keys
+from pmm_tui.venues.clob.port import Signed
 from pmm_tui.venues.clob.wallet import Wallet
 from tests.runtime.scene import PATIENCE_S, ROOT, Home
 
@@ -37,7 +39,7 @@ GIVEN = 8
 SECRET_PATH = "/hooks/s3cr3t-part"
 NAMES = [
     "paper knobs", "kill switch", "order size", "signature type", "geoblock", "alert channel", "venue and key", "clock", "balance",
-    "place and cancel", "kill drill", "rate tier", "chain", "gas", "allowances",
+    "shares", "place and cancel", "kill drill", "nothing left", "rate tier", "chain", "gas", "allowances",
 ]  # fmt: skip
 
 
@@ -150,7 +152,8 @@ async def test_what_a_profile_says_wrong_is_found_without_the_venue(stand: Stand
     assert not preflight.rate_tier(stand.load(clob_orders_per_s=41), "Standard").ok
     assert not preflight.rate_tier(stand.load(clob_orders_per_s=41), "never heard of").ok
     assert preflight.rate_tier(stand.load(clob_orders_per_s=60), "Copper").ok
-    assert preflight.rate_tier(stand.load(), "").why == "the venue has not told it"
+    assert "the venue told of no tier; the lowest allows 40" in preflight.rate_tier(stand.load(), "").why
+    assert not preflight.rate_tier(stand.load(clob_orders_per_s=41), "").ok
 
 
 async def test_the_alert_channel_must_answer_and_is_never_shown(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,13 +218,13 @@ async def test_a_check_that_fails_is_the_exit_code_and_is_not_remembered(
     assert await asyncio.to_thread(preflight.preflight, file, str, True) == 1
     said = json.loads(capsys.readouterr().out)
     assert not said["passed"] and [check["name"] for check in said["checks"] if not check["ok"]] == ["kill switch"]
-    assert read_passed(load(file), said["wallet"]) is None
+    assert against(read_preflight(load(file), said["wallet"]), load(file)) == "the last one failed"
     monkeypatch.setenv(PRIVATE_KEY, KEY)
     file = stand.profile(rpc_url="")
     assert await asyncio.to_thread(preflight.preflight, file, str, False) == 0
     told = capsys.readouterr().out
     assert "FAIL" not in told and told.count("pass  ") == len(NAMES) and "passed, valid today (UTC)" in told
-    assert read_passed(load(file), said["wallet"]) is not None
+    assert against(read_preflight(load(file), said["wallet"]), load(file)) == ""
 
 
 async def test_what_the_venue_will_not_have_fails(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,3 +246,57 @@ async def test_what_the_venue_will_not_have_fails(stand: Stand, monkeypatch: pyt
         assert not (await preflight.skew(clob)).ok
     finally:
         await clob.close()
+
+
+async def test_what_a_failed_check_left_resting_is_cancelled_and_that_is_proven(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.home.enter(monkeypatch)
+    monkeypatch.setattr(preflight, "LATE_S", 0.0)
+
+    async def booked_and_lost(clob: SdkClob, market: Market, clock: Clock) -> list[Signed]:
+        await clob.post([clob.sign(preflight.small_order(market, 7), market, clock())])
+        assert len(await clob.open_orders()) == 1
+        raise ValueError("the other leg was refused")
+
+    monkeypatch.setattr(preflight, "_arm", booked_and_lost)
+    found = await stand.checks()
+    assert not found["kill drill"].ok and found["nothing left"] == Check("nothing left", True, "no open order, read twice")
+    clob = await open_client(stand.load(), fresh(), Clock(), Random(1))
+    try:
+        assert await clob.open_orders() == []
+        market = await preflight.find_market(stand.load())
+        assert market is not None
+        await clob.post([clob.sign(preflight.small_order(market, 8), market, Clock()())])
+        sweep = clob.cancel_all
+        monkeypatch.setattr(preflight, "LEFT_ASKS_MAX", 2)
+        monkeypatch.setattr(clob, "cancel_all", clob.cash)  # a venue that cancels nothing
+        stays = await preflight.nothing_left(clob, "mine", 0.0)
+        assert not stays.ok and stays.why.startswith("1 ORDERS REST: pmm-tui cancel mine")
+        await sweep()
+    finally:
+        await clob.close()
+
+
+async def test_shares_that_are_there_already_are_told_and_too_many_of_them_fail(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.home.enter(monkeypatch)
+    market = await preflight.find_market(stand.load())
+    assert market is not None
+
+    async def checked(action: str, pairs: int, held: int) -> Check:
+        monkeypatch.setenv(PRIVATE_KEY, KEY)
+        wish = Wish(action, market.slug, str(pairs), yes=True)
+        await asyncio.to_thread(purse, stand.profile(), wish, str, lambda text: None, lambda text: None, None)
+        clob = await open_client(stand.load(), fresh(), Clock(), Random(1))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while await clob.shares(market.yes, market) != held * SHARE:
+                    await asyncio.sleep(0.02)
+            return await preflight.holdings(stand.load(), clob, [market])
+        finally:
+            await clob.close()
+
+    few = await checked("split", 10, 10)
+    assert few.ok and few.why == f"WARNING, held already and counted in every cap: 10 of {market.slug}, 10 of {market.slug}"
+    many = await checked("split", 10, 20)
+    assert not many.ok and many.why.endswith("; more than the $25 of the profile can carry: sell them first")
+    none = await checked("merge", 20, 0)
+    assert none == Check("shares", True, "none is held in the 1 markets that were looked at")

@@ -80,7 +80,12 @@ class TestShipped:
         assert demo.paper().fill_model == "coin"
         beside = load(demo.run().beside)
         assert beside.is_live and beside.is_loopback
-        assert msgspec.structs.replace(beside.knobs(), desk=demo.knobs().desk) == demo.knobs(), "what stands side by side quotes alike"
+        alike = msgspec.structs.replace(beside.knobs(), desk=demo.knobs().desk, reference=demo.knobs().reference)
+        assert alike == demo.knobs(), "what stands side by side quotes alike"
+
+    def test_the_production_desks_quote_btc_by_its_reference_and_the_tape_which_has_none_does_not(self) -> None:
+        needs = {name: load(name).knobs().reference.reference_markets for name in ("prod-001", "local-prod", "demo-live", "demo")}
+        assert needs.pop("demo") == () and set(needs.values()) == {("btc-updown-*", "bitcoin-up-or-down-*")}
 
 
 class TestGathering:

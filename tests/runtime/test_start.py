@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from pmm_tui import cli
 from pmm_tui.runtime import start
 from pmm_tui.runtime.places import SOCKET_BYTES_MAX, CannotStart, duration_s, logs_folder, new_run, socket_path
 from pmm_tui.runtime.profile import load
-from pmm_tui.runtime.start import Options, Started, launch
+from pmm_tui.runtime.start import Options, Started, launch, launch_all
 from tests.runtime.desks import proven
 from tests.runtime.scene import PROFILE, Home, ending, face, journaled, logged, picture, resting, running, waited
 
@@ -110,7 +110,7 @@ def test_a_desk_of_its_own_is_a_session_of_its_own_and_stops_at_its_api(home: Ho
         assert stat.S_IMODE(started.socket.parent.stat().st_mode) == 0o700
         assert stat.S_IMODE((started.folder / "desk.out").stat().st_mode) == 0o600
         assert started.folder == home.logs / started.run
-        assert Path(f"/proc/{started.process.pid}/fd/0").readlink() == Path("/dev/null")
+        assert Path(f"/proc/{started.process.pid}/fd/0").readlink().name.startswith("pipe:"), "never the terminal"
         assert not started.ended(0.0)
 
         async def look() -> None:
@@ -167,6 +167,16 @@ class Console:
         return 0
 
 
+def both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:
+    """A word to two."""
+
+    def tell(text: str) -> None:
+        first(text)
+        second(text)
+
+    return tell
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_the_console_is_opened_on_its_desk_and_says_what_goes_on(home: Home, monkeypatch: pytest.MonkeyPatch, keep: bool) -> None:
     home.enter(monkeypatch)
@@ -175,11 +185,14 @@ def test_the_console_is_opened_on_its_desk_and_says_what_goes_on(home: Home, mon
     monkeypatch.setattr(cli, "console", console.open)
     launched: list[Started] = []
 
-    def launch_and_remember(options: Options) -> Started:
-        launched.append(launch(options))
-        return launched[0]
+    told: list[str] = []
 
-    monkeypatch.setattr(start, "launch", launch_and_remember)
+    def launch_and_remember(wanted: Sequence[Options], tell: Callable[[str], None]) -> list[Started]:
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+        launched.extend(launch_all(wanted, both(told.append, tell)))
+        return launched
+
+    monkeypatch.setattr(start, "launch_all", launch_and_remember)
     words = ["--profile", home.profile(SLOW), "--speed", "1", "--logs", str(home.logs), *(["--keep"] if keep else [])]
     ended = CliRunner().invoke(cli.app, words)
     assert ended.exit_code == 0, ended.stderr
@@ -187,6 +200,7 @@ def test_the_console_is_opened_on_its_desk_and_says_what_goes_on(home: Home, mon
     assert console.opened == [(desk.socket, keep)]
     goes_on = f"the desk {desk.run} goes on; to see it again: pmm-tui attach {desk.socket}\n"
     assert ended.stdout == (goes_on if keep else "")
+    assert told == ["starting the desk small ..."] and f"pmm-tui: {told[0]}\n" in ended.stderr
     assert desk.ended(0.0) is not keep
     desk.process.terminate()
     assert desk.ended(30.0)

@@ -31,9 +31,13 @@ def test_systemd_takes_it(profile: str, tmp_path: Path) -> None:
     assert (asked.returncode, asked.stderr) == (0, "")
 
 
-def test_only_real_money_has_a_password_and_a_drop_in() -> None:
+def test_only_real_money_has_a_password_a_node_and_a_drop_in(monkeypatch: pytest.MonkeyPatch) -> None:
     live, paper = unit("--profile", "prod-001"), unit("--profile", "demo")
     assert "LoadCredentialEncrypted=keystore-password:" in live and "LoadCredential" not in paper
+    assert "LoadCredentialEncrypted=node-url:" in live
+    monkeypatch.setenv("PMM_RPC_URL", "https://node.example")
+    assert "node-url" not in unit("--profile", "prod-001"), "the profile names it"
+    monkeypatch.delenv("PMM_RPC_URL")
     assert "--live" not in live, "the yeses are not in the unit"
     command = unit("--profile", "prod-001", "--drop-in").strip().splitlines()[-1].removeprefix("ExecStart=")
     assert shlex.split(command)[-4:] == [str(ROOT / "profiles" / "prod-001.yaml"), "--live", "--confirm", "XXXX"]

@@ -135,7 +135,7 @@ def test_no_more_than_so_many_fills_are_followed_and_the_rest_is_counted() -> No
     for number in range(5):
         marks.add((f"t{number}", 1), Mark(number, "m", 0, 1, 0.5, 1.0))
     assert marks.unfollowed == 2
-    assert len([name for name, _ in marks.due(700_000_000_000)]) == 3 * len(NAMES)
+    assert len(list(marks.due(700_000_000_000))) == 3 * len(NAMES)
     marks.add(("t9", 1), Mark(700_000_000_000, "m", 0, 1, 0.5, 1.0))
     assert marks.unfollowed == 2 and marks.next_at == 700_500_000_000
 

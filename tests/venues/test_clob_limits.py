@@ -58,7 +58,7 @@ class TestLimits:
         limits = Limits(ClobKnobs())
         while limits.cancel(1, at(0)) == 0:
             pass
-        assert limits.cancel(30, at(0), urgent=True) == 0 and limits.cancel(1, at(0), urgent=True) > 0
+        assert limits.urgent(30, at(0)) == 0 and limits.cancels.level == 0
 
     @pytest.mark.fault("F24")
     def test_orders_never_take_from_cancels(self) -> None:
@@ -74,13 +74,13 @@ class TestLimits:
 
     def test_a_429_is_waited_for_and_halves_the_rate(self) -> None:
         limits = Limits(ClobKnobs())
-        limits.limited(3, at(0))
+        limits.limited("orders", 3, at(0))
         assert limits.post(1, at(1)) == pytest.approx(2) and limits.post(1, at(3)) == 0
         assert limits.orders.rate == 20
 
     def test_the_rate_comes_back_by_one_in_ten_calm_seconds(self) -> None:
         limits = Limits(ClobKnobs())
-        limits.limited(0, at(0))
+        limits.limited("orders", 0, at(0))
         for seconds, rate in ((9, 20), (10, 21), (55, 25), (1_000, 40)):
             limits.post(1, at(seconds))
             assert limits.orders.rate == rate
@@ -88,17 +88,20 @@ class TestLimits:
     def test_the_rate_never_reaches_nothing(self) -> None:
         limits = Limits(ClobKnobs())
         for _ in range(20):
-            limits.limited(0, at(0))
+            limits.limited("orders", 0, at(0))
         assert limits.orders.rate == 1
 
     def test_F24_latency_is_the_first_sign(self) -> None:
         limits = Limits(ClobKnobs())
         for number in range(200):
             limits.answered(Nanos(50 * MILLI), at(number))
-        assert limits.orders.rate == 40 and limits.p95() == 50 * MILLI
+        assert limits.orders.rate == 40 and limits.p95() == limits.middle() == 50 * MILLI
         for number in range(6):
             limits.answered(Nanos(900 * MILLI), at(200 + number))
         assert limits.orders.rate == 20 and limits.slowed == 1
+
+    def test_before_the_first_answer_nothing_is_known_of_their_latency(self) -> None:
+        assert Limits(ClobKnobs()).middle() is None
 
     def test_one_slow_answer_in_a_hundred_is_no_sign(self) -> None:
         limits = Limits(ClobKnobs())

@@ -2,8 +2,11 @@
 
 from pmm_tui.core.events import Event, MarketListed
 from pmm_tui.core.market import Market
+from pmm_tui.runtime import virtual
+from pmm_tui.runtime.production import pulse
 from pmm_tui.venues.base import Venue
-from tests.venues.clob_stand import Stand, timeless_suite
+from pmm_tui.venues.clob.port import Silent
+from tests.venues.clob_stand import Stand, placed, timeless, timeless_suite
 from tests.venues.scripted_clob import MARKET, START, ScriptedClob
 from tests.venues.venue_suite import Stage, VenueSuite
 
@@ -47,3 +50,16 @@ class TestScriptedVenue(VenueSuite):
         await stage.stand.listed(MarketListed(START, MARKET))
         await stage.settled()
         return stage
+
+
+@timeless
+async def test_how_long_the_venue_has_not_answered_a_heartbeat_and_what_its_answers_take() -> None:
+    stand = Stand()
+    assert pulse(stand.venue, virtual.clock()) == (-1.0, -1.0)
+    await placed(stand, 1)
+    beat_s, answer_ms = pulse(stand.venue, virtual.clock())
+    assert 0 <= beat_s <= 5 and answer_ms >= 0
+    stand.clob.fails("beat", *[Silent("no answer")] * 20)
+    await stand.after(12)
+    assert pulse(stand.venue, virtual.clock())[0] >= 12 > beat_s
+    await stand.close()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pmm_tui.core.market import Side
 from pmm_tui.core.units import Size, size_text
 from pmm_tui.venues.clob.port import Piece
-from pmm_tui.venues.clob.wire import OrderNews, clean, is_fixed, leg_of, own_pieces, pieces, standings, status_of, user_news
+from pmm_tui.venues.clob.troubles import clean
+from pmm_tui.venues.clob.wire import OrderNews, is_fixed, leg_of, own_pieces, pieces, standings, status_of, user_news
 from tests.venues.clob_scene import CONDITION, EOA, ID, OWNER, TOKEN, order_row, trade_row
 
 OTHER = "0x" + "0e" * 20
@@ -143,6 +144,42 @@ def test_small_parts_take_the_spelling_of_the_answer_that_they_came_in() -> None
     part = made("BUY", YES, maker(matched_amount="250000"), id="t2", size="250000")
     assert [piece.size for piece in own_pieces([part, trade_row(size="10000000")], OWNER, EOA, 0)] == [250_000, 10_000_000]
     assert [piece.size for piece in own_pieces([part, trade_row(size="9.5")], OWNER, EOA, 0)] == [250_000_000_000, 9_500_000]
+
+
+WHALE = "0x" + "0f" * 20
+
+
+@pytest.mark.parametrize(
+    ("top", "whale", "ours", "size"),
+    [
+        ("1200000", "1199990", "10", 10_000_000),  # shares: a stranger has more than a million of them
+        ("1200000000000", "1199990000000", "10000000", 10_000_000),
+        ("1200000.5", "1199990.5", "10", 10_000_000),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "TRADE_STATUS_"])
+def test_however_large_strangers_trade_our_own_size_is_ours(top: str, whale: str, ours: str, size: int, prefix: str) -> None:
+    entries = [maker(maker_address=WHALE, owner="y", matched_amount=whale), maker(matched_amount=ours)]
+    trade = made("BUY", YES, *entries, size=top, status=f"{prefix}MATCHED")
+    assert [piece.size for piece in pieces(trade, OWNER, EOA)] == [size]
+    other = made("BUY", YES, maker(order_id=ID, matched_amount="2" + ours[1:]), id="t2", size=ours, status=f"{prefix}CONFIRMED")
+    assert [piece.size for piece in own_pieces([trade, other], OWNER, EOA, 0)] == [size, 2 * size]
+
+
+SWEEP = [("300", "0.53"), ("600", "0.52")]
+
+
+@pytest.mark.parametrize(("side", "token"), [("SELL", YES), ("BUY", YES), ("BUY", NO)])
+def test_what_we_took_at_several_prices_is_told_leg_by_leg_in_our_own_terms(side: str, token: str) -> None:
+    """The makers are on YES: who takes NO meets them on the complement."""
+    legs = [maker(maker_address=OTHER, owner="y", matched_amount=size, price=price, side="BUY") for size, price in SWEEP]
+    trade = trade_row(side=side, asset_id=token, size="900", price="0.523333333333", maker_orders=legs)
+    [piece] = pieces(trade, OWNER, EOA)
+    prices = (5300, 5200) if token == YES else (4700, 4800)
+    assert piece.legs == tuple(zip(prices, (300_000_000, 600_000_000), strict=True)) and piece.size == 900_000_000
+    assert pieces(trade | {"maker_orders": legs[:1]}, OWNER, EOA)[0].legs == (), "not all makers are told"
+    alike = [leg | {"price": "0.53"} for leg in legs]
+    assert pieces(trade | {"maker_orders": alike, "price": "0.53"}, OWNER, EOA)[0].legs == ()
 
 
 def test_whole_shares_are_shares() -> None:

@@ -62,8 +62,8 @@ class Taped:
     def events(self) -> AsyncIterator[Event]:
         return self._venue.events()
 
-    async def close(self) -> None:
-        await self._venue.close()
+    async def close(self, patience_s: float = 0.0) -> None:
+        await self._venue.close(patience_s)
 
 
 class TapedStage:

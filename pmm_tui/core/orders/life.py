@@ -97,6 +97,8 @@ class Order(Struct):
     changed_at: Nanos = Nanos(0)
     accepted_at: Nanos = Nanos(0)
     """When the venue was first known to have it; 0 before that."""
+    unsure_at: Nanos = Nanos(0)
+    """Since when it is not known whether it rests: its end was asked for, or its beginning not answered; 0 while that is known."""
     ahead: Size = Size(-1)
     """What is at most ahead of it in the queue of its level, by the public book; -1 while unknown."""
     venue_id: str = ""
@@ -138,5 +140,9 @@ def move(order: Order, event: Event) -> bool:
     if not order.accepted_at and isinstance(event, OrderAccepted | OrderFilled):
         order.accepted_at = event.at
     order.status = following
+    if following in (Status.CANCELLING, Status.UNCERTAIN):
+        order.unsure_at = order.unsure_at or event.at
+    else:
+        order.unsure_at = Nanos(0)
     order.changed_at = event.at
     return True

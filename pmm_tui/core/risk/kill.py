@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from pmm_tui.core.units import Cash, Nanos
+from pmm_tui.core.units import SECOND, Cash, Nanos
 
 
 class KillKnobs(Struct, frozen=True):
@@ -24,6 +24,9 @@ class KillKnobs(Struct, frozen=True):
     kill_retry_ms: Annotated[
         int, Meta(ge=100, le=60_000, description="while a kill is not verified: cancel all again after this, milliseconds")
     ] = 1_000
+    kill_cooldown_s: Annotated[
+        float, Meta(ge=0, le=86_400, description="the switch cannot be reset for this long after it tripped, seconds; 0: at once")
+    ] = 0.0
     pnl_blind_s: Annotated[float, Meta(ge=1, le=600, description="halt when the equity could not be computed for this long, seconds")] = (
         10.0
     )
@@ -37,6 +40,8 @@ class Kill(Struct):
     start: Cash = Cash(0)
     """Equity that the drawdown from the start counts from: the first, or that of the last reset."""
     peak: Cash = Cash(0)
+    given: Cash = Cash(0)
+    """What the desk may use, and what it made or lost until the last reset: shares held before the run are in `start`, never in this."""
     max_drawdown: Cash = Cash(0)
     blind_since: Nanos = Nanos(0)
     killed_at: Nanos = Nanos(0)
@@ -47,6 +52,9 @@ class Kill(Struct):
     asked_at: Nanos = Nanos(0)
     asks: int = 0
 
+    def __post_init__(self) -> None:
+        self.given = self.given or self.start
+
     @property
     def stopped(self) -> bool:
         """Admission is closed."""
@@ -54,10 +62,13 @@ class Kill(Struct):
 
 
 def drawdown(kill: Kill, equity: Cash, knobs: KillKnobs) -> tuple[Cash, float]:
-    """How far below its reference the equity is: positive cash when losing, and percent of the reference."""
+    """How far below its reference the equity is: positive cash when losing, and percent of the reference.
+
+    The percentage is of no more than what the desk was given and made since: shares found in the wallet must not let it lose more.
+    """
     reference = kill.peak if knobs.kill_switch_reference == "peak" else kill.start
-    lost = Cash(reference - equity)
-    return lost, 100.0 * lost / reference if reference > 0 else (100.0 if lost > 0 else 0.0)
+    lost, base = Cash(reference - equity), min(reference, kill.given + reference - kill.start)
+    return lost, 100.0 * lost / base if base > 0 else (100.0 if lost > 0 else 0.0)
 
 
 def watch(kill: Kill, equity: Cash | None, at: Nanos, knobs: KillKnobs) -> str:
@@ -85,6 +96,11 @@ def watch(kill: Kill, equity: Cash | None, at: Nanos, knobs: KillKnobs) -> str:
     return ""
 
 
+def resets_at(kill: Kill, knobs: KillKnobs) -> Nanos:
+    """From when on a verified kill may be reset."""
+    return Nanos(kill.killed_at + round(knobs.kill_cooldown_s * SECOND))
+
+
 def trip(kill: Kill, why: str, at: Nanos) -> None:
     """Latch."""
     kill.phase = "killing"
@@ -95,8 +111,13 @@ def trip(kill: Kill, why: str, at: Nanos) -> None:
 
 
 def rebase(kill: Kill, equity: Cash) -> None:
-    """The account opens with this, or held more than was known: losses count from here."""
+    """The account opens with this: losses count from here."""
     kill.start = kill.peak = equity
+
+
+def found(kill: Kill, cost: Cash) -> None:
+    """The wallet held more than was known: that is neither a profit nor room for losses."""
+    kill.start, kill.peak = Cash(kill.start + cost), Cash(kill.peak + cost)
 
 
 def reset(kill: Kill, equity: Cash | None) -> None:
@@ -104,5 +125,6 @@ def reset(kill: Kill, equity: Cash | None) -> None:
     base = equity if equity is not None else kill.start
     kill.phase = "ok"
     kill.why = ""
+    kill.given = Cash(max(0, kill.given + base - kill.start))
     kill.start = kill.peak = base
     kill.killed_at = kill.cancelled_at = kill.verified_at = kill.asked_at = Nanos(0)

@@ -1,14 +1,17 @@
 """What the questions say: the orders of a flatten with their worst cost, the diff of a profile, a reset, a resume, a stop."""
 
 from pmm_tui.core.snapshot import MarketRow
-from pmm_tui.core.units import DOLLAR, ONE, Cash, Price
+from pmm_tui.core.units import DOLLAR, ONE, Cash, Price, pays
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.lines import Row
+from pmm_tui.tui.elsewhere import PreflightLine
+from pmm_tui.tui.rows.lines import Row, Span
 from pmm_tui.tui.state import OVER, SLIPPAGE_TICKS, Scene, exit_of, why_lost, worst_case
 
 TYPED_ABOVE = Cash(250 * DOLLAR)
 """Real money beyond this is typed, not confirmed by one key."""
 _SHOWN = 8
+_WIDE = 60
+"""Cells of a line beside its heading."""
 
 
 def mode(scene: Scene) -> str:
@@ -29,10 +32,14 @@ def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]
     ids = {row.id for row in rows}
     resting = sum(1 for order in snapshot.orders if order.market in ids) if snapshot is not None else 0
     made: list[Row] = [((f" 1  cancel {resting} open order{'s' if resting != 1 else ''}; quoting stays paused", ""),)]
+    for row in [row for row in rows if row.merges][:_SHOWN]:
+        pairs = f.shares(row.merges)
+        made.append(((f" 2  merge {pairs} {f.said(row.outcomes[0], 8).strip()} with {pairs} {f.said(row.outcomes[1], 8).strip()}", "bold"),
+                     (f"  into {f.usd(Cash(row.merges))}, less the gas that the chain takes", "")))  # fmt: skip
     exits = [(row, exit_) for row in rows if (exit_ := exit_of(row)) is not None]
     cost = Cash(sum(exit_.cost for _, exit_ in exits))
     for row, exit_ in exits[:_SHOWN]:
-        what = f" 2  SELL {f.shares(exit_.size)} {f.said(exit_.outcome, 12).strip()}"
+        what = f" 3  SELL {f.shares(exit_.size)} {f.said(exit_.outcome, 12).strip()}"
         made.append(((what, "bold"), (f"  {f.middle(row.question, 48).strip()}", "dim")))
         if not exit_.worst:
             made.append((("      nobody bids: nothing can be sold now", "alarm"),))
@@ -50,11 +57,15 @@ def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]
     if len(exits) > _SHOWN:
         made.append(((f"    and {len(exits) - _SHOWN} more markets", "warn"),))
     if not exits:
-        made.append(((" 2  nothing to sell: no net position", "dim"),))
-    proceeds = Cash(sum(exit_.proceeds for _, exit_ in exits))
+        made.append(((" 3  nothing to sell: no net position", "dim"),))
+    proceeds, fee = Cash(sum(exit_.proceeds for _, exit_ in exits)), Cash(sum(row.exit_fee for row, _ in exits))
     made += [
         (),
-        ((" worst cost against the mid  ", "head"), (f.usd(Cash(-cost)), "down" if cost > 0 else ""), ("   plus the taker fee", "dim")),
+        (
+            (" worst cost against the mid  ", "head"),
+            (f.usd(Cash(-cost)), "minus" if cost > 0 else ""),
+            (f"   and a fee of {f.usd(fee)}", "dim"),
+        ),
         ((" proceeds at the worst price ", "head"), (f.usd(proceeds), "bold")),
     ]
     return made, proceeds
@@ -96,29 +107,68 @@ def resume(scene: Scene) -> list[Row]:
     ]
 
 
-def go_live(scene: Scene) -> list[Row]:
-    """What going from paper to the production desk starts, and what that desk itself knows against it."""
+def go_live(scene: Scene, preflight: PreflightLine | None = None) -> list[Row]:
+    """What going from paper to the production desk starts, its last preflight, and what that desk itself knows against it."""
     if scene.frame is None:
         return [((f" {why_lost(scene.link)}", "down"),)]
     card, snapshot = scene.frame.card, scene.frame.snapshot
-    money = snapshot.money
+    money, limits = snapshot.money, {row.name: f.clean(row.limit) for row in snapshot.risk}
     open_ = [row for row in snapshot.markets if row.state not in OVER]
-    wished = [quote for row in open_ for quote in row.quotes if not quote.held]
     exits = Cash(sum(worst_case(row) for row in snapshot.markets))
+    most = f"   at most {limits.get('net position', f.NONE)} a market, {limits.get('all capital', f.NONE)} of the equity"
+    links = [("desk heard", not scene.lost), *((f.clean(feed.link), feed.up) for feed in snapshot.feeds)]
+    seen: list[Span] = [(f" {'✔' if up else '✖'} {f.said(name, 30).rstrip()}", "up" if up else "down") for name, up in links[:6]]
+    held = [f.clean(row.name) for row in snapshot.risk if row.holding]
     rows: list[Row] = [
         ((" profile       ", "head"), (f.said(card.profile, 20), "bold"), (f"account {f.clean(card.account)[:16] or 'not named'}", "")),
-        ((" equity        ", "head"), (f.usd(money.equity), "bold"), (f"   worst case of what is held {f.signed_usd(exits)}", "")),
-        ((" markets       ", "head"), (f"{len(open_)} open, {len(wished)} quotes wished, {len(snapshot.orders)} orders resting", "")),
-        ((" kill at       ", "head"), (f"{money.halt_pct:g}% drawdown, now {f.percent(money.drawdown_pct)}", "")),
+        ((" balance       ", "head"), (f.usd(money.cash), "bold"), (f"   equity {f.usd(money.equity)}, worst {f.signed_usd(exits)}", "")),
+        ((" markets       ", "head"), (f"{len(open_)} open", ""), (most, "")),
+        ((" first quotes  ", "head"), (first_quotes(scene), "")),
+        (
+            (" kill at       ", "head"),
+            (f"{money.halt_pct:g}% drawdown, now {f.percent(money.drawdown_pct)}   stale feed {limits.get('data age', f.NONE)}", ""),
+        ),
+        *_preflight(scene, preflight),
+        ((" desk now      ", "head"), *seen),
+        ((" held by       ", "head"), (f.said(", ".join(held) or "no guard", 56), "warn" if held else "up")),
     ]
-    links = [("desk heard", not scene.lost), *((f.clean(feed.link), feed.up) for feed in snapshot.feeds)]
-    seen: list[Row] = [((f" {'✔' if up else '✖'} {f.said(name, 30).rstrip()}", "up" if up else "down"),) for name, up in links[:6]]
-    held = [f.clean(row.name) for row in snapshot.risk if row.holding]
-    checks: Row = tuple(span for row in seen for span in row)
-    rows.append(((" pre-flight    ", "head"), *checks))
-    rows.append(((" held by       ", "head"), (f.said(", ".join(held) or "no guard", 56), "warn" if held else "up")))
     if scene.stopped:
         rows.append(((" its kill switch has tripped: reset it first (R)", "alarm"),))
+    return rows
+
+
+def first_quotes(scene: Scene) -> str:
+    """How many orders a resume sends first, and what they come to at most; the quotes that only a pause holds are among them."""
+    markets = scene.frame.snapshot.markets if scene.frame is not None else ()
+    wished = [quote for row in markets if row.state not in OVER for quote in row.quotes]
+    quotes = [quote for quote in wished if not quote.held or quote.held.startswith("paused")]
+    if not quotes:
+        return "not known: it wishes none now"
+    notional = sum(pays(quote.price if quote.side == "BUY" else Price(ONE - quote.price), quote.size) for quote in quotes)
+    return f"{len(quotes)} orders, notional ≤ {f.usd(Cash(notional))}"
+
+
+def _preflight(scene: Scene, line: PreflightLine | None) -> list[Row]:
+    """When it was, whether it counts, each check; those that failed with why."""
+    head: Span = (" pre-flight    ", "head")
+    name = f.clean(scene.frame.card.profile)[:30] if scene.frame is not None else ""
+    if line is None:
+        if scene.rehearsing:
+            return [(head, ("not needed: no money here", "dim"))]
+        return [(head, ("none today: run ", "alarm"), (f"pmm-tui preflight --profile {name}", "ours"))]
+    passed = [f.clean(check)[:24] for check, ok, _ in line.checks if ok]
+    failed = [(f.clean(check)[:24], f.clean(why)) for check, ok, why in line.checks if not ok]
+    count: Span = (f"{f.day(line.at)} {f.clock(line.at)}{f.zone()}, {len(passed)} of {len(line.checks)} passed", "" if failed else "up")
+    rows: list[Row] = [(head, count)]
+    under: Span = ("               ", "")
+    lines = [""]
+    for check in passed:
+        lines += [""] if len(lines[-1]) + len(check) + 4 > _WIDE else []
+        lines[-1] += f"✔ {check}  "
+    rows += [(under, (text, "up")) for text in lines if text]
+    rows += [(under, (f.fit(f"✖ {check}: {why}", _WIDE), "down")) for check, why in failed[:3]]
+    if line.against:
+        rows += [(under, (f"! {f.clean(line.against)}; run", "alarm")), (under, (f"  pmm-tui preflight --profile {name}", "ours"))]
     return rows
 
 

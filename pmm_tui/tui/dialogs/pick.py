@@ -1,4 +1,4 @@
-"""Dialogs in which one types: a list that narrows as its words are typed, and one line that acts with every letter."""
+"""Dialogs in which one chooses: a short menu, a list that narrows as its words are typed, one line that acts with every letter."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -27,6 +27,19 @@ class Item(NamedTuple):
     """Shown under the list while the cursor is here."""
 
 
+class Menu(Dialog):
+    """A few lines, each with its key: that key takes it, any other closes the menu. Dismissed with the key, or with ""."""
+
+    def __init__(self, title: str, lines: dict[str, Row], scene: Scene) -> None:
+        super().__init__(title, [((f" {key} ", "key"), (" ", ""), *row) for key, row in lines.items()], scene, "any other key closes")
+        self._answers = frozenset(lines)
+
+    def on_key(self, event: events.Key) -> None:
+        """Take a line, or close."""
+        event.stop()
+        self.dismiss(event.key if event.key in self._answers else "")
+
+
 class Pick(Dialog):
     """A list with a cursor, narrowed by what is typed. Dismissed with the answer of the chosen line."""
 
@@ -53,7 +66,7 @@ class Pick(Dialog):
     @property
     def wide(self) -> int | str:
         """Room for a run and what it does."""
-        return 104
+        return 110
 
     def build(self, _: Scene, width: int, height: int) -> Panel:
         """What is typed, the list round the cursor, and what belongs to the line there."""

@@ -1,16 +1,21 @@
 """The markets table, one line a market; and what has become of a market that is over."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import LevelRow, MarketRow
 from pmm_tui.core.units import ONE, SECOND, Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.duo import sides
+from pmm_tui.tui.exposed import dark, exposed
+from pmm_tui.tui.rows.duo import letter, sides
+from pmm_tui.tui.rows.fresh import fresher, stale_for
+from pmm_tui.tui.rows.ladder import hatch, reason, spread, state_span
 from pmm_tui.tui.rows.ladder import ladder as ladder
-from pmm_tui.tui.rows.ladder import spread, state_span
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, length, matches, tinted, wrap
 from pmm_tui.tui.state import OVER, Scene, why_lost
 
+SLIM_QUOTE = 11
+"""Cells of our bid and ask where a market has one narrow column for both."""
 TWO_TABLES = 140
 """Two desks fit into one table from here on."""
 
@@ -23,9 +28,18 @@ def _own(levels: tuple[LevelRow, ...], tick: int) -> str:
     return f.NONE
 
 
+def _touch(one: Scene, row: MarketRow) -> Span:
+    """Our best bid and ask in one narrow column; the hatch of a killed desk where nothing of it rests."""
+    prices = [next((f.cents(level.price, row.tick) for level in levels if level.ours), "") for levels in (row.bids, row.asks)]
+    if not any(prices):
+        word, style = hatch(one) if one.stopped else (f.NONE, "dim")
+        return (f.fit(word, SLIM_QUOTE, ">"), style)
+    return (f.fit("/".join(price or f.NONE for price in prices), SLIM_QUOTE, ">"), "alarm" if one.stopped else "ours")
+
+
 def _pnl(row: MarketRow) -> Span:
     made = row.realised + row.unrealised
-    return (f.fit(f.signed_usd(Cash(made)), 9, ">"), "up" if made > 0 else "down" if made < 0 else "")
+    return (f.fit(f.signed_usd(Cash(made)), 9, ">"), "plus" if made > 0 else "minus" if made < 0 else "")
 
 
 class _Columns(Struct, frozen=True):
@@ -36,6 +50,10 @@ class _Columns(Struct, frozen=True):
     why: int
     wide: bool
     two: bool = False
+
+
+_REASONED = 34
+"""With less than this for names and reasons the reasons are left out: the ladder says that of the selected market."""
 
 
 def _columns(width: int, two: bool) -> _Columns:
@@ -49,79 +67,134 @@ def _columns(width: int, two: bool) -> _Columns:
         rest += 24 - 2 * quote
         name = max(16, rest * 12 // 20)
         return _Columns(name, quote, max(0, rest - name), True)
-    rest = width - 45
-    name = max(14, rest * 7 // 10)
-    return _Columns(name, 0, max(0, rest - name), False)
+    rest = width - 46 - SLIM_QUOTE
+    name = max(14, rest * 7 // 10) if rest >= _REASONED else max(14, rest - 4)
+    return _Columns(name, 0, rest - name if rest >= _REASONED else 0, False)
 
 
-def _block(row: MarketRow | None, quote: int) -> list[Span]:
-    """What one desk quotes, holds and has made in a market, in a fixed width."""
+def _quoted(one: Scene, row: MarketRow, width: int) -> list[Span]:
+    """Our best bid and ask, or the hatch of a killed desk; what of that one still rests is told, and loudly. With ?: nobody knows."""
+    spans: list[Span] = []
+    blind = bool(exposed(one.frame))
+    for levels in (row.bids, row.asks):
+        own = _own(levels, row.tick)
+        style = "dim" if own == f.NONE else "ours"
+        if own != f.NONE and blind:
+            own, style = own.replace("×", "?"), "warn"
+        if one.stopped:
+            own, style = hatch(one) if own == f.NONE else (own, "alarm")
+        spans += [(" ", ""), (f.fit(own, width, ">"), style)]
+    return spans
+
+
+def _block(one: Scene, row: MarketRow | None, quote: int) -> list[Span]:
+    """What one desk quotes, holds and has made in a market, in a fixed width; dim where it is only what the desk last told."""
     if row is None:
         return [(f" {f.fit('–  not watched there', 2 * quote + 21)}", "dim")]
-    bid, ask, net = _own(row.bids, row.tick), _own(row.asks, row.tick), row.yes - row.no
-    quoted = "ours" if bid != f.NONE or ask != f.NONE else "dim"
-    return [
-        (f" {f.fit(bid, quote, '>')} {f.fit(ask, quote, '>')}", quoted),
-        (f" {f.fit(f.signed_shares(net), 8, '>')}", "bold" if net else "dim"),
-        (" ", ""),
-        _pnl(row),
-    ]
+    net = row.yes - row.no
+    spans = [*_quoted(one, row, quote), (f" {f.fit(f.signed_shares(net), 8, '>')}", "bold" if net else "dim"), (" ", ""), _pnl(row)]
+    return [(text, "dim") for text, _ in spans] if one.lost else spans
 
 
-def _both_head(at: _Columns) -> Row:
-    """Column names where two desks stand in one table."""
+def _both_head(scene: Scene, at: _Columns) -> Row:
+    """Column names where two desks stand in one table; over columns that stand still, that their desk is lost."""
     names = f" {f.fit('bid', at.quote, '>')} {f.fit('ask', at.quote, '>')} {f.fit('net', 8, '>')} {f.fit('pnl', 9, '>')}"
-    lead = f"  {f.fit('market', at.name)}   ends    mid   spr "
-    return ((lead, "head"), ("P", "paper"), (names[1:], "head"), (" │", "frame"), ("L", "live"), (names[1:], "head"), ("   state", "head"))
+    row: list[Span] = [(f"  {f.fit('market', at.name)}   ends    mid   spr", "head")]
+    for one, name, style in zip(sides(scene), "PL", ("paper", "live"), strict=True):
+        word, tone = (f"{name} LOST", "alarm") if one.lost and one.frame is not None else (name, style)
+        row += [(" ", ""), (word, tone), (names[len(word) + 1 :], "head"), (" │", "frame")]
+    return (*row[:-1], ("  state", "head"))
 
 
-def _both_line(row: MarketRow, other: MarketRow | None, at: _Columns, left: bool, selected: bool, now: int) -> Row:
+def _both_line(scene: Scene, row: MarketRow, other: MarketRow | None, at: _Columns, selected: bool) -> Row:
     """A market as two desks see it: paper's numbers left, production's right, and the state of the one that is worse off."""
+    now = scene.frame.snapshot.at if scene.frame is not None else 0
+    ones = sides(scene)
     ends = f.left((row.closes - now) / SECOND) if row.closes else f.NONE
     lead: list[Span] = [
         ("▶ " if selected else "  ", "ours"),
         (f.middle(row.question, at.name), "bold" if selected else ""),
-        (f" {f.fit(ends, 6, '>')} {f.fit(f.cents_of(row.mid), 6, '>')} {f.fit(spread(row), 5, '>')}", ""),
+        (f" {f.fit(ends, 6, '>')}", ""),
+        *_mid(_of_market(scene, row, other), True),
     ]
-    desks = (row, other) if left else (other, row)
-    states = [one.state if one is not None else "" for one in desks]
-    silent = next(((name, one) for name, one in zip("PL", desks, strict=True) if one is not None and one.state != "quoting"), None)
-    told: Row = (state_span(row),)
-    if silent is not None and states[0] != states[1]:
-        word, style = state_span(silent[1], 12)
-        told = ((f"{silent[0]}: ", style), (word.rstrip(), style))
-    why = silent[1].why if silent is not None else ""
+    desks = (row, other) if ones[0] is scene else (other, row)
+    told, why = _worse(ones, desks)
     room = at.why + 10 - length(told)
-    block = (*_block(desks[0], at.quote), (" │", "frame"), *_block(desks[1], at.quote), ("  ", ""))
+    block = (*_block(ones[0], desks[0], at.quote), (" │", "frame"), *_block(ones[1], desks[1], at.quote), ("  ", ""))
     return (*lead, *block, *told, (f" {f.said(why, max(0, room))}", "warn"))
 
 
-def _table_head(at: _Columns) -> Row:
-    quotes = f"   spr {f.fit('our bid', at.quote, '>')} {f.fit('our ask', at.quote, '>')}" if at.wide else ""
+_WORST = ("killing", "killed", "lost", "held", "closing", "stale", "paused")
+"""What is worse, the worst first; anything else that is not quoting comes after these."""
+
+
+def _worse(ones: tuple[Scene, Scene], desks: tuple[MarketRow | None, MarketRow | None]) -> tuple[Row, str]:
+    """The state of the desk that is worse off, production where both are alike, with its letter where the other's differs; and why."""
+    found: list[tuple[int, str, Span, str]] = []
+    for name, one, row in zip("LP", ones[::-1], desks[::-1], strict=True):
+        if one.frame is not None and one.lost and not one.link.ended:
+            found.append((_WORST.index("lost"), name, ("? UNKNOWN", "alarm"), f"not heard for {f.age(one.link.age_s)}"))
+        elif row is not None:
+            rank = _WORST.index(row.state) if row.state in _WORST else len(_WORST) + (row.state == "quoting")
+            found.append((rank, name, state_span(row, 12), reason(row) if row.state != "quoting" else ""))
+    if not found:
+        return ((f.NONE, "dim"),), ""
+    rank, name, (word, style), why = min(found, key=lambda one: one[0])
+    if len(found) > 1 and len({other[2][0] for other in found}) == 1:
+        return ((f.fit(word, 10), style),), why
+    return ((f"{name}: ", style), (word.rstrip(), style)), why
+
+
+def _of_market(scene: Scene, row: MarketRow, other: MarketRow | None) -> Scene:
+    """The desk whose book of a market is to be believed, at that market."""
+    beside = replace(_at(scene.beside, other), beside=None) if scene.beside is not None and other is not None else None
+    return fresher(replace(_at(scene, row), beside=beside))
+
+
+def _at(one: Scene, row: MarketRow) -> Scene:
+    """A desk at a market of its own."""
+    markets = one.frame.snapshot.markets if one.frame is not None else ()
+    return replace(one, selected=next((number for number, known in enumerate(markets) if known.id == row.id), -1))
+
+
+def _mid(one: Scene, wide: bool) -> Row:
+    """The mid, with the spread where there is room; how old they are where that is too old."""
+    row = one.market
+    if row is None:
+        return ((" " * (13 if wide else 7), ""),)
+    if stale := stale_for(one):
+        return ((" ", ""), (f.fit(stale, 12, ">") if wide else f.fit("STALE", 6, ">"), "alarm"))
+    return ((f" {f.fit(f.cents_of(row.mid), 6, '>')}" + (f" {f.fit(spread(row), 5, '>')}" if wide else ""), ""),)
+
+
+def _table_head(at: _Columns, whose: str) -> Row:
+    quotes = f" {f.fit('bid/ask' if whose == 'our' else f'{whose} bid/ask', SLIM_QUOTE, '>')}"
+    if at.wide:
+        quotes = f"   spr {f.fit(f'{whose} bid', at.quote, '>')} {f.fit(f'{whose} ask', at.quote, '>')}"
     more = " fills   age" if at.wide else ""
     text = f"  {f.fit('market', at.name)}   ends    mid{quotes}   net pos       pnl{more}  {f.fit('state', 10)}"
     return ((text + (" why" if at.why > 4 else ""), "head"),)
 
 
-def _line(row: MarketRow, at: _Columns, selected: bool, now: int) -> Row:
+def _line(scene: Scene, row: MarketRow, at: _Columns, selected: bool) -> Row:
+    now = scene.frame.snapshot.at if scene.frame is not None else 0
     net = row.yes - row.no
     ends = f.left((row.closes - now) / SECOND) if row.closes else f.NONE
     spans: list[Span] = [
         ("▶ " if selected else "  ", "ours"),
         (f.middle(row.question, at.name), "bold" if selected else ""),
-        (f" {f.fit(ends, 6, '>')} {f.fit(f.cents_of(row.mid), 6, '>')}", ""),
+        (f" {f.fit(ends, 6, '>')}", ""),
+        *_mid(_of_market(scene, row, None), at.wide),
     ]
-    if at.wide:
-        spans.append((f" {f.fit(spread(row), 5, '>')}", ""))
-        bid, ask = _own(row.bids, row.tick), _own(row.asks, row.tick)
-        spans.append((f" {f.fit(bid, at.quote, '>')} {f.fit(ask, at.quote, '>')}", "ours" if bid != f.NONE or ask != f.NONE else "dim"))
+    spans += _quoted(scene, row, at.quote) if at.wide else [(" ", ""), _touch(scene, row)]
     spans += [(f" {f.fit(f.signed_shares(net), 9, '>')}", "bold" if net else "dim"), (" ", ""), _pnl(row)]
     if at.wide:
         spans.append((f" {f.fit(f.count(row.fills), 5, '>')}", ""))
         age = f.age(row.health.age_ms / 1000) if row.health.age_ms >= 0 and row.state not in OVER else f.NONE
         spans.append((f" {f.fit(age, 5, '>')}", "down" if row.state == "stale" else "dim"))
     spans += [("  ", ""), state_span(row)]
-    spans.append((f" {f.said(row.why, max(0, at.why - 1))}", "warn" if row.state != "quoting" else "dim"))
+    why = reason(row) if row.why else ""
+    spans.append((f" {f.said(why, max(0, at.why - 1))}", "warn" if row.state != "quoting" else "dim"))
     return tuple(spans)
 
 
@@ -136,24 +209,25 @@ def markets(scene: Scene, width: int, height: int) -> Panel:
     at = _columns(width, scene.beside is not None)
     room = max(1, height - 1)
     first = max(0, min(max(0, selected) - room // 2, len(rows) - room))
-    made: list[Row] = [_both_head(at) if at.two else _table_head(at)]
+    made: list[Row] = [_both_head(scene, at) if at.two else _table_head(at, letter(scene) if scene.beside is not None else "our")]
     others = (
         {row.id: row for row in scene.beside.frame.snapshot.markets} if scene.beside is not None and scene.beside.frame is not None else {}
     )
-    left = sides(scene)[0] is scene
     for number, row in enumerate(rows[first : first + room], start=first):
-        if at.two:
-            made.append(exact(_both_line(row, others.get(row.id), at, left, number == selected, frame.snapshot.at), width))
-        else:
-            made.append(exact(_line(row, at, number == selected, frame.snapshot.at), width))
-        if number == selected:
+        own = number == selected
+        made.append(exact(_both_line(scene, row, others.get(row.id), at, own) if at.two else _line(scene, row, at, own), width))
+        if own:
             made[-1] = tinted(made[-1], "sel")
     if not rows:
-        nothing = "nothing matches the filter" if frame.snapshot.markets else "no market yet: discovery has chosen none"
-        made.append(((f"  {nothing}", "dim"),))
+        gone = dark(frame.snapshot)
+        none = f"no market yet: {gone}" if gone else "no market yet: discovery has chosen none"
+        nothing = "nothing matches the filter" if frame.snapshot.markets else none
+        made.append(((f.fit(f"  {nothing}", width), "warn" if gone else "dim"),))
     hidden = f"{first + 1}-{min(len(rows), first + room)} of {len(rows)}   " if len(rows) > room else ""
     name = f"Markets {len(rows)}" + (f"  filter {scene.filter}" if scene.filter else "")
-    return Panel(name, made, f"{hidden}↑↓ select   f flatten   p pause one" if len(rows) > 1 else "")
+    killed = next((one for one in (sides(scene) if at.two else (scene,)) if one.stopped and at.quote), None)
+    told = f"{hatch(killed)[0]} not quoting   " if killed is not None else ""
+    return Panel(name, made, f"{told}{hidden}↑↓ select   f flatten   p pause one" if len(rows) > 1 else told.strip())
 
 
 def payout_text(row: MarketRow) -> str:

@@ -131,7 +131,7 @@ def _coloured(text: str, columns: Sequence[Column], zero: int) -> list[Span]:
     """A row of the curve in the colour of gain or loss, cell by cell."""
     each = max(1, len(columns) // max(1, len(text)))
     pairs = (columns[min(len(columns) - 1, each * cell)] for cell in range(len(text)))
-    return _joined([(char, "down" if pair is not None and pair[1] < zero else "up") for char, pair in zip(text, pairs, strict=True)])
+    return _joined([(char, "minus" if pair is not None and pair[1] < zero else "plus") for char, pair in zip(text, pairs, strict=True)])
 
 
 def equity(scene: Scene, width: int, height: int) -> Panel:
@@ -197,7 +197,10 @@ def _hours(start: int, end: int, cells: int) -> Row:
 def _drawdown(points: Sequence[tuple[int, int]], kill: Cash, cells: int, height: int, symbols: Symbols) -> list[Row]:
     """The drawdown as far as the kill level, which is a dotted line with its value."""
     rows: list[Row] = []
-    for number, text in enumerate(plot(resample(points, samples(cells, symbols)), min(-1, kill), 0, height, symbols)):
+    columns = resample(points, samples(cells, symbols))
+    if symbols != "braille":  # a full cell at no drawdown would read as the deepest
+        columns = [None if pair == (0, 0) else pair for pair in columns]
+    for number, text in enumerate(plot(columns, min(-1, kill), 0, height, symbols)):
         label = "drawdown" if number == 0 else ""
         rows.append(((f"{f.fit(label, _LABEL - 1, '>')} ┤", "head"), (text, "warn")))
     dots = "--" if symbols == "ascii" else "┄┄"
@@ -271,13 +274,16 @@ def mid(scene: Scene, width: int, height: int) -> Panel:
     row, trace = scene.market, _trace(scene)
     if row is None or len(trace) < 2 or height < 3:
         return Panel("Mid, our quotes and fills", [((" no curve yet: it begins with the second picture of this market", "dim"),)])
-    rows = _mids(trace, _marks(scene, row, trace[0].at, trace[-1].at), row.tick, width, height, scene.symbols)
+    marks = _marks(scene, row, trace[0].at, trace[-1].at)
+    rows = _mids(trace, marks, row.tick, width, height, scene.symbols, scene.probability)
     signs = "B S production  b s paper" if scene.symbols == "ascii" else "▲▼ production  △▽ paper"
-    return Panel(f"Mid {f.cents_of(row.mid)}, our quotes and fills", list(rows), signs)
+    return Panel(f"Mid {f.cents_of(row.mid, 2, scene.probability)}, our quotes and fills", list(rows), signs)
 
 
 @lru_cache(maxsize=8)
-def _mids(trace: tuple[TracePoint, ...], marks: tuple[Mark, ...], tick: int, width: int, height: int, symbols: Symbols) -> tuple[Row, ...]:
+def _mids(
+    trace: tuple[TracePoint, ...], marks: tuple[Mark, ...], tick: int, width: int, height: int, symbols: Symbols, probability: bool
+) -> tuple[Row, ...]:
     start, end = trace[0].at, trace[-1].at
     cells, tall = max(2, width - _LABEL - 1), height - 1
     values = [value for point in trace for value in (point.mid, point.bid, point.ask) if value] + [price for _, price, _ in marks]
@@ -292,7 +298,7 @@ def _mids(trace: tuple[TracePoint, ...], marks: tuple[Mark, ...], tick: int, wid
         up = round((price - low) * (tall - 1) / max(1, high - low))
         canvas.mark((at - start) * cells // max(1, end - start + 1), tall - 1 - up, span)
     levels = {0: high, tall - 1: low} | ({tall // 2: (high + low) // 2} if tall >= 5 else {})
-    rows = canvas.rows({number: f.cents_of(level / 1e6) for number, level in levels.items()})
+    rows = canvas.rows({number: f.cents_of(level / 1e6, 2, probability) for number, level in levels.items()})
     return (*rows, _hours(start, end, cells))
 
 

@@ -148,7 +148,8 @@ def _row(line: Line, width: int) -> Row:
         (f"{values[0]}{blank}{values[1]}", loud),
         (f.fit(ratio_written(line.ratio), ratio, ">"), loud or "bold"),
         (f"{blank}{f.fit(interval_written(line.interval), interval)}{f.fit(counted, samples, '>')}{blank}", "dim"),
-        (f.fit(line.verdict, 10) if line.words else line.verdict, style),
+        (line.verdict, style),
+        (" " * max(0, 10 - len(line.verdict)) if line.words else "", ""),
     )
     left = width - length(row)
     return exact((*row, (f.said(line.words, left), "dim")) if line.words and left > 8 else row, width)

@@ -1,15 +1,18 @@
 """Our orders, fills, position, guards and connections, the event log, and the kill switch's own pane."""
 
+from msgspec.structs import replace
+
 from pmm_tui.core.snapshot import FillRow, OrderRow
 from pmm_tui.core.units import SECOND, Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows import market
 from pmm_tui.tui.rows.book import payout_text
 from pmm_tui.tui.rows.duo import letter, mode_word, sides
-from pmm_tui.tui.rows.lines import Panel, Row, Span, flow, length, pairs, tinted, wrap
-from pmm_tui.tui.rows.log import LEVELS, line, merged
+from pmm_tui.tui.rows.killed import killed, lines
+from pmm_tui.tui.rows.lines import Panel, Row, Span, length, pairs, tinted
+from pmm_tui.tui.rows.log import LEVELS, by_arrival, line, merged
 from pmm_tui.tui.rows.orders import side, status
-from pmm_tui.tui.rows.top import tone
+from pmm_tui.tui.rows.top import is_production, tone
 from pmm_tui.tui.state import Scene, worst_case
 
 _NARROW = 40
@@ -94,6 +97,8 @@ def fills(scene: Scene, width: int, height: int) -> Panel:
     many = len(_desks(scene, width)) > 1
     ticks = {known.id: known.tick for one in desks if one.frame is not None for known in one.frame.snapshot.markets}
     found = [(one, fill) for one in desks if one.frame is not None for fill in one.frame.snapshot.fills]
+    if many:
+        found = [(one, replace(fill, at=one.arrived(fill.at))) for one, fill in found]
     found.sort(key=lambda pair: -pair[1].at)
     lead, room = "  " * many, width - 2 * many
     head = f"time {'   ' * (room >= _NARROW)} side  out {' ' * (room >= _NARROW)}  size price   edge"
@@ -118,7 +123,7 @@ def position(scene: Scene, width: int, height: int) -> Panel:
     yes, no = (f.said(name, 8).strip() for name in row.outcomes)
     net = row.yes - row.no
     side = yes if net > 0 else no if net < 0 else ""
-    head: Row = ((f" {f.signed_shares(abs(net))} {side} " if net else " flat ", "ours" if net else "dim"), (f" {payout_text(row)}", "up"))
+    head: Row = ((f" {f.signed_shares(abs(net))} {side} " if net else " flat ", "ours" if net else "dim"), (f" {payout_text(row)}", "plus"))
     if_yes, if_no = Cash(row.yes - row.cost), Cash(row.no - row.cost)
     rows = [
         head,
@@ -181,7 +186,8 @@ def log(scene: Scene, width: int, height: int) -> Panel:
     """The newest events of both desks on top."""
     if scene.frame is None and scene.beside is None:
         return Panel("Events", [])
-    return Panel("Events", [line(mark, note, width) for mark, note in merged(scene)[:height]] or [((" nothing yet", "dim"),)])
+    rows = [line(mark, note, width) for mark, note in merged(scene)[:height]]
+    return Panel("Events", rows or [((" nothing yet", "dim"),)], by_arrival(scene))
 
 
 def newest(scene: Scene, width: int) -> Row:
@@ -202,10 +208,9 @@ def newest(scene: Scene, width: int) -> Row:
 
 
 def _tripped(scene: Scene) -> Scene | None:
-    """The desk whose kill switch has tripped: that of the keys, or else the other."""
-    if scene.stopped:
-        return scene
-    return scene.beside if scene.beside is not None and scene.beside.stopped else None
+    """The desk whose kill switch has tripped; of two, the production desk."""
+    tripped = [one for one in (scene, scene.beside) if one is not None and one.stopped]
+    return next((one for one in tripped if is_production(one)), tripped[0] if tripped else None)
 
 
 def kill(scene: Scene, width: int, height: int) -> Panel:
@@ -213,44 +218,16 @@ def kill(scene: Scene, width: int, height: int) -> Panel:
     one = _tripped(scene)
     if one is None or one.frame is None:
         return Panel("Kill switch", [])
-    snapshot = one.frame.snapshot
-    proven = snapshot.phase == "killed"
-    at = next((step.at for step in snapshot.kill if step.at), 0)
-    why = flow(
-        (("why", f.said(snapshot.why, max(8, width - 26)).strip(), "down"), ("at", f"{f.clock(at, True)}{f.zone()}", "bold")), width - 1
-    )
-    rows: list[Row] = [((" ", ""), *why)]
-    for number, step in enumerate(snapshot.kill, start=1):
-        mark: Span = ("✔ ", "up") if step.at else ("· ", "warn")
-        rows.append(
-            (
-                (f" {number} ", "head"),
-                mark,
-                (f.said(step.step, 18), "bold"),
-                (f.fit(f.clock(step.at, True) if step.at else "not yet", 13), "" if step.at else "warn"),
-                (f.said(step.note, max(0, width - 37)).rstrip(), "dim" if step.at else "warn"),
-            )
-        )
-    worst = sum(worst_case(row) for row in snapshot.markets)
-    held = sum(1 for row in snapshot.markets if row.yes != row.no)
-    what = f"{held} position{'s' if held != 1 else ''}, worst case {f.signed_usd(Cash(worst))}  " if held else "nothing  "
-    kept: Row = (
-        (" still held: ", "head"),
-        (what, "warn" if held else ""),
-        (f"open orders {len(snapshot.orders)}", "warn" if snapshot.orders else ""),
-    )
-    mode = "REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
-    how = "reset: possible once the cancel is confirmed."
-    if proven:
-        how = f"reset: R, then type RESET {mode} and why it is safe. Nothing quotes until then."
-    rows.append(kept)
-    rows += [((f" {line}", "bold" if proven else "dim"),) for line in wrap(how, width - 2, 2)]
+    proven = one.frame.snapshot.phase == "killed"
     title = "KILL SWITCH TRIPPED, latched" if proven else "KILL SWITCH TRIPPED, CANCEL NOT CONFIRMED"
     title = f"{mode_word(one)}: {title}" if scene.beside is not None else title
-    return Panel(title, rows[:height], "", "frame-alarm")
+    other = scene if one is not scene else scene.beside
+    also = other.frame if other is not None and other.stopped else None
+    note = f"{mode_word(other)} is {also.snapshot.phase}, too" if other is not None and also is not None else ""
+    return Panel(title, killed(one, width)[:height], note, "frame-alarm")
 
 
 def kill_height(scene: Scene) -> int:
     """Rows that the kill pane needs inside its frame; 0 while no desk's is tripped."""
     one = _tripped(scene)
-    return len(one.frame.snapshot.kill) + 3 if one is not None and one.frame is not None else 0
+    return lines(one) if one is not None else 0

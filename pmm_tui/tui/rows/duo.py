@@ -3,6 +3,7 @@
 from pmm_tui.core.snapshot import FillRow, MarketRow, Money
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
+from pmm_tui.tui.rows.killed import killed
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs
 from pmm_tui.tui.rows.top import gauge, is_production, mode_block, pill, tone
 from pmm_tui.tui.rows.top import sides as sides
@@ -57,7 +58,8 @@ def duo(scene: Scene, width: int, height: int) -> Panel:
     room = (width - 3) // 2
     columns = [_column(one, one.frame is scene.frame, space, height) for one, space in ((left, room), (right, width - 3 - room))]
     rows = [(*exact(a, room), (" │ ", "frame"), *exact(b, width - 3 - room)) for a, b in zip(columns[0], columns[1], strict=True)]
-    return Panel("Paper and production", rows, ratios(left, right))
+    tone_ = "frame-alarm" if left.stopped or right.stopped else ""
+    return Panel("Paper and production", rows, ratios(left, right), tone_)
 
 
 def _head(one: Scene, chosen: bool, width: int) -> Row:
@@ -74,19 +76,23 @@ def _column(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
     if one.frame is None:
         return [head, *[_NOTHING] * (height - 1)]
     snapshot = one.frame.snapshot
+    if one.stopped:
+        told = [head, *killed(one, width)][:height]
+        return told + [_NOTHING] * (height - len(told))
     money = snapshot.money
     waits = [fill.answered_ms for fill in snapshot.fills if fill.answered_ms >= 0]
     refused = sum(snapshot.rejects.values())
-    loss = Cash(-money.adverse)
+    charged, drift = Cash(-money.adverse), ("drift", f.signed_usd(money.drift), tone(money.drift))
+    third = ("adverse", f.signed_usd(charged), tone(charged)) if charged else ("maker", _makers(snapshot.fills), "")
     rows = [
         (0, head),
         (1, _safe(one, width)),
         (2, _made(money, width)),
         (7, pairs((("realised", f.signed_usd(money.realised), tone(money.realised)),
                    ("unreal.", f.signed_usd(money.unrealised), tone(money.unrealised)),
+                   third), width, 3)),
+        (6, pairs((("captured", f.signed_usd(money.captured), tone(money.captured)), drift,
                    ("fees", f.signed_usd(Cash(-money.fees)), tone(-money.fees))), width, 3)),
-        (6, pairs((("captured", f.signed_usd(money.captured), tone(money.captured)), ("adverse", f.signed_usd(loss), tone(loss)),
-                   ("maker", _makers(snapshot.fills), "")), width, 3)),
         (4, pairs((("fills", f.count(snapshot.fill_count), "bold"), ("an hour", hourly(one), ""),
                    ("answer", _middle(waits), "")), width, 3)),
         (5, pairs((("open", str(len(snapshot.orders)), "bold"), ("sent", f.count(snapshot.orders_sent), ""),

@@ -13,53 +13,118 @@ from pmm_tui.tui.state import Scene
 
 STATUS = {"MATCHED": ("matched", "dim"), "CONFIRMED": ("settled", ""), "FAILED": ("FAILED!", "alarm")}
 MATURE = (("0", "fill"), ("0.5", "0.5s"), ("2", "2s"), ("10", "10s"), ("30", "30s"), ("120", "2m"), ("600", "10m"))
-"""Markouts by their names in the run's figures, and how they are headed."""
+"""Markouts by their names in the run's figures, and how they are headed; a fill's own ones are all but the first."""
+AFTER = tuple(label for _, label in MATURE[1:])
 WHOLE = 76
 """Below this width a fill drops its fee and how long the venue took to answer."""
-NAMED = 90
-"""From this width on a fill names its market."""
+ROOMY, FULL = 110, 124
+"""From these widths on a fill's markouts stand in its own line: without queue, answer and market, then with all."""
+EACH = 8
+"""Cells of a markout."""
+PAIRED, STATED = 56, 64
+"""From these widths on a market's own pane has two markouts, and a word for how far the fill is settled."""
 
 
-def _head(width: int) -> Row:
-    if width < WHOLE:
-        return (("time     side  out    size price    edge   ahead state", "head"),)
-    text = "time     side  out    size price    edge     fee role   ahead answer state  "
-    return ((text + ("  market" if width >= NAMED else ""), "head"),)
+def _one_line(width: int) -> bool:
+    return width >= ROOMY
 
 
-def line(fill: FillRow, width: int, tick: int, name: str) -> Row:
-    """One fill in 76 cells, and its market where there is room."""
-    failed = fill.status == "FAILED"
+def _indent(width: int) -> int:
+    """Where the markouts below a fill begin."""
+    return max(0, min(14, width - EACH * len(AFTER)))
+
+
+def _heads() -> str:
+    return "".join(f"{label:>{EACH - 1}} " for label in AFTER)
+
+
+def _head(width: int) -> list[Row]:
+    if _one_line(width):
+        queue = "   ahead answer" if width >= FULL else ""
+        name = "  market" if width >= FULL else ""
+        return [((f"time     side  out    size price    edge{_heads()}    fee role {queue} state  {name}", "head"),)]
+    first = "time     side  out    size price    edge     fee role   ahead answer state  "
+    return [
+        ((first if width >= WHOLE else "time     side  out    size price    edge   ahead state", "head"),),
+        ((f"{f.fit('  after, ¢/sh:' if width >= WHOLE else ' ¢ after', _indent(width))}{_heads()}", "head"),),
+    ]
+
+
+def after(fill: FillRow, number: int) -> Span:
+    """One of a fill's markouts in 8 cells, cents a share: … until its time has come, – where there was no mid to hold it against."""
+    if len(fill.markouts) <= number:
+        return (f.fit("… ", EACH, ">"), "dim")
+    out = fill.markouts[number]
+    if out is None:
+        return (f.fit(f"{f.NONE} ", EACH, ">"), "dim")
+    return (f.fit(f"{out / 10_000:{'+' if out else ''}.2f}{f.arrow(out)}", EACH, ">"), tone(out))
+
+
+def _state(fill: FillRow) -> Span:
     word, style = STATUS.get(fill.status, (f.said(fill.status, 7).strip(), "warn"))
-    answer = f.age(fill.answered_ms / 1_000) if fill.answered_ms >= 0 else f.NONE
-    spans: list[Span] = [
+    return (f.fit(word, 7), style)
+
+
+def _what(fill: FillRow, tick: int, probability: bool = False) -> list[Span]:
+    """When, which way, how much at what price, and what it captured: 40 cells."""
+    failed = fill.status == "FAILED"
+    return [
         (f"{f.clock(fill.at)} ", "dim"),
         side(fill.side),
-        (f" {f.said(fill.outcome, 4)}{f.fit(f.shares(fill.size), 7, '>')}{f.fit(f.cents(fill.price, tick), 6, '>')}", ""),
+        (f" {f.said(fill.outcome, 4)}{f.fit(f.shares(fill.size), 7, '>')}{f.fit(f.cents(fill.price, tick, probability), 6, '>')}", ""),
         (f" {f.fit(f.NONE if failed else f.signed_usd(fill.edge), 7, '>')}", "dim" if failed else tone(fill.edge)),
+    ]
+
+
+def line(fill: FillRow, width: int, tick: int, name: str) -> list[Row]:
+    """One fill: its markouts in the line itself where there is room, else below it beside the name of its market."""
+    failed = fill.status == "FAILED"
+    answer = f.age(fill.answered_ms / 1_000) if fill.answered_ms >= 0 else f.NONE
+    costs: list[Span] = [
         (f" {f.fit(f.NONE if failed else f.signed_usd(Cash(-fill.fee)), 7, '>')}", "dim" if failed else tone(-fill.fee)),
         (" maker" if fill.maker else " TAKER", "" if fill.maker else "warn"),
-        (f" {f.fit(ahead(fill.ahead), 6, '>')} {f.fit(answer, 6, '>')} ", "dim"),
-        (f.fit(word, 7), style),
     ]
-    if width >= NAMED:
-        spans.append((f"  {f.middle(name, max(0, width - length(spans) - 2)).rstrip()}", "dim"))
-    return tuple(spans)
+    queue: Span = (f" {f.fit(ahead(fill.ahead), 6, '>')} {f.fit(answer, 6, '>')}", "dim")
+    afters = [after(fill, number) for number in range(len(AFTER))]
+    if _one_line(width):
+        spans = [*_what(fill, tick), *afters, *costs, *([queue] if width >= FULL else []), (" ", ""), _state(fill)]
+        return [(*spans, (f"  {f.middle(name, width - length(spans) - 2).rstrip()}", "dim"))] if width >= FULL else [tuple(spans)]
+    below: list[Span] = [(" " * _indent(width), ""), *afters]
+    room = width - length(below) - 1
+    below += [(f" {f.middle(name, room).rstrip()}", "dim")] if room >= 8 else []
+    first: Row = (*_what(fill, tick), *costs, queue, (" ", ""), _state(fill)) if width >= WHOLE else _short(fill, tick)
+    return [first, tuple(below)]
 
 
-def short(fill: FillRow, tick: int, queue: bool) -> Row:
-    """One fill in 48 cells, 56 with what was ahead of it in the queue; who took stands where the status does."""
-    failed = fill.status == "FAILED"
-    word, style = STATUS.get(fill.status, (f.said(fill.status, 7).strip(), "warn"))
-    taker = not fill.maker and not failed
-    return (
-        (f"{f.clock(fill.at)} ", "dim"),
-        side(fill.side),
-        (f" {f.said(fill.outcome, 4)}{f.fit(f.shares(fill.size), 7, '>')}{f.fit(f.cents(fill.price, tick), 6, '>')}", ""),
-        (f" {f.fit(f.NONE if failed else f.signed_usd(fill.edge), 7, '>')} ", "" if failed else tone(fill.edge)),
-        (f"{f.fit(ahead(fill.ahead), 7, '>')} " if queue else "", "dim"),
-        (f.fit("TAKER" if taker else word, 7), "warn" if taker else style),
-    )
+def _end(fill: FillRow) -> Span:
+    """How far it is settled; who took stands there where it was us."""
+    return (f.fit("TAKER", 7), "warn") if not fill.maker and fill.status != "FAILED" else _state(fill)
+
+
+def _short(fill: FillRow, tick: int) -> Row:
+    """One fill in 56 cells."""
+    return (*_what(fill, tick), (f" {f.fit(ahead(fill.ahead), 7, '>')} ", "dim"), _end(fill))
+
+
+def _in_pane(width: int) -> tuple[int, ...]:
+    """The markouts that a market's own pane has room for: after 2 s and 30 s, or after 2 s alone."""
+    return (1, 3) if width >= PAIRED else (1,)
+
+
+def pane_head(width: int) -> str:
+    """What stands over `pane`."""
+    heads = "".join(f"{'@' + AFTER[number]:>{EACH - 1}} " for number in _in_pane(width))
+    return f"time     side  out    size price    edge{heads}{' state' * (width >= STATED)}"
+
+
+def pane(fill: FillRow, width: int, tick: int, probability: bool = False) -> Row:
+    """One fill with its edge and what a share of it was worth 2 s and 30 s later, cents; a narrow one has no word for its state."""
+    what, afters = _what(fill, tick, probability), [after(fill, number) for number in _in_pane(width)]
+    if width >= STATED:
+        return (*what, *afters, (" ", ""), _end(fill))
+    if fill.status == "FAILED":
+        what[-1] = (" FAILED!", "alarm")
+    return (*what, *afters)
 
 
 def _sums(fills: list[FillRow], width: int) -> Row:
@@ -88,7 +153,7 @@ def markouts(stats: Stats | None, width: int) -> Row:
         weight, total = (sum(cell.values[at[f"markout_{name}.{part}"]] for cell in stats.cells) for part in "ws")
         cents = 100 * total / weight if weight > 0 else math.nan
         shown = f"{cents:+.2f}" if math.isfinite(cents) else f.NONE
-        items.append((label, f.fit(shown, 5, ">"), "up" if cents > 0 else "down" if cents < 0 else "dim"))
+        items.append((label, f.fit(shown, 5, ">"), "plus" if cents > 0 else "minus" if cents < 0 else "dim"))
     lead: Row = ((" after ¢/sh ", "head"),)
     return (*lead, *flow(items[:: 1 if width >= 92 else 2], width - length(lead), 1))
 
@@ -104,14 +169,15 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
         name, tick = names.get(fill.market, (fill.market, 100))
         if matches(scene.filter, f"{f.clean(name)} {fill.side} {f.clean(fill.outcome)} {fill.status}"):
             wanted.append(fill)
-            rows.append(line(fill, width, tick, name) if width >= WHOLE else short(fill, tick, True))
-    after = markouts(scene.frame.stats, width)
-    foot = [row for row in (after, _sums(wanted, width)) if row]
-    shown, part = window(rows, height - 1 - len(foot), scene.scroll)
+            rows += line(fill, width, tick, name)
+    means = markouts(scene.frame.stats, width)
+    head, foot = _head(width), [row for row in (means, _sums(wanted, width)) if row]
+    shown, part = window(rows, height - len(head) - len(foot), scene.scroll)
     nothing = " nothing matches the filter" if scene.filter and snapshot.fills else " no fill yet"
-    body = [_head(width), *(shown or [((nothing, "dim"),)])]
+    body = [*head, *(shown or [((nothing, "dim"),)])]
     body += [()] * (height - len(foot) - len(body))
-    return Panel(f"Fills {f.count(snapshot.fill_count)}", [*body, *foot], part)
+    unit = "markouts in ¢ a share" if _one_line(width) else ""
+    return Panel(f"Fills {f.count(snapshot.fill_count)}", [*body, *foot], ", ".join(filter(None, (unit, part))))
 
 
 def fills(scene: Scene, width: int, height: int) -> Panel:

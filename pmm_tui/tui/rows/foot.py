@@ -1,12 +1,18 @@
 """The foot of the screen and the help, both made from the key table; and the face of a screen that is too small."""
 
+from msgspec.structs import replace
+
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
+from pmm_tui.tui.dialogs.asked import mode
 from pmm_tui.tui.keys import KEYS, RISKS, Key, Keys, applies, label
 from pmm_tui.tui.rows.desk import newest
-from pmm_tui.tui.rows.lines import Panel, Row, Span, length
+from pmm_tui.tui.rows.lines import Panel, Row, Span, length, wrap
 from pmm_tui.tui.rows.top import banner
 from pmm_tui.tui.state import Scene, desk_verdict
+
+BESIDE = 60
+"""An answer to a key that leaves so much room does not cover the newest event."""
 
 
 def target(scene: Scene) -> Span:
@@ -28,14 +34,37 @@ def _keys_row(scene: Scene, keys: list[Key], roomy: bool) -> Row:
     return tuple(row)
 
 
+def _fitting(scene: Scene, keys: list[Key], width: int) -> Row:
+    """As many of the keys as fit, the kill key first of all."""
+    row = _keys_row(scene, keys, width >= 100)
+    while length(row) > width and len(keys) > 1:
+        keys.remove(max(reversed(keys), key=lambda key: key.footer - (key.id == "kill")))
+        row = _keys_row(scene, keys, width >= 100)
+    return row
+
+
+def unanswered(scene: Scene) -> list[str]:
+    """What is to be done by hand about each desk that was told to stop and did not say that it heard it."""
+    return [f"!! {mode(one)} {one.unanswered}" for one in (scene, scene.beside) if one is not None and one.unanswered]
+
+
+def told(scene: Scene, width: int) -> Row:
+    """A kill that was not answered, for as long as it was not; beside it the newest there is."""
+    waits = "   ".join(unanswered(scene))
+    if not waits:
+        room = width - length(((f.clean(scene.message[1]), ""),)) - 4
+        if not scene.message[1] or room < BESIDE:
+            return newest(scene, width)
+        return (*newest(scene, width - room - 2), ("  ", ""), *newest(replace(scene, message=("", "")), room))
+    row: Row = ((f.fit(f" {waits} ", min(width, len(waits) + 2)), "killed"),)
+    room = width - length(row)
+    return (*row, *newest(scene, room)) if room > 20 else row
+
+
 def footer(scene: Scene, width: int, height: int, keys: Keys = KEYS) -> Panel:
     """What was last answered or happened, and the keys that act now, as many as fit."""
-    fitting = [key for key in keys if key.footer and applies(key, scene)]
-    row = _keys_row(scene, fitting, width >= 100)
-    while length(row) > width and len(fitting) > 1:
-        fitting.remove(max(fitting, key=lambda key: key.footer))
-        row = _keys_row(scene, fitting, width >= 100)
-    rows: list[Row] = [newest(scene, width), row]
+    row = _fitting(scene, [key for key in keys if key.footer and applies(key, scene)], width)
+    rows: list[Row] = [told(scene, width), row]
     return Panel("", rows[-height:])
 
 
@@ -54,31 +83,37 @@ def help_rows(keys: Keys = KEYS, screen: int = 0) -> list[Row]:
     return rows
 
 
+def _money(scene: Scene) -> Row:
+    """What was made, how far the kill switch is away, what rests."""
+    if scene.frame is None:
+        return ((f" {desk_verdict(scene).why}", "dim"),)
+    money = scene.frame.snapshot.money
+    made = Cash(money.equity - money.initial)
+    tone = "plus" if made > 0 else "minus" if made < 0 else ""
+    rest = f" drawdown {f.percent(money.drawdown_pct)} of {money.halt_pct:g}%  orders {len(scene.frame.snapshot.orders)}"
+    return ((f" {f.arrow(made)} {f.signed_usd(made)} ", tone), (rest, ""))
+
+
 def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
-    """A screen too small for a dashboard: mode, state and money, the size that is needed, and the keys that still work."""
-    verdict = desk_verdict(scene)
-    rows: list[Row] = [banner(scene, width, 1).rows[0]]
-    if scene.frame is not None:
-        money = scene.frame.snapshot.money
-        made = Cash(money.equity - money.initial)
-        tone = "up" if made > 0 else "down" if made < 0 else ""
-        rows.append(
-            (
-                (f" {f.arrow(made)} {f.signed_usd(made)} ", tone),
-                (f" drawdown {f.percent(money.drawdown_pct)} of {money.halt_pct:g}%  orders {len(scene.frame.snapshot.orders)}", ""),
-            )
-        )
-    else:
-        rows.append(((f" {verdict.why}", "dim"),))
-    keys = _keys_row(scene, [key for key in table if key.small], False)
-    rows += [
-        (),
-        ((f" Too small for the dashboard: {width}×{height}, 80×24 is needed.", "warn"),),
-        ((" The desk keeps running. These keys still work:", ""),),
-        keys,
-        (),
-        newest(scene, width),
+    """A screen too small for a dashboard: mode, state and money, the size that is needed, and below it all the keys that still work.
+
+    Where there are few rows the least needed go first: the banner of the keys' desk and the keys themselves never do.
+    """
+    desks = [scene] if scene.beside is None else [scene, scene.beside]
+    banners = [banner(replace(one, beside=None), width, 1).rows[0] for one in desks]
+    waits: list[Row] = [((f" {line}", "killed"),) for text in unanswered(scene) for line in wrap(text, width - 2, 3)]
+    ranked: list[tuple[int, Row]] = [
+        (0, banners[0]),
+        *((3, row) for row in banners[1:]),
+        *((2, row) for row in waits),
+        (4, _money(scene)),
+        (7, ()),
+        (6, ((f" Too small for the dashboard: {width}×{height}, 80×24 is needed.", "warn"),)),
+        (8, ((" The desk keeps running. These keys still work:", ""),)),
+        (7, ()),
+        (5, newest(scene, width)),
+        (1, _fitting(scene, [key for key in table if key.small and applies(key, scene)], width)),
     ]
-    if height < len(rows):
-        rows = [rows[0], rows[1], keys, newest(scene, width)]
-    return Panel("", rows[:height])
+    kept = sorted(range(len(ranked)), key=lambda at: ranked[at][0])[:height]
+    rows = [row for at, (_, row) in enumerate(ranked) if at in kept]
+    return Panel("", [*rows[:-1], *[()] * (height - len(rows)), rows[-1]])

@@ -7,9 +7,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import LevelRow, MarketRow, OrderRow
-from pmm_tui.core.units import ONE, Price, Size
+from pmm_tui.core.units import ONE, SHARE, Nanos, Price, Size
 from pmm_tui.tui import format as f
+from pmm_tui.tui.exposed import cut_off, exposed, unconfirmed
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
+from pmm_tui.tui.rows.fresh import fresher, stale_for
 from pmm_tui.tui.rows.lines import Panel, Row, Span, flow
 from pmm_tui.tui.state import Scene
 
@@ -26,15 +28,27 @@ STATES = {
     "closing": ("»", "warn"),
     "closed": ("·", "dim"),
     "resolved": ("✔", "dim"),
+    "killing": ("✖", "down"),
     "killed": ("✖", "down"),
 }
+
+
+LOUD = ("stale", "killing", "killed")
 
 
 def state_span(row: MarketRow, width: int = 10) -> Span:
     """A market's state in a glyph and a word."""
     glyph, style = STATES.get(row.state, ("?", "warn"))
-    word = row.state.upper() if row.state in ("stale", "killed") else row.state
+    word = row.state.upper() if row.state in LOUD else row.state
     return (f.said(f"{glyph} {word}", width), style)
+
+
+def reason(row: MarketRow) -> str:
+    """Why a market is in its state, without the word for the state, which stands before it."""
+    why = f.clean(row.why)
+    if row.state == "warming":
+        return "watching before the first quote"
+    return (why[len(row.state) :].lstrip(": ") if why.startswith(row.state) else why) or why or "no reason given"
 
 
 def spread(row: MarketRow) -> str:
@@ -53,6 +67,8 @@ class Own(Struct, frozen=True):
     ahead: Size = Size(-1)
     wish: Size = Size(0)
     held: bool = False
+    unsure: bool = False
+    """Whether it is not known that it rests."""
 
 
 NOTHING = Own()
@@ -70,15 +86,19 @@ class Rung(Struct, frozen=True):
 Owns = dict[Price, Own]
 
 
-def owns(row: MarketRow, orders: tuple[OrderRow, ...], bids: bool) -> Owns:
-    """What a desk has or wants on one side of a market, by price, in the terms of `row`."""
-    made = {level.price: Own(ours=level.ours) for level in (row.bids if bids else row.asks) if level.ours}
+def owns(row: MarketRow, orders: tuple[OrderRow, ...], bids: bool, now: int = 0, blind: bool = False) -> Owns:
+    """What a desk has or wants on one side of a market, by price, in the terms of `row`; `blind`: it cannot see what rests in its name."""
+    made = {level.price: Own(ours=level.ours, unsure=blind) for level in (row.bids if bids else row.asks) if level.ours}
     for order in orders:
         same = order.outcome == row.outcomes[0]
         price = order.price if same else Price(ONE - order.price)
-        if order.market == row.id and (order.side == "BUY") == (same is bids) and price in made and order.ahead >= 0:
+        if order.market != row.id or (order.side == "BUY") != (same is bids) or price not in made:
+            continue
+        if order.ahead >= 0:
             known = made[price].ahead
             made[price] = replace(made[price], ahead=order.ahead if known < 0 else min(known, order.ahead))
+        if unconfirmed(order, Nanos(now)):
+            made[price] = replace(made[price], unsure=True)
     for quote in row.quotes:
         if (quote.side == "BUY") == bids:
             own = made.get(quote.price, NOTHING)
@@ -117,6 +137,15 @@ def as_no(row: MarketRow) -> MarketRow:
     )
 
 
+HATCH = 5
+"""Cells of the hatch that stands where a killed desk would quote."""
+
+
+def hatch(scene: Scene) -> Span:
+    """What stands where this desk would quote, once its kill switch has tripped."""
+    return (("/" if scene.symbols == "ascii" else "╱") * HATCH, "down")
+
+
 class _Shape(Struct, frozen=True):
     """Widths of the ladder, fixed by its pane: an edge for our orders, a half for a side of the book; how many levels a side."""
 
@@ -127,6 +156,12 @@ class _Shape(Struct, frozen=True):
     cum: bool
     above: int
     below: int
+    probability: bool
+    log: bool
+    dead: tuple[Span | None, Span | None]
+    """The hatch of each edge whose desk was killed."""
+    stale: str
+    """How old the book is, where that is too old."""
 
 
 def _shape(scene: Scene, width: int, height: int) -> _Shape:
@@ -138,14 +173,24 @@ def _shape(scene: Scene, width: int, height: int) -> _Shape:
     if scene.depth:
         above, below = min(above, scene.depth), min(below, scene.depth)
     half = (width - 9) // 2 - edge
-    return _Shape(two, edge, half, queue, half >= 22, above, below)
+    left, right = (hatch(one) if one.stopped else None for one in (sides(scene) if two else (scene, scene)))
+    return _Shape(
+        two, edge, half, queue, half >= 22, above, below, scene.probability, scene.log_bars, (left, right), stale_for(fresher(scene))
+    )
 
 
-def _edge(own: Own, level: int, shape: _Shape, left: bool) -> Span:
-    """Our size at a price, beside the book: ▸ resting, + wished but not resting, x withheld; and what is ahead of it in the queue."""
-    width = shape.edge
+def _edge(own: Own, level: int, shape: _Shape, left: bool, bids: bool) -> Span:
+    """Our size at a price, beside the book: ▸ resting, ? perhaps, + wished but not resting, x withheld; and what is ahead in the queue.
+
+    A killed desk has a hatch there, but what of it still rests is told, and loudly.
+    """
+    width, dead = shape.edge, shape.dead[not left]
     if own.ours:
-        text, style = f"▸{f.shares(own.ours)}" if left else f"{f.shares(own.ours)}◂", "ours"
+        marks = "??" if own.unsure else "▸◂"
+        text = f"{marks[0]}{f.shares(own.ours)}" if left else f"{f.shares(own.ours)}{marks[1]}"
+        style = "alarm" if dead else "warn" if own.unsure else "ours"
+    elif dead is not None and (shape.two or left is bids):
+        return (f.fit(dead[0], width, ">" if left else "<"), dead[1])
     elif own.wish:
         text, style = (f"x{f.shares(own.wish)}", "warn") if own.held else (f"+{f.shares(own.wish)}", "wish")
     else:
@@ -159,54 +204,57 @@ def _edge(own: Own, level: int, shape: _Shape, left: bool) -> Span:
     return (f.fit(queue, rest, "<") + f.fit(text, 7, ">") if left else f.fit(text, 7) + f.fit(queue, rest, ">"), style)
 
 
-def _bar(size: int, top: int, width: int, bids: bool) -> str:
-    halves = round(2 * width * size / top) if top else 0
-    halves = max(1, halves) if size else 0
+def _bar(size: int, top: int, width: int, bids: bool, log: bool) -> str:
+    part = math.log1p(size / SHARE) / math.log1p(top / SHARE) if log and top else size / top if top else 0.0
+    halves = max(1, round(2 * width * part)) if size else 0
     full, half = divmod(halves, 2)
     text = ("▐" if bids else "▌") * half
     return f.fit(text + "█" * full, width, ">") if bids else f.fit("█" * full + text, width)
 
 
 def _rung_row(rung: Rung, cum: int, top: int, shape: _Shape, tick: int, bids: bool) -> Row:
+    """One price of the book between the edges; `cum`: shares from the touch to here."""
     total = 7 if shape.cum else 0
-    bar = max(0, shape.half - 8 - total)
+    bar = _bar(rung.size, top, max(0, shape.half - 8 - total), bids, shape.log)
     number = f.fit(f.shares(rung.size) if rung.size else "", 6, ">")
     sum_ = f.fit(f.shares(Size(cum)), 6, ">") if shape.cum else ""
-    price = f"│{f.fit(f.cents(rung.price, tick), 7, '^')}│"
+    price = f"│{f.fit(f.cents(rung.price, tick, shape.probability), 7, '^')}│"
     marked = "ours" if rung.left.ours or rung.right.ours else "bold"
-    left, right = _edge(rung.left, rung.size, shape, True), _edge(rung.right, rung.size, shape, False)
+    left, right = _edge(rung.left, rung.size, shape, True, bids), _edge(rung.right, rung.size, shape, False, bids)
     blank = " " * shape.half
     if bids:
-        book: Row = ((" " + _bar(rung.size, top, bar, True), "bidbar"), (f" {number}", "bid"), (f" {sum_}" if sum_ else "", "dim"))
-        return (left, *book, (price, marked), (blank, ""), right)
-    book = ((f"{sum_} " if sum_ else "", "dim"), (f"{number} ", "ask"), (_bar(rung.size, top, bar, False) + " ", "askbar"))
-    return (left, (blank, ""), (price, marked), *book, right)
+        book: Row = ((f" {bar}", "bidbar"), (f" {number}", "bid"), (f" {sum_}" if sum_ else "", "dim"), (price, marked), (blank, ""))
+    else:
+        book = ((blank, ""), (price, marked), (f"{sum_} " if sum_ else "", "dim"), (f"{number} ", "ask"), (f"{bar} ", "askbar"))
+    return (left, *(((text, "dim") for text, _ in book) if shape.stale else book), right)
 
 
-def _middle(row: MarketRow, width: int) -> Row:
-    """The line between the sides: mid, microprice, spread, imbalance."""
+def _middle(row: MarketRow, width: int, probability: bool, stale: str) -> Row:
+    """The line between the sides: mid, microprice, spread, imbalance; before them how old they are where that is too old."""
     if not math.isfinite(row.mid):
-        return _centred(" no two-sided book ", width)
-    items = [f"mid {f.cents_of(row.mid)}", f"micro {f.cents_of(row.micro)}", f"spread {spread(row)}", f"imb {row.imbalance:+.2f}"]
+        return _centred(f" {stale}{'  ' * bool(stale)}no two-sided book ", width, "alarm" if stale else "mid")
+    mid, micro = (f.cents_of(value, 2, probability) for value in (row.mid, row.micro))
+    items = [*([stale] if stale else []), f"mid {mid}", f"micro {micro}", f"spread {spread(row)}", f"imb {row.imbalance:+.2f}"]
     while items and len("  ".join(items)) + 6 > width:
         items.pop()
-    return _centred(f" {'  '.join(items)} ", width)
+    return _centred(f" {'  '.join(items)} ", width, "alarm" if stale else "mid")
 
 
-def _centred(text: str, width: int) -> Row:
+def _centred(text: str, width: int, style: str) -> Row:
     dashes = max(0, width - len(text))
-    return (("─" * (dashes // 2), "frame"), (text, "mid"), ("─" * (dashes - dashes // 2), "frame"))
+    return (("─" * (dashes // 2), "frame"), (text, style), ("─" * (dashes - dashes // 2), "frame"))
 
 
-def _pricing(row: MarketRow, width: int) -> Row:
+def _pricing(row: MarketRow, width: int, probability: bool) -> Row:
+    fair, centre, half, noise = (f.cents_of(value, 2, probability) for value in (row.fair, row.centre, row.half_spread, row.sigma))
     known = math.isfinite(row.centre)
     source = "" if row.sigma_source == "estimate" else f.said(row.sigma_source, 8).strip()
-    sigma = f"{f.cents_of(row.sigma)}¢/√s {source}".rstrip() if math.isfinite(row.sigma) else f.NONE
+    sigma = f"{noise}{'' if probability else '¢'}/√s {source}".rstrip() if math.isfinite(row.sigma) else f.NONE
     return flow(
         (
-            ("fair", f.cents_of(row.fair), "bold" if known else "dim"),
-            ("centre", f.cents_of(row.centre), ""),
-            ("half", f"{f.cents_of(row.half_spread)}" if known else f.NONE, ""),
+            ("fair", fair, "bold" if known else "dim"),
+            ("centre", centre, ""),
+            ("half", half if known else f.NONE, ""),
             ("σ", sigma, "warn" if source else ""),
         ),
         width,
@@ -216,7 +264,7 @@ def _pricing(row: MarketRow, width: int) -> Row:
 def _health(row: MarketRow, width: int) -> Row:
     health = row.health
     items = [
-        ("age", f.age(health.age_ms / 1000) if health.age_ms >= 0 else f.NONE, "down" if row.state == "stale" else ""),
+        ("age", f.age(health.age_ms / 1000) if health.age_ms >= 0 else f.NONE, "down" if row.state == "stale" or health.stale else ""),
         ("hash ok", f.count(health.verified), "up" if health.verified else "dim"),
         ("bad", f.count(health.mismatched), "warn" if health.mismatched else "dim"),
         ("n/a", f.count(health.unverifiable), "dim"),
@@ -250,16 +298,56 @@ def _sides_of(scene: Scene, row: MarketRow, shape: _Shape, bids: bool) -> list[R
     """One side of the ladder with both edges: one desk's bids left and asks right, or two desks on an edge each."""
     levels = row.bids if bids else row.asks
     if not shape.two:
-        mine = owns(row, scene.frame.snapshot.orders if scene.frame is not None else (), bids)
+        mine = _owned(scene, bids, scene.no_side)
         return rungs(levels, mine if bids else {}, {} if bids else mine, bids)
-    edges: list[Owns] = []
-    for one in sides(scene):
-        other = one.market
-        if other is None or one.frame is None:
-            edges.append({})
-        else:
-            edges.append(owns(as_no(other) if scene.no_side else other, one.frame.snapshot.orders, bids))
-    return rungs(levels, edges[0], edges[1], bids)
+    left, right = (_owned(one, bids, scene.no_side) for one in sides(scene))
+    return rungs(levels, left, right, bids)
+
+
+def _owned(one: Scene, bids: bool, no_side: bool) -> Owns:
+    """What one desk has or wants on one side of the selected market."""
+    row = one.market
+    if row is None or one.frame is None:
+        return {}
+    snapshot = one.frame.snapshot
+    blind = one.frame.card.mode == "LIVE" and bool(cut_off(snapshot))
+    return owns(as_no(row) if no_side else row, snapshot.orders, bids, snapshot.at, blind)
+
+
+def _rows(row: MarketRow, asks: list[Rung], bids: list[Rung], shape: _Shape, shift: int, width: int) -> tuple[list[Row], int, int]:
+    """The prices that the window shows; how far it was really moved; how many of our prices it leaves out."""
+    shift = min(max(shift, min(0, shape.above - len(asks))), max(0, len(bids) - shape.below))
+    first = len(asks) - shape.above + shift
+    last = first + shape.above + 1 + shape.below
+    prices = [(rung, cum, False) for rung, cum in zip(asks, accumulate(rung.size for rung in asks), strict=True)][::-1]
+    below = [(rung, cum, True) for rung, cum in zip(bids, accumulate(rung.size for rung in bids), strict=True)]
+    lines = [*prices, None, *below]
+    seen = lines[max(0, first) : last]
+    top = max((line[0].size for line in seen if line is not None), default=0)
+    middle = _middle(row, width, shape.probability, shape.stale)
+    rows = [_rung_row(line[0], line[1], top, shape, row.tick, line[2]) if line is not None else middle for line in seen]
+    rest = [*lines[: max(0, first)], *lines[last:]]
+    return [()] * max(0, -first) + rows, shift, sum(1 for line in rest if line is not None and (line[0].left.ours or line[0].right.ours))
+
+
+def _note(scene: Scene, row: MarketRow, moved: str, hidden: int, width: int) -> str:
+    """The signs, and what of the chosen view is not seen at once."""
+    last = f"last {f.cents(row.last, row.tick, scene.probability)}" if row.last else ""
+    unsure = any(exposed(one.frame) for one in sides(scene))
+    told = [moved, f"{hidden} of ours further out" if hidden else "", "log bars" if scene.log_bars else "", last]
+    whole = "  ".join(part for part in (*told[:-1], "▸ ours  + wish  x held" + "  ? not confirmed" * unsure, last) if part)
+    return whole if len(whole) <= width - 2 else "  ".join(part for part in told if part)
+
+
+def _silent(scene: Scene, width: int) -> Row:
+    """Why either desk does not quote here, in one line; empty where both do."""
+    quiet = [(letter(one), one.market) for one in sides(scene) if one.market is not None and one.market.state != "quoting"]
+    spans: list[Span] = []
+    for whose, row in quiet:
+        state, style = state_span(row)
+        room = (width - 1) // len(quiet) - 1
+        spans.append((f.fit(f"{whose} {state.strip()}: {reason(row)}", room) + " ", style))
+    return tuple(spans)
 
 
 def ladder(scene: Scene, width: int, height: int) -> Panel:
@@ -270,32 +358,20 @@ def ladder(scene: Scene, width: int, height: int) -> Panel:
     row = scene.market
     if row is None:
         return Panel("Ladder", [((" no market selected", "dim"),)])
-    row = as_no(row) if scene.no_side else row
+    book = fresher(scene).market or row
+    row, book = (as_no(row), as_no(book)) if scene.no_side else (row, book)
     shape = _shape(scene, width, height)
-    asks, bids = _sides_of(scene, row, shape, False), _sides_of(scene, row, shape, True)
-    above, below = asks[: shape.above], bids[: shape.below]
-    top = max((rung.size for rung in (*above, *below)), default=0)
     head = _head(scene, shape)
     if row.state != "quoting" and not shape.two:
         state, style = state_span(row)
-        head = ((f"{state.strip()}: {f.clean(row.why) or 'no reason given'}", style),)
-    rows: list[Row] = [head, *[()] * (shape.above - len(above))]
-    sums = list(accumulate(rung.size for rung in above))
-    rows += [_rung_row(rung, cum, top, shape, row.tick, False) for rung, cum in zip(reversed(above), reversed(sums), strict=True)]
-    rows.append(_middle(row, width))
-    sums = list(accumulate(rung.size for rung in below))
-    rows += [_rung_row(rung, cum, top, shape, row.tick, True) for rung, cum in zip(below, sums, strict=True)]
+        head = ((f"{state.strip()}: {reason(row)}", style),)
+    asks, bids = _sides_of(scene, book, shape, False), _sides_of(scene, book, shape, True)
+    made, shift, hidden = _rows(book, asks, bids, shape, scene.shift, width)
+    rows: list[Row] = [head, *made]
     rows += [()] * (height - len(rows) - 2)
-    foot = [_pricing(row, width), _health(row, width)]
-    for at, one in enumerate(sides(scene) if shape.two else ()):
-        if one.market is not None and one.market.state != "quoting":
-            state, style = state_span(one.market)
-            foot[at] = ((f.fit(f"{letter(one)} {state.strip()}: {f.clean(one.market.why) or 'no reason given'}", width - 1), style),)
-    rows += foot
-    hidden = sum(1 for rung in (*asks[shape.above :], *bids[shape.below :]) if rung.left.ours or rung.right.ours)
-    last = f"last {f.cents(row.last, row.tick)}" if row.last else ""
-    parts = [f"{hidden} of ours further out" if hidden else "", "▸ ours  + wish  x held", last]
-    if hidden and width < 64:
-        parts.pop(1)
-    title = f"{f.middle(row.question, max(8, width - 9)).strip()} · {f.said(row.outcomes[0], 8).strip()}"
-    return Panel(title, rows, "  ".join(part for part in parts if part))
+    foot = [_silent(scene, width) if shape.two else (), _health(book, width)]
+    foot[0] = foot[0] or _pricing(row, width, scene.probability)
+    moved = f"{abs(shift)} {'below' if shift > 0 else 'above'} the middle, c centres" if shift else ""
+    name = moved if moved and width < TWO_EDGES + 9 else row.question
+    title = f"{f.middle(name, max(8, width - 9)).strip()} · {f.said(row.outcomes[0], 8).strip()}"
+    return Panel(title, [*rows, *foot], _note(scene, row, moved * (name != moved), hidden, width))

@@ -1,6 +1,7 @@
 """The grain of every pane: spans, rows of an exact width, frames around them. Pure text and style names."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from pmm_tui.tui.format import clean, fit, width_of
@@ -27,9 +28,12 @@ Builder = Callable[[Scene, int, int], Panel]
 
 def length(row: Iterable[Span]) -> int:
     """Cells of a row."""
-    return sum([width_of(text) for text, _ in row])
+    texts = [text for text, _ in row]
+    plain = "".join(texts)
+    return len(plain) if plain.isascii() else sum([width_of(text) for text in texts])
 
 
+@lru_cache(maxsize=1_024)  # most rows are those of a tenth of a second ago
 def exact(row: Row, width: int, fill: str = "") -> Row:
     """The row at exactly `width` cells: padded with blanks in style `fill`, or cut."""
     kept: list[Span] = []

@@ -1,5 +1,7 @@
 """The event log of both desks in one, newest on top, each line marked with the desk it came from."""
 
+from msgspec.structs import replace
+
 from pmm_tui.core.snapshot import NoteRow
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.duo import letter, sides
@@ -10,11 +12,25 @@ LEVELS = {"info": ("  ", ""), "warn": ("! ", "warn"), "alarm": ("!!", "alarm")}
 
 
 def merged(scene: Scene) -> list[tuple[str, NoteRow]]:
-    """Every note with its desk's letter (none where there is one desk), newest first; of one moment, paper's first."""
-    desks = sides(scene) if scene.beside is not None else (scene,)
-    notes = [(letter(one), note) for one in desks if one.frame is not None for note in one.frame.snapshot.notes]
+    """Every note with its desk's letter (none where there is one desk), newest first; of one moment, paper's first.
+
+    Two desks are told of in this machine's time: a tape's clock is another.
+    """
+    if scene.beside is None:
+        return [("", note) for note in sorted(scene.frame.snapshot.notes, key=lambda note: -note.at)] if scene.frame is not None else []
+    notes = [
+        (letter(one), note if (at := one.arrived(note.at)) == note.at else replace(note, at=at))
+        for one in sides(scene) if one.frame is not None for note in one.frame.snapshot.notes
+    ]  # fmt: skip
     notes.sort(key=lambda pair: -pair[1].at)
-    return notes if scene.beside is not None else [("", note) for _, note in notes]
+    return notes
+
+
+def by_arrival(scene: Scene) -> str:
+    """What a list of two desks says where one's own clock is not the list's."""
+    desks = (scene, scene.beside) if scene.beside is not None else ()
+    apart = any(one.arrived(note.at) != note.at for one in desks if one.frame is not None for note in one.frame.snapshot.notes[:1])
+    return "as they came" if apart else ""
 
 
 def line(mark: str, note: NoteRow, width: int, millis: bool = False) -> Row:
@@ -36,6 +52,6 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
     shown, part = window([line(mark, note, width, width >= 100) for mark, note in notes], height, scene.scroll)
     counts = [sum(note.level == level for _, note in notes) for level in ("alarm", "warn")]
     title = f"Events {len(notes)}" + (f"  filter {scene.filter}" if scene.filter else "")
-    note = "   ".join(text for text in (f"alarms {counts[0]}  warnings {counts[1]}", part) if text)
+    note = "   ".join(text for text in (by_arrival(scene), f"alarms {counts[0]}  warnings {counts[1]}", part) if text)
     empty = " nothing matches the filter" if scene.filter else " nothing has happened yet"
     return Panel(title, shown or [((empty, "dim"),)], note)

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from pmm_tui.core.snapshot import FillRow, MarketRow, OrderRow
+from pmm_tui.core.snapshot import FillRow, LevelRow, MarketRow, OrderRow, RiskRow
 from pmm_tui.core.units import ONE, SECOND, Cash
 from pmm_tui.tui import format as f
+from pmm_tui.tui.exposed import dark, passed
 from pmm_tui.tui.rows import chart
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
-from pmm_tui.tui.rows.fills import short
-from pmm_tui.tui.rows.ladder import as_no, ladder, state_span
-from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs
+from pmm_tui.tui.rows.fills import pane, pane_head
+from pmm_tui.tui.rows.ladder import as_no, ladder, reason, state_span
+from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs, wrap
 from pmm_tui.tui.rows.orders import ahead, side, status
 from pmm_tui.tui.rows.top import feed_lamps, tone
-from pmm_tui.tui.state import Scene, worst_case
+from pmm_tui.tui.state import Scene, why_lost, worst_case
 
 ROOMY = 110
 NARROW = 48
@@ -32,15 +33,26 @@ def _mark(one: Scene, many: bool) -> Row:
     return ((letter(one), "live" if one.live else "paper"), (" ", "")) if many else ()
 
 
+def _price(scene: Scene, dollars: float, width: int = 0) -> str:
+    """A float dollar price with its unit: 52.45¢, or as a probability 0.5245."""
+    text = f.cents_of(dollars, 2, scene.probability)
+    return f"{f.fit(text, max(width, len(text)), '>')}{'' if scene.probability else '¢'}"
+
+
+def _digits(scene: Scene, tick: int) -> int:
+    """Cells of a price in a list: only a probability on the finest grids needs more than five."""
+    return 6 if scene.probability and tick % 10 else 5
+
+
 def _title(row: MarketRow, scene: Scene, width: int) -> Row:
     """Which market, what each outcome costs, its grid, how long it still runs."""
     yes, no = (f.said(name, 8).strip() for name in row.outcomes)
     at = scene.frame.snapshot.at if scene.frame is not None else 0
     state, style = state_span(row)
     mid = row.mid if math.isfinite(row.mid) else math.nan
+    costs = [_price(scene, value, 6 if scene.probability else 5) for value in (mid, 1 - mid)]
     facts: Row = (
-        (f"  {yes} ", "head"), (f"{f.fit(f.cents_of(mid), 5, '>')}¢", "bold"),
-        (f"  {no} ", "head"), (f"{f.fit(f.cents_of(1 - mid), 5, '>')}¢", "bold"),
+        (f"  {yes} ", "head"), (costs[0], "bold"), (f"  {no} ", "head"), (costs[1], "bold"),
         ("  ends " if not row.closes or row.closes > at else "  ", "head"),
         (f.fit(f.left((row.closes - at) / SECOND) if row.closes else f.NONE, 6), ""),
         (" ", ""), (state.rstrip(), style),
@@ -71,12 +83,12 @@ def _quotes(scene: Scene, width: int, height: int) -> Panel:
     for one in _desks(scene):
         if one.market is not None and one.market.state != "quoting":
             word, style = state_span(one.market)
-            rows.append((*_mark(one, many), (f"{word.strip()}: {f.clean(one.market.why) or 'no reason given'}", style)))
-    found = _found(scene)
+            rows.append((*_mark(one, many), (f"{word.strip()}: {reason(one.market)}", style)))
+    found, tick = _found(scene), market.tick if market is not None else 100
     for one, order in found:
         now = one.frame.snapshot.at if one.frame is not None else 0
         size = f"{f.shares(order.filled)}/{f.shares(order.size)}" if order.filled else f.shares(order.size)
-        price = f.fit(f.cents(order.price, market.tick if market is not None else 100), 5, ">")
+        price = f.fit(f.cents(order.price, tick, scene.probability), _digits(scene, tick), ">")
         row: Row = (
             *_mark(one, many),
             side(order.side),
@@ -100,37 +112,44 @@ _FIRST = ("fair", "centre", "skew", "half", "touch", "size", "sigma", "net", "wo
 _MODEL = ("fair", "centre", "half spread", "skew", "touch", "net", "worst", "sigma", "size")
 
 
-def _model(row: MarketRow | None) -> dict[str, Span]:
-    """What one desk believes of the market and rests there, as text."""
+def _model(scene: Scene, row: MarketRow | None) -> dict[str, Span]:
+    """What one desk believes of the market and rests there, as text, in the unit of the scene."""
     if row is None:
         return {}
+
+    def cents(level: LevelRow | None) -> str:
+        return f.cents(level.price, row.tick, scene.probability) if level is not None and row is not None else f.NONE
+
     skew = (row.centre - row.fair) * ONE / row.tick if row.tick and math.isfinite(row.centre) else math.nan
     source = "" if row.sigma_source == "estimate" else f" {f.said(row.sigma_source, 8).strip()}"
     bid = next((level for level in row.bids if level.ours), None)
     ask = next((level for level in row.asks if level.ours), None)
-    touch = f"{f.cents(bid.price, row.tick) if bid else f.NONE} / {f.cents(ask.price, row.tick) if ask else f.NONE}"
     sizes = f"{f.shares(bid.ours) if bid else f.NONE} × {f.shares(ask.ours) if ask else f.NONE}"
     worst = worst_case(row)
     return {
-        "fair": (f"{f.cents_of(row.fair)}¢", "bold"),
-        "centre": (f"{f.cents_of(row.centre)}¢", ""),
+        "fair": (_price(scene, row.fair), "bold"),
+        "centre": (_price(scene, row.centre), ""),
         "skew": (f"{skew:+.2f}t" if math.isfinite(skew) else f.NONE, ""),
-        "half spread": (f"{f.cents_of(row.half_spread)}¢ {f.ticks_of(row.half_spread, row.tick)}", ""),
-        "half": (f"{f.cents_of(row.half_spread)}¢", ""),
-        "sigma": (f"{f.cents_of(row.sigma)}¢/√s{source}", "warn" if source else ""),
-        "touch": (touch, "ours" if bid or ask else "dim"),
+        "half spread": (f"{_price(scene, row.half_spread)} {f.ticks_of(row.half_spread, row.tick)}", ""),
+        "half": (_price(scene, row.half_spread), ""),
+        "sigma": (f"{_price(scene, row.sigma)}/√s{source}", "warn" if source else ""),
+        "touch": (f"{cents(bid)}{'/' if scene.probability else ' / '}{cents(ask)}", "ours" if bid or ask else "dim"),
         "size": (sizes, ""),
         "net": (f.signed_shares(row.yes - row.no), "bold"),
         "made": (f.signed_usd(Cash(row.realised + row.unrealised)), tone(row.realised + row.unrealised)),
-        "worst": (f.signed_usd(worst), "down" if worst < 0 else ""),
+        "worst": (f.signed_usd(worst), "minus" if worst < 0 else ""),
     }
 
 
 def _limits(one: Scene, whole: bool) -> dict[str, Span]:
     """Each limit of one desk: where it stands, and of how much."""
     rows = one.frame.snapshot.risk if one.frame is not None else ()
+
+    def style(row: RiskRow) -> str:
+        return "held" if row.holding else "alarm" if passed(row) else ""
+
     return {
-        f.said(row.name, 13).strip(): (f.clean(row.now) + f" of {f.clean(row.limit)}" * whole, "held" if row.holding else "")
+        f.said(row.name, 13).strip(): (f.clean(row.now) + f" of {f.clean(row.limit)}" * whole, style(row))
         for row in rows
         if row.used >= 0 or row.holding
     }
@@ -150,7 +169,7 @@ def _beliefs(scene: Scene, width: int, height: int) -> Panel:
     """The quote model of each desk."""
     desks = _desks(scene)
     if len(desks) == 1 and height < len(_MODEL):
-        model = _model(scene.market)
+        model = _model(scene, scene.market)
         cells = [(name, *model.get(name, (f.NONE, "dim"))) for name in _FIRST]
         return Panel("Quote model", [pairs(cells[at : at + 2], width) for at in range(0, len(cells), 2)])
     each = min(24, max(8, (width - 13) // len(desks)))
@@ -158,38 +177,66 @@ def _beliefs(scene: Scene, width: int, height: int) -> Panel:
     if len(desks) > 1:
         names = [desk_word(one) for one in desks]
         rows.append(((" " * 13, ""), *((f.fit(name, each, ">"), "bold") for name in names)))
-    rows += _columns(_MODEL, [_model(one.market) for one in desks], width)
+    rows += _columns(_MODEL, [_model(scene, one.market) for one in desks], width)
     return Panel("Quote model", rows[:height])
 
 
+NEAR_NS = 2 * SECOND
+"""A fill of ours and the trade that made it are told at most so far apart."""
+MARKED = 26
+"""From this width on the tape has room for whose fill a trade was."""
+
+
+def _ours(scene: Scene, row: MarketRow) -> dict[int, Span]:
+    """Which trades, by their place in the row, were fills of ours: of one price, the nearest in time, each for one fill."""
+    found: dict[int, Span] = {}
+    sign = "<" if scene.symbols == "ascii" else "◂"
+    places: dict[int, list[int]] = {}
+    for number, trade in enumerate(row.trades):
+        places.setdefault(trade.price, []).append(number)
+    for one in _desks(scene):
+        fills = one.frame.snapshot.fills if one.frame is not None else ()
+        for fill in (fill for fill in fills if fill.market == row.id and fill.status != "FAILED"):
+            price = fill.price if fill.outcome == row.outcomes[0] else ONE - fill.price
+            like = [number for number in places.get(price, ()) if row.trades[number].size >= fill.size and number not in found]
+            near = [(abs(row.trades[number].at - fill.at), number) for number in like]
+            if near and min(near)[0] <= NEAR_NS:
+                found[min(near)[1]] = (f" {sign} {letter(one)}", "live" if one.live else "ours")
+    return found
+
+
 def _tape(scene: Scene, width: int, height: int) -> Panel:
-    """Who took lately in this market."""
+    """Who took lately in this market, and which of it was from us."""
     row = scene.market
     rows: list[Row] = []
+    ours = _ours(scene, row) if row is not None and width >= MARKED else {}
     if row is not None:
         row = as_no(row) if scene.no_side else row
-        for trade in row.trades[:height]:
+        for number, trade in enumerate(row.trades[:height]):
             arrow: Span = ("▲", "bid") if trade.side == "BUY" else ("▼", "ask")
-            price = f.fit(f.cents(trade.price, row.tick), 5, ">")
-            rows.append(((f"{f.clock(trade.at)} ", "dim"), (price, "bold"), arrow, (f" {f.fit(f.shares(trade.size), 6, '>')}", "")))
-    return Panel("Tape", rows or [((" no trade yet", "dim"),)])
+            price = f.fit(f.cents(trade.price, row.tick, scene.probability), _digits(scene, row.tick), ">")
+            size = f.fit(f.shares(trade.size), max(1, min(6, width - 11 - len(price))), ">")
+            rows.append(((f"{f.clock(trade.at)} ", "dim"), (price, "bold"), arrow, (f" {size}", ""), ours.get(number, ("", ""))))
+    return Panel("Tape", rows or [((" no trade yet", "dim"),)], f"{next(iter(ours.values()))[0][1]} ours" if ours else "")
 
 
 def _fills(scene: Scene, width: int, height: int) -> Panel:
-    """Our fills in this market, newest first."""
+    """Our fills in this market, newest first, with what each was worth a share a while later."""
     many, market = scene.beside is not None, scene.market
-    lead, wide = "  " * many, width >= 56 + 2 * many
+    lead, room = "  " * many, width - 2 * many
     found: list[tuple[Scene, FillRow]] = []
     for one in _desks(scene):
         shown = one.frame.snapshot.fills if one.frame is not None else ()
-        found += [(one, fill) for fill in shown if market is not None and fill.market == market.id]
+        ours = [fill for fill in shown if market is not None and fill.market == market.id]
+        found += [(one, replace(fill, at=one.arrived(fill.at)) if many else fill) for fill in ours]
     found.sort(key=lambda pair: -pair[1].at)
-    rows: list[Row] = [((f"{lead}time     side  out    size price    edge {'  ahead ' * wide}state", "head"),)]
+    rows: list[Row] = [((f"{lead}{pane_head(room)}", "head"),)]
     tick = market.tick if market is not None else 100
-    rows += [(*_mark(one, many), *short(fill, tick, wide)) for one, fill in found[: max(0, height - 1)]]
+    rows += [(*_mark(one, many), *pane(fill, room, tick, scene.probability)) for one, fill in found[: max(0, height - 1)]]
     if not found:
         rows.append(((f"{lead}none among the newest fills", "dim"),))
-    return Panel(f"Our fills here {market.fills if market is not None else 0}", rows)
+    unit = ", in cents" if scene.probability else ""
+    return Panel(f"Our fills here {market.fills if market is not None else 0}{unit}", rows, "@ ¢ a share" if found else "")
 
 
 def _alone(row: MarketRow, names: Sequence[str], width: int) -> list[Row]:
@@ -207,6 +254,11 @@ def position(scene: Scene, width: int, height: int) -> Panel:
     held = holdings(scene, width, height)
     columns = [_limits(one, width >= NARROW or scene.beside is None) for one in _desks(scene)]
     return Panel("Positions and limits", [*held.rows, *_columns(_kinds(columns), columns, width)][:height], held.note)
+
+
+def _unlinked(one: Scene) -> str:
+    """Why a desk has no connection: one that reads a recording needs none."""
+    return "tape" if one.frame is not None and one.frame.card.source == "tape" else "no connection known"
 
 
 def _kinds(columns: Sequence[dict[str, Span]]) -> list[str]:
@@ -243,7 +295,7 @@ def holdings(scene: Scene, width: int, height: int) -> Panel:
 def both_positions(scene: Scene, width: int, height: int) -> Panel:
     """Both desks' positions, and what each has made and may lose here."""
     held = holdings(scene, width, height)
-    rows = [*held.rows, *_columns(("made", "worst"), [_model(one.market) for one in _desks(scene)], width)]
+    rows = [*held.rows, *_columns(("made", "worst"), [_model(scene, one.market) for one in _desks(scene)], width)]
     return Panel("Positions", rows[:height], held.note)
 
 
@@ -252,10 +304,10 @@ def limits(scene: Scene, width: int, height: int) -> Panel:
     desks = _desks(scene)
     columns = [_limits(one, width >= 70) for one in desks]
     each = min(24, max(8, (width - 13) // len(desks)))
-    links = [(*_mark(one, True), *(feed_lamps(one, width - 2) or (("no connection known", "dim"),))) for one in desks]
+    links = [(*_mark(one, True), *(feed_lamps(one, width - 2) or ((_unlinked(one), "dim"),))) for one in desks]
     head: Row = ((" " * 13, ""), *((f.fit(desk_word(one), each, ">"), "head") for one in desks))
     rows = [head, *_columns(_kinds(columns), columns, width)][: max(1, height - len(links))]
-    holding = sum(row.holding for one in desks if one.frame is not None for row in one.frame.snapshot.risk)
+    holding = sum(row.holding or passed(row) for one in desks if one.frame is not None for row in one.frame.snapshot.risk)
     return Panel("Guards and feeds", [*rows, *links], f"{holding} holding" if holding else "")
 
 
@@ -263,7 +315,9 @@ def market(scene: Scene, width: int, height: int) -> Panel:
     """The whole screen for the selected market."""
     row = scene.market
     if row is None:
-        return Panel("", [((" no market to show: choose one on the dashboard", "dim"),)])
+        none = (dark(scene.frame.snapshot) if scene.frame is not None else "") or "discovery has chosen none"
+        nothing = f"no market to show: {none}" if scene.frame is not None else why_lost(scene.link)
+        return Panel("", [((f" {line}", "warn"),) for line in wrap(nothing, width - 2, 2)])
     if width >= ROOMY and height >= 28:
         rows = _large(scene, width, height - 1)
     elif width >= 60 and height >= 14:

@@ -3,8 +3,11 @@
 from pmm_tui.core.snapshot import RiskRow, Snapshot
 from pmm_tui.core.units import SECOND, Cash
 from pmm_tui.tui import format as f
+from pmm_tui.tui.exposed import passed
 from pmm_tui.tui.rows.duo import both
-from pmm_tui.tui.rows.lines import Panel, Row, Span, length, window
+from pmm_tui.tui.rows.killed import step
+from pmm_tui.tui.rows.ladder import reason
+from pmm_tui.tui.rows.lines import Panel, Row, Span, window
 from pmm_tui.tui.rows.top import gauge
 from pmm_tui.tui.state import OVER, Scene, safe_verdict, worst_case
 
@@ -29,14 +32,15 @@ def headroom(used: float, width: int) -> Row:
 
 def guard(row: RiskRow, width: int) -> Row:
     """One guard: its state in a word, its name, now, limit, headroom."""
-    word: Span = ("HOLDS", "held") if row.holding else ("near ", "warn") if row.used >= NEAR else ("ok   ", "up")
+    near: Span = ("near ", "warn") if row.used >= NEAR else ("ok   ", "up")
+    word: Span = ("HOLDS", "held") if row.holding else ("OVER ", "alarm") if passed(row) else near
     room = width - 46
     tail = headroom(row.used, min(24, room)) if room >= 5 else ()
     return (
         (" ", ""),
         word,
-        (f" {f.said(row.name, 16)}", "bold" if row.holding else ""),
-        (f" {f.said(row.now, 10, '>')} {f.said(row.limit, 10, '>')} ", "warn" if row.holding else ""),
+        (f" {f.said(row.name, 16)}", "bold" if row.holding or passed(row) else ""),
+        (f" {f.said(row.now, 10, '>')} {f.said(row.limit, 10, '>')} ", "warn" if row.holding or passed(row) else ""),
         *tail,
     )
 
@@ -50,12 +54,7 @@ def _kill(snapshot: Snapshot, width: int) -> list[Row]:
         facts = f" armed: at {f.usd(level)} equity, {money.halt_pct:g}% below the {money.reference}"
         return [((f.fit(facts, width), ""),)]
     rows: list[Row] = [((f" tripped: {f.said(snapshot.why, max(0, width - 11)).rstrip()}", "down"),)]
-    for number, step in enumerate(snapshot.kill, start=1):
-        mark: Span = ("✔", "up") if step.at else ("·", "warn")
-        when = f.clock(step.at, True) if step.at else "not yet"
-        row: Row = ((f" {number} ", "head"), mark, (f" {f.said(step.step, 16)} {f.fit(when, 12)} ", "" if step.at else "warn"))
-        rows.append((*row, (f.said(step.note, max(0, width - length(row))).rstrip(), "dim" if step.at else "warn")))
-    return rows
+    return rows + [step(number, row, snapshot.phase == "killed", width) for number, row in enumerate(snapshot.kill, start=1)]
 
 
 def held(snapshot: Snapshot, width: int) -> list[Row]:
@@ -66,7 +65,7 @@ def held(snapshot: Snapshot, width: int) -> list[Row]:
             continue
         name = f.middle(row.question, max(8, min(26, width // 3)))
         if row.state != "quoting":
-            rows.append(((f" {name} ", ""), (f.said(f"{row.state}: {row.why or 'no reason given'}", max(0, width - 28)).rstrip(), "warn")))
+            rows.append(((f" {name} ", ""), (f.said(f"{row.state}: {reason(row)}", max(0, width - 28)).rstrip(), "warn")))
         for quote in row.quotes:
             if quote.held:
                 what = f"{quote.side} {f.shares(quote.size)} @ {f.cents(quote.price, row.tick)} level {quote.level + 1}"
@@ -75,13 +74,15 @@ def held(snapshot: Snapshot, width: int) -> list[Row]:
     return rows or [((" nothing is held back", "dim"),)]
 
 
-def feeds(snapshot: Snapshot, width: int) -> list[Row]:
-    """Every connection: up or down, for how long, and why."""
+def feeds(snapshot: Snapshot, width: int, beat_s: float = -1.0) -> list[Row]:
+    """Every connection: up or down, for how long, and why; how long ago the venue answered a heartbeat, where it did."""
     rows: list[Row] = []
     for feed in snapshot.feeds:
         lamp: Span = ("● up  ", "up") if feed.up else ("✖ DOWN", "alarm")
         since = f.age((snapshot.at - feed.since) / SECOND)
         why = f.said(feed.why, max(0, width - 26)).rstrip() if not feed.up else ""
+        if feed.link == "heartbeat" and beat_s >= 0:
+            why = f"last answered {f.age(beat_s)} ago  {why}".rstrip()
         rows.append(((" ", ""), lamp, (f" {f.said(feed.link, 10)} {f.fit(since, 5, '>')} ", ""), (why, "warn")))
     return rows or [((" no connection is known", "dim"),)]
 
@@ -98,17 +99,19 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
     top: list[Row] = [
         ((word, style), (f.fit(f" {verdict.why}", max(0, width - len(word))), "dim")),
         ((" drawdown ", "head"), *gauge(money, max(6, width - 10 - len(levels))), (levels, "")),
-        ((" worst case of what is held ", "head"), (f.signed_usd(worst), "down" if worst < 0 else "")),
+        ((" worst case of what is held ", "head"), (f.signed_usd(worst), "minus" if worst < 0 else "")),
     ]
-    guards = sorted(snapshot.risk, key=lambda row: (not row.holding, row.used < NEAR))
+    guards = sorted(snapshot.risk, key=lambda row: (not row.holding, not passed(row), row.used < NEAR))
     rows: list[Row] = [((f.fit("Guards, caps and reviewers", 34), "title"), (" now      limit   used", "head"))]
     rows += [guard(row, width) for row in guards] or [((" none reported yet", "dim"),)]
     rows += [(("Kill switch", "title"),), *_kill(snapshot, width)]
     rows += [(("Held back", "title"),), *held(snapshot, width)]
-    rows += [(("Connections", "title"),), *feeds(snapshot, width)]
+    rows += [(("Connections", "title"),), *feeds(snapshot, width, scene.frame.card.heartbeat_s)]
     shown, part = window(rows, max(1, height - len(top)), scene.scroll)
     holding = sum(row.holding for row in snapshot.risk)
-    note = "   ".join(text for text in (f"{holding} of {len(snapshot.risk)} hold", part) if text)
+    over = sum(passed(row) and not row.holding for row in snapshot.risk)
+    counts = f"{holding} of {len(snapshot.risk)} hold" + (f", {over} over" if over else "")
+    note = "   ".join(text for text in (counts, part) if text)
     return Panel("Risk", [*top, *shown], note, "frame-alarm" if scene.stopped else "")
 
 

@@ -1,5 +1,7 @@
 """The top of the screen: whose money, what the desk is doing, and the three answers: am I safe, am I making money, is it quoting."""
 
+import math
+
 from pmm_tui.core.snapshot import DeskCard, Money
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, length, pairs, wrap
@@ -88,7 +90,7 @@ def source(card: DeskCard, width: int = 12) -> Row:
             ("█" * filled, "ours"),
             ("░" * (width - filled), "frame"),
             ("▏", "dim"),
-            (f"{part * 100:.0f}%", "bold"),
+            (f"{part * 100:3.0f}%", "bold"),
         )
     name = {"live": "Polymarket feed", "loopback": "loopback exchange"}.get(card.source, f.said(card.source, 16).strip())
     return (("data ", "head"), (name, "bold"))
@@ -101,11 +103,15 @@ def feed_lamps(scene: Scene, room: int) -> Row:
     for feed in feeds:
         lamp: Span = ("?", "dim") if scene.lost else ("●", "up") if feed.up else ("✖", "alarm")
         row += [(f"{'  ' if row else ''}{f.said(feed.link, 10).strip()} ", "head"), lamp]
+        if feed.link == "heartbeat" and scene.frame is not None and scene.frame.card.heartbeat_s >= 0:
+            row.append((f.fit(f.age(scene.frame.card.heartbeat_s), 6, ">"), "" if feed.up else "alarm"))
     if length(row) <= room or not feeds:
         return tuple(row)
     down = [f.said(feed.link, 10).strip() for feed in feeds if not feed.up]
     if scene.lost:
         return ((f"{len(feeds)} links ", "head"), ("?", "dim"))
+    if down and len(" ".join(down)) + 2 > room:
+        return ((f"✖ {len(down)} of {len(feeds)} links", "alarm"),)
     return (("✖ " + " ".join(down), "alarm"),) if down else ((f"{len(feeds)} links ", "head"), ("●", "up"))
 
 
@@ -123,17 +129,18 @@ def strip(scene: Scene, width: int, _: int) -> Panel:
     bar: Span = (" │ ", "frame")
     stamp = f"{f.day(snapshot.at)} {f.clock(snapshot.at)}{f.zone()}" if width >= 120 else f"{f.clock(snapshot.at)}{f.zone()}"
     tail: Row = ((f"{stamp} ", "bold"),)
-    if width >= 120:
-        now = snapshot.at if scene.replayed else scene.wall
+    if width >= 120 and not scene.replayed:
+        now = scene.wall - (scene.link.age_s * 1e9 if scene.lost and math.isfinite(scene.link.age_s) else 0)
         tail = ((f"{stamp}  ", "bold"), ("up ", "head"), (f"{f.span((now - card.started) / 1e9)} ", ""))
     parts: list[Row] = [
         signs,
         ((" " + f.said(card.profile, min(20, len(f.clean(card.profile)))), "bold"),),
         source(card, 12 if width >= 120 else 8),
         LAMPS,
-        (("fills ", "head"), (f.said(card.fill_model, 6).strip(), "")) if card.fill_model and not scene.replayed else (),
+        (("fills ", "head"), (f.said(card.fill_model, 12).strip(), "")) if card.fill_model and not scene.replayed else (),
         (("picture ", "head"), (f.age(scene.link.age_s) if scene.link.age_s >= 1 else "now", "alarm" if scene.lost else "")),
-        (("step p99 ", "head"), (f"{card.engine_p99_us:.0f}µs", "")),
+        (("answer ", "head"), (f.fit(f"{card.answer_ms:.0f}ms", 6), "")) if card.answer_ms >= 0 else (),
+        (("step p99 ", "head"), (f.fit(f"{card.engine_p99_us:.0f}µs", 6, ">"), "")) if not scene.replayed else (),
         (("run ", "head"), (f.said(card.run, 24).strip(), "dim")),
     ]
     row: list[Span] = []
@@ -186,13 +193,13 @@ def safe(scene: Scene, width: int, _: int) -> Panel:
     rows.append(pairs((("drawdown", f"{f.percent(money.drawdown_pct)}", tone), ("in money", f.usd(-max(0, money.drawdown)), tone)), width))
     left = f.usd(max(0, room)) if room else f.NONE
     rows.append(pairs((("deepest", f.usd(-money.max_drawdown), ""), ("to kill", left, "")), width))
-    rows.append(pairs((("reference", money.reference, "dim"), ("worst", f.signed_usd(worst), "down" if worst < 0 else "")), width))
+    rows.append(pairs((("reference", money.reference, "dim"), ("worst", f.signed_usd(worst), "minus" if worst < 0 else "")), width))
     return Panel("Safe?", rows)
 
 
 def tone(cash: int) -> str:
     """The style of a gain or a loss."""
-    return "up" if cash > 0 else "down" if cash < 0 else ""
+    return "plus" if cash > 0 else "minus" if cash < 0 else ""
 
 
 def pill(cash: int) -> str:
@@ -212,7 +219,8 @@ def money(scene: Scene, width: int, _: int) -> Panel:
     if scene.frame is None:
         return Panel("Making money?", [((" – ", "dim"), ("no picture yet", "dim"))])
     account = scene.frame.snapshot.money
-    fees = -account.fees
+    fees, charged = -account.fees, -account.adverse
+    last = ("adverse", f.signed_usd(charged), tone(charged)) if charged else ("in orders", f.usd(account.reserved), "")
     rows = [
         money_row(account),
         pairs((("equity", f.usd(account.equity), "bold"), ("free cash", f.usd(account.cash - account.reserved), "")), width),
@@ -226,11 +234,11 @@ def money(scene: Scene, width: int, _: int) -> Panel:
         pairs(
             (
                 ("captured", f.signed_usd(account.captured), tone(account.captured)),
-                ("adverse", f.signed_usd(-account.adverse), tone(-account.adverse)),
+                ("drift", f.signed_usd(account.drift), tone(account.drift)),
             ),
             width,
         ),
-        pairs((("rebates" if fees > 0 else "fees", f.signed_usd(fees), tone(fees)), ("in orders", f.usd(account.reserved), "")), width),
+        pairs((("rebates" if fees > 0 else "fees", f.signed_usd(fees), tone(fees)), last), width),
     ]
     return Panel("Making money?", rows)
 

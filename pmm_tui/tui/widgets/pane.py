@@ -1,16 +1,19 @@
-"""A pane of fixed size drawn line by line: only rows that differ from the last picture are painted again."""
+"""A pane of fixed size drawn line by line: only what differs from the last picture is painted again."""
 
 from collections.abc import Callable
 from typing import Literal
 
 from rich.segment import Segment
-from textual.geometry import Region
+from textual.dom import NoScreen
+from textual.errors import NoWidget
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
 from pmm_tui.tui.palette import style
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, block, boxed, ruled
 from pmm_tui.tui.state import Scene
+from pmm_tui.tui.widgets.brush import Brush, Drawn
 
 Frame = Literal["box", "rule", "bare"]
 _FRAMES: dict[Frame, Callable[[Panel, int, int, bool], list[Row]]] = {
@@ -28,47 +31,126 @@ class Pane(Widget):
     Pane { background: $background; }
     """
 
-    def __init__(self, builder: Builder, frame: Frame = "box", *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 # the library's own name
+    def __init__(
+        self,
+        builder: Builder,
+        frame: Frame = "box",
+        *,
+        id: str | None = None,  # noqa: A002 # the library's own name
+        classes: str | None = None,
+        pace_s: float = 0.0,
+    ) -> None:
+        """`pace_s`: what it shows of a desk may be so old, as long as the desk's state is the same."""
         super().__init__(id=id, classes=classes)
         self.builder = builder
         self.frame: Frame = frame
         self.chosen = False
         """Whether its frame says that the keys which need a pane go to this one."""
+        self._pace_ns = round(pace_s * 1e9)
         self._scene: Scene | None = None
+        self._built: Scene | None = None
+        """The scene that the rows are of."""
+        self._late = False
+        """Whether there is another scene since, which was not built."""
+        self._shape: tuple[object, ...] = ()
         self._rows: list[Row] = []
-        self._strips: list[Strip] = []
+        self._strips: list[Strip | None] = []
+        self._drawn: list[Drawn | None] = []
+        self._brush: Brush | None = None
+        """Whose inks the drawn rows are in."""
+        self._touched = False
+        """Whether the brush painted rows that the library still has an older picture of."""
         self.painted = 0
         """Rows painted again so far."""
 
-    def apply(self, scene: Scene) -> None:
-        """Build the rows for this scene at the present size; mark those that changed."""
-        self._scene = scene
-        width, height = self.size
-        if width < 4 or height < 1:
+    def apply(self, scene: Scene, brush: Brush | None = None) -> None:
+        """Build the rows for this scene at the present size; what changed is painted with the brush, without one by the library.
+
+        A pane that is not to be seen waits until it is.
+        """
+        self._scene, self._late = scene, True
+        place = self._place()
+        if place is None or self._may_wait(place.size):
             return
+        changed = self._build(place.size)
+        if brush is None:
+            for y, _ in changed:
+                self._leave(y)
+        else:
+            self._paint(brush, place, changed)
+
+    def _place(self) -> Region | None:
+        """Where it stands on its screen; None while not all of it is to be seen."""
+        try:
+            place = self.screen.find_widget(self)
+        except (NoWidget, NoScreen):
+            return None
+        return place.region if place.visible_region == place.region else None
+
+    def _may_wait(self, size: Size) -> bool:
+        """Whether the rows may stand though the scene is another one: at their pace, and only where the desks are in the same state."""
+        scene, built = self._scene, self._built
+        if not self._pace_ns or scene is None or built is None or self._shape != self._shape_at(size):
+            return False
+        return 0 < scene.wall - built.wall < self._pace_ns and _subject(scene) == _subject(built)
+
+    def _shape_at(self, size: Size) -> tuple[object, ...]:
+        return (size, self.frame, self.chosen, self.builder)
+
+    def _catch_up(self) -> None:
+        """Build what was put off."""
+        size = self.size
+        if (self._late or self._shape != self._shape_at(size)) and not self._may_wait(size):
+            self._touched = True
+            for y, _ in self._build(size):
+                self._drawn[y] = None
+
+    def _build(self, size: Size) -> list[tuple[int, Row]]:
+        """Make the rows anew; the numbers of those that changed, and what stood there. Where there are more or fewer, all are painted."""
+        scene, (width, height) = self._scene, size
+        if scene is None or width < 4 or height < 1:
+            return []
+        self._built, self._shape, self._late = scene, self._shape_at(size), False
         across, down = _EDGES[self.frame]
         panel = self.builder(scene, max(1, width - across), max(1, height - down))
         if self.chosen:
             panel = panel._replace(tone="frame-chosen")
-        rows = _FRAMES[self.frame](panel, width, height, scene.live)
-        if len(rows) != len(self._rows):
-            self._rows = rows
+        rows, before = _FRAMES[self.frame](panel, width, height, scene.live), self._rows
+        self._rows = rows
+        if len(rows) != len(before):
             self.restyle()
-            return
-        for y, row in enumerate(rows):
-            if row != self._rows[y]:
-                self._rows[y], self._strips[y] = row, self._strip(row)
-                self.painted += 1
-                self.refresh(Region(0, y, width, 1))
+            return []
+        changed = [(y, old) for y, (old, row) in enumerate(zip(before, rows, strict=True)) if old != row]
+        self.painted += len(changed)
+        for y, _ in changed:
+            self._strips[y] = None
+        return changed
+
+    def _paint(self, brush: Brush, place: Region, changed: list[tuple[int, Row]]) -> None:
+        if brush is not self._brush:
+            self._brush, self._drawn = brush, [None] * len(self._rows)
+        for y, old in changed:
+            before, after = self._drawn[y] or brush.draw(old, self), brush.draw(self._rows[y], self)
+            if before is None or after is None:
+                self._leave(y)
+            else:
+                brush.change(place.x, place.y + y, before, after)
+                self._drawn[y], self._touched = after, True
+
+    def _leave(self, y: int) -> None:
+        """Leave a row to the library."""
+        self._drawn[y] = None
+        self.refresh(Region(0, y, self.size.width, 1))
 
     def restyle(self) -> None:
         """Paint all rows again, in the theme of now."""
-        self._strips = [self._strip(row) for row in self._rows]
+        self._strips, self._drawn = [None] * len(self._rows), [None] * len(self._rows)
         self.painted += len(self._rows)
         self.refresh()
 
     def text(self) -> str:
         """What it shows, as plain text."""
+        self._catch_up()
         return "\n".join("".join(text for text, _ in row).rstrip() for row in self._rows)
 
     def on_resize(self) -> None:
@@ -76,10 +158,28 @@ class Pane(Widget):
         if self._scene is not None:
             self.apply(self._scene)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lines for the library, which keeps them: not those that are older than the rows."""
+        self._catch_up()
+        if self._touched:
+            self._touched = False
+            self._styles_cache.clear()
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """One line, as it was last built."""
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, style("", self.app.theme))
+        if y >= len(self._rows):
+            return Strip.blank(self.size.width, style("", self.app.theme))
+        strip = self._strips[y]
+        if strip is None:
+            theme = self.app.theme
+            strip = self._strips[y] = Strip([Segment(text, style(names, theme)) for text, names in self._rows[y]])
+        return strip
 
-    def _strip(self, row: Row) -> Strip:
-        theme = self.app.theme
-        return Strip([Segment(text, style(names, theme)) for text, names in row])
+
+def _subject(scene: Scene) -> tuple[object, ...]:
+    """Whose picture a scene is, and in which state."""
+    one = scene.frame
+    said = (one.card.run, one.snapshot.phase) if one is not None else ()
+    beside = _subject(scene.beside) if scene.beside is not None else ()
+    return (said, scene.lost, scene.symbols, scene.frozen, beside)

@@ -10,9 +10,11 @@ from pmm_tui.core.units import SECOND, Cash, Nanos, Size
 from pmm_tui.venues.clob.knobs import ClobKnobs
 from pmm_tui.venues.clob.ledger import MARGIN_S, Entry, Ledger, Stage
 from pmm_tui.venues.clob.limits import Limits
-from pmm_tui.venues.clob.port import Clob, Piece, Silent, Standing, Trouble
+from pmm_tui.venues.clob.port import Clob, Limited, Piece, Silent, Standing, Trouble
 
 EMPTY_APART_S = 0.25
+PATIENCE_S = 2.0
+"""Who wants a reading waits so long for it where the venue asked for a pause; a longer one is a failure, and known as one."""
 UNDEAD_AFTER_NS = 2 * SECOND
 RESTING = ("LIVE", "DELAYED", "UNMATCHED")
 OVER = ("MATCHED", "CANCELED", "INVALID", "EXPIRED")
@@ -38,7 +40,7 @@ class Account:
         self.doubted: dict[str, None] = {}
         """Tokens (empty: the collateral) whose cached balance the venue is asked to renew first."""
         self.undead: list[Entry] = []
-        """Orders that the last reading showed open although they were believed over: to be cancelled."""
+        """Orders that the last reading showed open although they were believed over, or an earlier run's: to be cancelled."""
         self._clob = clob
         self._ledger = ledger
         self._knobs = knobs
@@ -47,12 +49,17 @@ class Account:
         self._tell = tell
 
     async def ask(self, request: Callable[..., Awaitable[Read]], *given: object) -> Read:
-        """One reading request, in its turn and within its time; raises a Trouble."""
+        """One reading request, in its turn and within its time; raises a Trouble, and at once where the venue wants none for a while."""
+        if (held_s := self._limits.held("reads", self._clock())) > PATIENCE_S:
+            raise Limited(f"the venue wants no reading for {held_s:.0f} s", held_s)
         while (wait_s := self._limits.read(self._clock())) > 0:
             await asyncio.sleep(wait_s)
         try:
             async with asyncio.timeout(self._knobs.clob_read_timeout_s):
                 return await request(*given)
+        except Limited as slow:
+            self._limits.limited("reads", slow.retry_after_s, self._clock())
+            raise
         except TimeoutError:
             raise Silent(f"no answer within {self._knobs.clob_read_timeout_s:g} s") from None
 
@@ -60,6 +67,7 @@ class Account:
         """The whole account: new fills, the state of each live order and, where it is to be `told`, the account. Raises a Trouble."""
         ledger, began = self._ledger, self._clock()
         opens = await self.opens()
+        self.undead += ledger.surfaced(opens.values(), began)
         self.hear(await self.ask(self._clob.trades, ledger.since_s(began)), channel=False)
         wanted = {entry.number: entry for entry in ledger.live()}
         wanted |= {number: entry for number in asked if (entry := ledger.entries.get(number)) is not None}
@@ -73,7 +81,7 @@ class Account:
         if ledger.settled != settled:  # a trade settled while the balances were read: they may be of before it
             cash, positions = await self.balances()
         self._tell(ledger.again(asked, self._clock()))
-        seen = [one for entry in wanted.values() if (one := self._seen(entry, rests)) is not None]
+        seen = [one for entry in wanted.values() if entry.number > 0 and (one := self._seen(entry, rests)) is not None]
         seen += [OrderSeen(number, "absent", Size(0)) for number in asked if ledger.is_absent(number)]
         external = ledger.external(opens.values())
         self._tell([AccountSeen(self._clock(), Cash(cash - self.aside), positions, tuple(seen), external)])

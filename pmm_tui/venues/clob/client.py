@@ -1,6 +1,7 @@
 """The one room that knows the Polymarket SDK: its signing, its request builders and its transport, behind the port."""
 
 import re
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any, TypeVar
@@ -34,7 +35,7 @@ from polymarket.types import EvmAddress, HexString
 from pmm_tui.core.commands import Place
 from pmm_tui.core.market import Kind, Market, Side
 from pmm_tui.core.units import LOT, ONE, SECOND, Cash, Nanos, Size
-from pmm_tui.venues.clob import sockets, wire
+from pmm_tui.venues.clob import sockets, troubles, wire
 from pmm_tui.venues.clob.keys import ApiCreds, Keys, Secret
 from pmm_tui.venues.clob.port import Cancelled, Leg, Piece, Refused, Signed, Silent, Standing, Trouble
 
@@ -81,16 +82,16 @@ class _Lane:
         try:
             return read(await work)
         except OrderHeartbeatMismatchError as wrong:
-            raise Refused(wire.clean(wrong.heartbeat_id), wrong.status) from None
+            raise Refused(troubles.clean(wrong.heartbeat_id), wrong.status) from None
         except RateLimitError as wrong:
-            raise wire.trouble(429, str(wrong), self._wait_s(wrong)) from None
+            raise troubles.trouble(429, str(wrong), self._wait_s(wrong)) from None
         except RequestRejectedError as wrong:
-            raise wire.trouble(wrong.status, str(wrong), wrong.retry_after, wrong.restriction) from None
+            raise troubles.trouble(wrong.status, str(wrong), wrong.retry_after, wrong.restriction) from None
         except (PolymarketError, httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError) as lost:
             cause = lost.__cause__ or lost  # httpx's name of it; below that one is what really happened
-            raise Silent(wire.clean(f"{type(cause.__cause__ or cause).__name__}: {lost}")) from None
+            raise Silent(troubles.clean(f"{type(cause.__cause__ or cause).__name__}: {lost}")) from None
         except (ValueError, TypeError, RecursionError, OverflowError) as odd:
-            raise Silent(wire.clean(f"an answer that proves nothing: {odd}")) from None
+            raise Silent(troubles.clean(f"an answer that proves nothing: {odd}")) from None
         except (RuntimeError, OSError) as lost:  # RuntimeError: the client was closed under the request
             raise Silent(type(lost).__name__) from None
 
@@ -365,7 +366,7 @@ async def make(
     clob.connect(main, fast, [client for client in (main, fast) if client not in (http, quick)])
     try:
         await clob.enrol()
-    except Trouble:
+    except (Trouble, CancelledError):
         await clob.close()
         raise
     return clob

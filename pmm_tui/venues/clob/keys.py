@@ -207,7 +207,7 @@ def make_keystore(path: Path, key: Secret | None, password: Secret) -> str:
 
 def open_keystore(path: Path, password: Secret) -> LocalAccount:
     """Decrypt a keystore that nobody else could have read or put there (about a second); KeysUnusable otherwise."""
-    data = _read_private(path)
+    data = read_private(path)
     try:
         sealed = json.loads(data)
         if not isinstance(sealed, dict):
@@ -221,7 +221,7 @@ def open_keystore(path: Path, password: Secret) -> LocalAccount:
     return _account(key.hex(), str(path))
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
     """The bytes of a file that is ours and 0600, in a folder nobody else may write to. What is checked is what is read."""
     _check_folder(path.parent)
     try:

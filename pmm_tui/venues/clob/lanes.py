@@ -17,6 +17,8 @@ from pmm_tui.venues.clob.rejects import is_gone, reject_of
 
 RETRY_FIRST_S = 1.0
 RETRY_MOST_S = 5.0
+SWEEP_S = 1.0
+"""From one cancel-all that came to nothing to the next."""
 MARKET_AFTER = 3
 """After so many cancels in a row that came to nothing, the whole market is cancelled; after twice as many, everything; then it goes by the
 id again, for only that proves an order absent."""
@@ -35,8 +37,8 @@ class Door(Protocol):
         """The venue takes no orders now."""
         ...
 
-    def took(self) -> None:
-        """The venue took an order."""
+    def took(self, kind: Kind) -> None:
+        """The venue took an order of this kind."""
         ...
 
     def barred(self) -> None:
@@ -179,7 +181,7 @@ class Lanes:
         except Refused as no:
             legs = [Leg("", "", no.text or "refused")] * len(batch)
         except Limited as slow:
-            self._limits.limited(slow.retry_after_s, self._clock())
+            self._limits.limited("orders", slow.retry_after_s, self._clock())
             self._door.shut("limited", slow.retry_after_s)
             why, code = slow.text or "too many requests", "limit"
         except Closed as closed:
@@ -208,7 +210,7 @@ class Lanes:
         now, look = self._clock(), []
         for entry, leg in zip(batch, legs, strict=True):
             if not leg.error:
-                self._door.took()
+                self._door.took(entry.place.kind)
                 self._tell(self._ledger.booked(entry, now, leg.id))
                 if entry.place.kind in (Kind.IOC, Kind.FOK):
                     look.append(entry)
@@ -276,10 +278,12 @@ class Lanes:
         except Unauthorized:
             self._door.barred()
             failed = "not authorised"
-        except (Limited, Closed) as no:
-            failed, wait_s = no.text or "not now", min(no.retry_after_s, RETRY_MOST_S)
-            if isinstance(no, Closed):
-                self._door.shut(no.mode, no.retry_after_s)
+        except Limited as slow:
+            failed = slow.text or "too many requests"
+            self._limits.limited("cancels", slow.retry_after_s, self._clock())
+        except Closed as closed:
+            failed, wait_s = closed.text or "not now", min(closed.retry_after_s, RETRY_MOST_S)
+            self._door.shut(closed.mode, closed.retry_after_s)
         except (Trouble, TimeoutError) as silent:
             failed = silent.text if isinstance(silent, Trouble) else "no answer"
         await self._cancelled(entries, said, failed, wait_s)
@@ -323,16 +327,18 @@ class Lanes:
             self.cancel(entry)
 
     async def _sweep(self) -> None:
-        """Cancel all until it is done: by one call, or by ids, or market by market, whichever the venue answers."""
-        pause_s, turn = RETRY_FIRST_S, 0
+        """Cancel all until it is done, once a second: by one call, or by ids, or market by market, whichever the venue answers."""
+        turn = 0
         while self._sweep_again:
+            live = [entry for entry in self._ledger.live() if entry.stage is not Stage.POSTING]
+            if (wait_s := self._limits.urgent(1 + len(live), self._clock())) > 0:
+                await asyncio.sleep(min(wait_s, SWEEP_S))
+                continue
             self._sweep_again = False
             for entry in list(self._ledger.entries.values()):
                 if entry.stage in (Stage.HELD, Stage.POSTING):
                     self.cancel(entry)
-            live = [entry for entry in self._ledger.live() if entry.stage is not Stage.POSTING]
-            self._limits.cancel(1 + len(live), self._clock(), urgent=True)
-            wait_s, done = pause_s, False
+            began, done = self._clock(), False
             try:
                 async with asyncio.timeout(self._knobs.clob_cancel_timeout_s):
                     said = await self._one_way(turn, live)
@@ -340,16 +346,17 @@ class Lanes:
                 done = turn % 3 == 0 or not self._ledger.live()
             except Unauthorized:
                 self._door.barred()
-            except (Limited, Closed) as no:
-                wait_s = max(pause_s, min(no.retry_after_s, RETRY_MOST_S))
+            except Limited as slow:
+                self._limits.limited("cancels", slow.retry_after_s, self._clock())
+            except Closed as closed:
+                self._door.shut(closed.mode, closed.retry_after_s)
             except (Trouble, TimeoutError):
                 # Silence: it may have been done. The next try, and then a reading, will show.
                 pass
             if not done:
                 self._sweep_again = True
                 turn += 1
-                await asyncio.sleep(wait_s)
-                pause_s = min(RETRY_MOST_S, pause_s * 1.5)
+                await asyncio.sleep(max(0.0, SWEEP_S - (self._clock() - began) / SECOND))
         self._sweeping = False
         self._swept.set()
         self._door.want([entry.number for entry in self._ledger.live()], True)

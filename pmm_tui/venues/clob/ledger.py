@@ -18,14 +18,14 @@ from pmm_tui.core.events import (
     OrderUncertain,
 )
 from pmm_tui.core.fees import taker_fee
-from pmm_tui.core.market import Market
-from pmm_tui.core.units import LOT, SECOND, Cash, Nanos, Price, Size
+from pmm_tui.core.market import Market, Side
+from pmm_tui.core.portfolio import REMEMBER_NS
+from pmm_tui.core.units import LOT, SECOND, Cash, Nanos, Price, Size, gets, pays
 from pmm_tui.venues.clob.port import Piece, Signed, Standing
 from pmm_tui.venues.clob.wire import OrderNews
 
 MARGIN_S = 60
 """Trades are asked for from this long before the oldest that matters: the venue's clock is not ours, and its seconds are whole."""
-REMEMBER_NS = 900 * SECOND
 _ENDS = {"CONFIRMED": True, "FAILED": False}
 
 
@@ -106,7 +106,8 @@ class Told(Struct):
 class Ledger:
     """The venue's side of the desk's memory. Every method that learns something answers with the facts that are news to the desk."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: frozenset[str] = frozenset()) -> None:
+        """`earlier`: ids, in lower case, of orders that earlier runs signed. The venue may book one of them at any time; none is wanted."""
         self.markets: dict[str, Market] = {}
         self.entries: dict[int, Entry] = {}
         self.numbers: dict[str, int] = {}
@@ -121,6 +122,7 @@ class Ledger:
         """Trades matched before this that are not known are of no interest: of before the run, or long over."""
         self._newest_forgotten = 0
         self._live: dict[int, Entry] = {}
+        self._earlier = earlier
 
     def market_of(self, token: str) -> Market | None:
         """The listed market that a token is of."""
@@ -160,6 +162,20 @@ class Ledger:
         """A reading shows an order open that was believed over: it rests again, unwanted."""
         self._move(entry, Stage.BOOKED, at, entry.why)
         entry.unwanted = True
+
+    def surfaced(self, orders: Iterable[Standing | OrderNews], at: Nanos) -> list[Entry]:
+        """Those of the orders that an earlier run signed and that are not known yet: they rest from now on, unwanted, to be cancelled."""
+        found = []
+        for one in orders:
+            id_ = one.id.lower()
+            if id_ in self._earlier and id_ not in self.numbers:
+                number = self._number(id_)
+                place = Place(number, one.market, one.token, one.side, one.price, one.size)
+                self.numbers[id_] = number
+                entry = self.entries[number] = Entry(place, Signed(number, id_, None), at, at, queued=True, unwanted=True)
+                self._move(entry, Stage.BOOKED, at, "of an earlier run")
+                found.append(entry)
+        return found
 
     def booked(self, entry: Entry, at: Nanos, id_: str = "") -> list[Event]:
         """The venue has the order."""
@@ -255,11 +271,13 @@ class Ledger:
         return unsettled
 
     def external(self, standings: Iterable[Standing]) -> tuple[ExternalOrder, ...]:
-        """The open orders that are not the desk's."""
+        """The open orders that are not this run's."""
         return tuple(
-            ExternalOrder(self._number(one.id), one.id, one.market, one.token, one.side, one.price, Size(one.size - one.matched))
+            ExternalOrder(
+                self._number(one.id), one.id, one.market, one.token, one.side, one.price, Size(one.size - one.matched), entry is not None
+            )
             for one in standings
-            if self.find(one.id) is None
+            if (entry := self.find(one.id)) is None or entry.number < 0
         )
 
     def since_s(self, at: Nanos) -> int:
@@ -291,9 +309,10 @@ class Ledger:
         if len(self.numbers) > 2 * len(self.entries):
             self.numbers = {id_: number for id_, number in self.numbers.items() if number in self.entries}
 
-    def begin(self, at: Nanos) -> None:
-        """The run begins: what was traded before is not of it."""
+    def begin(self, at: Nanos) -> int:
+        """The run begins: what was traded before is not of it. From when on (seconds) the trades of before must be read to be known."""
         self._first_s = max(0, (at - REMEMBER_NS) // SECOND)
+        return max(0, self._first_s - MARGIN_S)
 
     def _number(self, id_: str) -> int:
         number = self.numbers.get(id_.lower())
@@ -311,10 +330,13 @@ class Ledger:
     def _fill(self, told: Told, at: Nanos) -> Event:
         piece = told.piece
         market = self.markets.get(piece.market)
-        fee = Cash(0) if piece.maker or market is None else taker_fee(market.fees, piece.price, piece.size)
+        legs = piece.legs or ((piece.price, piece.size),)
+        fee = Cash(0) if piece.maker or market is None else Cash(sum(taker_fee(market.fees, *leg) for leg in legs))
+        cost = pays if piece.side is Side.BUY else gets
+        worth = Cash(sum(cost(*leg) for leg in piece.legs))
         if told.number > 0:
-            return OrderFilled(at, told.number, piece.trade, piece.price, piece.size, fee, piece.maker)
-        return ExternalFilled(at, told.number, piece.trade, piece.market, piece.token, piece.side, piece.price, piece.size, fee)
+            return OrderFilled(at, told.number, piece.trade, piece.price, piece.size, fee, piece.maker, worth=worth)
+        return ExternalFilled(at, told.number, piece.trade, piece.market, piece.token, piece.side, piece.price, piece.size, fee, worth)
 
     def _settle(self, told: Told, at: Nanos) -> list[Event]:
         ok = _ENDS.get(told.piece.status)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from statistics import median
+from typing import Literal
 
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.venues.clob.knobs import ClobKnobs
@@ -13,6 +14,7 @@ ENOUGH = 20
 SLOW = 4.0
 CALM_NS = 10 * SECOND
 FLOOR_PER_S = 1.0
+Lane = Literal["orders", "cancels", "reads"]
 
 
 class Bucket:
@@ -50,7 +52,7 @@ class Limits:
     queues before it refuses. It comes back by one order a second for every ten calm seconds.
     """
 
-    __slots__ = ("_baseline", "_changed_at", "_full", "_held_until", "_recent", "_reserve", "cancels", "orders", "requests", "slowed")
+    __slots__ = ("_baseline", "_changed_at", "_full", "_held", "_recent", "_reserve", "_urged", "cancels", "orders", "requests", "slowed")
 
     def __init__(self, knobs: ClobKnobs) -> None:
         self.orders = Bucket(knobs.clob_orders_per_s, knobs.clob_orders_burst)
@@ -63,21 +65,35 @@ class Limits:
         self._recent: deque[int] = deque(maxlen=WINDOW)
         self._baseline: deque[int] = deque(maxlen=BASELINE)
         self._changed_at = Nanos(0)
-        self._held_until = Nanos(0)
+        self._held: dict[Lane, Nanos] = {}
+        """Until when the venue asked for nothing in a lane."""
+        self._urged = False
+        """A cancel-all left all the same since the venue asked for no cancels."""
 
     def post(self, count: int, at: Nanos) -> float:
         """Take room for a POST of `count` orders: 0, or the seconds to wait."""
         self._recover(at)
-        held_s = max(0, self._held_until - at) / SECOND
-        return held_s or self._both(self.orders, count, at, 0.0)
+        return self.held("orders", at) or self._both(self.orders, count, at, 0.0)
 
-    def cancel(self, count: int, at: Nanos, urgent: bool = False) -> float:
-        """Take room for a cancel of `count` orders; only an urgent one may use the reserve. 0, or the seconds to wait."""
-        return self._both(self.cancels, count, at, 0.0 if urgent else self._reserve)
+    def cancel(self, count: int, at: Nanos) -> float:
+        """Take room for a cancel of `count` orders, the reserve left alone: 0, or the seconds to wait."""
+        return self.held("cancels", at) or self._both(self.cancels, count, at, self._reserve)
+
+    def urgent(self, count: int, at: Nanos) -> float:
+        """Take room for a cancel-all over `count` orders, by the reserve or on credit: 0, or the seconds to wait.
+
+        It waits for nothing but the venue's own word, and goes once against that, too.
+        """
+        held_s = self.held("cancels", at)
+        if held_s and self._urged:
+            return held_s
+        self._urged = bool(held_s)
+        self._both(self.cancels, count, at, 0.0)
+        return 0.0
 
     def read(self, at: Nanos) -> float:
         """Take room for one reading request: 0, or the seconds to wait."""
-        return self.requests.take(1, at)
+        return self.held("reads", at) or self.requests.take(1, at)
 
     def answered(self, took: Nanos, at: Nanos) -> None:
         """A POST was answered after `took`."""
@@ -87,16 +103,25 @@ class Limits:
         if p95 is not None and p95 > SLOW * median(self._baseline) and at - self._changed_at >= CALM_NS:
             self._halve(at)
 
-    def limited(self, retry_after_s: float, at: Nanos) -> None:
-        """The venue said 429: no order leaves before it said."""
-        self._held_until = max(self._held_until, Nanos(at + round(retry_after_s * SECOND)))
-        self._halve(at)
+    def limited(self, lane: Lane, retry_after_s: float, at: Nanos) -> None:
+        """The venue said 429: nothing leaves in this lane before it said, and orders come slower from then on."""
+        self._held[lane] = max(self._held.get(lane, Nanos(0)), Nanos(at + round(retry_after_s * SECOND)))
+        if lane == "orders":
+            self._halve(at)
+
+    def held(self, lane: Lane, at: Nanos) -> float:
+        """Seconds until something may leave in this lane, by what the venue asked for."""
+        return max(0, self._held.get(lane, Nanos(0)) - at) / SECOND
 
     def p95(self) -> int | None:
         """Nanoseconds that 95 of the last 100 POSTs did not exceed; None before there are enough."""
         if len(self._recent) < ENOUGH:
             return None
         return sorted(self._recent)[(95 * len(self._recent) - 1) // 100]
+
+    def middle(self) -> int | None:
+        """Nanoseconds that half of the last hundred POSTs did not exceed; None before the first."""
+        return sorted(self._recent)[(len(self._recent) - 1) // 2] if self._recent else None
 
     def _both(self, bucket: Bucket, count: int, at: Nanos, floor: float) -> float:
         wait_s = max(bucket.wait(count, at, floor), self.requests.wait(1, at))

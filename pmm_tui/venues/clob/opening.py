@@ -15,7 +15,6 @@ from pmm_tui.venues.clob.user_ws import KEY_REFUSED
 PAUSE_S = 1.0
 EMPTY_TRIES = 5
 """Orders that five cancel-alls leave are not of this key: they are external."""
-LOOK_BACK_S = 600
 
 
 class Opening:
@@ -67,8 +66,8 @@ class Opening:
     async def _settle(self) -> None:
         """Trades of an earlier run are not this run's; their money is, once it came."""
         began = self._clock()
-        self._ledger.begin(began)
-        while self._ledger.opened(await self._account.ask(self._clob.trades, began // SECOND - LOOK_BACK_S), self._clock()):
+        since_s = self._ledger.begin(began)
+        while self._ledger.opened(await self._account.ask(self._clob.trades, since_s), self._clock()):
             if self._clock() - began > self._knobs.clob_settle_wait_s * SECOND:
                 return
             self._links.down("account", "opening: trades of an earlier run are not settled yet")

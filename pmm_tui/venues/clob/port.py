@@ -111,6 +111,8 @@ class Piece(Struct, frozen=True):
     """MATCHED, MINED, CONFIRMED, RETRYING, FAILED; MATCHED_NOT_BROADCASTED is MATCHED."""
     at_s: int
     """match_time, seconds since the epoch."""
+    legs: tuple[tuple[Price, Size], ...] = ()
+    """Where it was taken at several prices, and `price` is their average: what was traded at each, in the order's own terms."""
 
 
 class Clob(Protocol):

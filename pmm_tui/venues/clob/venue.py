@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from math import inf
 from random import Random
 
 from websockets.asyncio.client import connect as websockets_connect
 
 from pmm_tui.core.commands import Cancel, CancelAll, Command, Merge, Place, Sync
 from pmm_tui.core.events import (
+    OPENING,
     AccountOpened,
     BookChanged,
     BookReset,
@@ -29,12 +31,12 @@ from pmm_tui.venues.clob.knobs import ClobKnobs
 from pmm_tui.venues.clob.lanes import Lanes
 from pmm_tui.venues.clob.ledger import Entry, Ledger, Stage
 from pmm_tui.venues.clob.limits import Limits
-from pmm_tui.venues.clob.links import Links
+from pmm_tui.venues.clob.links import Links, Mode
 from pmm_tui.venues.clob.opening import Opening
 from pmm_tui.venues.clob.port import Clob, Piece, Trouble, Unauthorized
 from pmm_tui.venues.clob.rejects import reject_of
 from pmm_tui.venues.clob.tapped import Tapped
-from pmm_tui.venues.clob.timing import Timing
+from pmm_tui.venues.clob.timing import Timing, VenueTime
 from pmm_tui.venues.clob.user_ws import KEY_REFUSED, Connect, UserChannel
 from pmm_tui.venues.clob.wire import OrderNews
 
@@ -52,11 +54,12 @@ class ClobVenue:
     on every piece of news finds its order, in whatever order it comes: the answer to the POST, the user channel, a reading of the account.
     The ledger holds what is known and tells each fact once; a reading proves what the others left open.
 
-    Six links say whether orders may leave: account (readings work), user (the user channel is live and reconciled), heartbeat (the venue's
-    dead man's switch is fed), venue (it takes orders), clock (the venue's is ours) and desk (it did not stand still just now). The first
-    three are down at the start. The desk sees them as facts; the venue itself refuses what comes while one is down.
+    Five links say whether orders may leave: account (readings work), user (the user channel is live and reconciled), heartbeat (the venue's
+    dead man's switch is fed), venue (it takes orders) and desk (it did not stand still just now). The first three are down at the start.
+    The desk sees them as facts; the venue itself refuses what comes while one is down.
 
-    capital: what the desk may use of the wallet's cash. merge: how pairs become dollars on chain, where there is a chain.
+    capital: what the desk may use of the wallet's cash. merge: how pairs become dollars on chain, where there is a chain. stamps: the time
+    that `clob` stamps requests with, kept right here. earlier: ids of orders that earlier runs signed, each to be cancelled when it shows.
     """
 
     def __init__(
@@ -70,10 +73,13 @@ class ClobVenue:
         alive: Callable[[], bool],
         connect: Connect = websockets_connect,
         merge: Merging | None = None,
+        stamps: VenueTime | None = None,
+        earlier: frozenset[str] = frozenset(),
     ) -> None:
-        self.ledger = Ledger()
+        self.ledger = Ledger(earlier)
         self.limits = Limits(knobs)
         self.links = Links(clock, self._tell)
+        self.mode = Mode(clock, self._tell)
         self._clob = clob
         self._knobs = knobs
         self._clock = clock
@@ -89,7 +95,7 @@ class ClobVenue:
         self.lanes = Lanes(clob, self.ledger, self.account, self.limits, knobs, clock, self._tell, self, self._chores.start)
         self.heartbeat = Heartbeat(clob.beat, self._beating, clock, knobs, self._tripped, self._armed)
         self.channel = UserChannel(user_url, clob, knobs, clock, chance, self._heard, self._channel_opened, self._channel_lost, connect)
-        self.timing = Timing(self.links, clock, lambda: self.account.ask(clob.server_time_s))
+        self.timing = Timing(self.links, clock, lambda: self.account.ask(clob.server_time_s), stamps or VenueTime(clock), self._tell)
         self.flags = Flags(lambda token: self.account.ask(clob.neg_risk, token), self.lanes.wake)
         self._unread: dict[str, None] = {}
         """Markets whose shares of before the run are not read yet: no order leaves for them."""
@@ -135,7 +141,7 @@ class ClobVenue:
     async def events(self) -> AsyncIterator[Event]:
         """Facts, until closed. Raises what a task of the venue raised."""
         for link in ("account", "user", "heartbeat"):
-            self.links.down(link, "opening")
+            self.links.down(link, OPENING)
         self._chores.start(self._begin())
         self._chores.start(self.lanes.run())
         while self._open:
@@ -145,11 +151,11 @@ class ClobVenue:
             if event is not None:
                 yield event
 
-    async def close(self) -> None:
-        """End `events` and let go of the connections; a cancel-all that was asked for is given its time first."""
+    async def close(self, patience_s: float = inf) -> None:
+        """End `events` and let go of the connections; a cancel-all that was asked for is given its time first, but no more than this."""
         self._open = False
         try:
-            async with asyncio.timeout(self._knobs.clob_cancel_timeout_s):
+            async with asyncio.timeout(min(patience_s, self._knobs.clob_cancel_timeout_s)):
                 await self.lanes.swept()
         except TimeoutError:
             # The heartbeat ends with us, so the venue cancels what is left.
@@ -202,6 +208,7 @@ class ClobVenue:
 
     def shut(self, why: str, wait_s: float) -> None:
         """The venue takes no orders for a while. In its post-only mode it still takes most of ours."""
+        self.mode.refused(why, wait_s)
         if why == "post_only":
             self._maker_only_until = Nanos(self._clock() + round(wait_s * SECOND))
             return
@@ -212,12 +219,14 @@ class ClobVenue:
             self._shut_s = min(SHUT_MOST_S, 2 * self._shut_s)
             self._chores.start(self._reopen(max(wait_s, self._shut_s / 2)))
 
-    def took(self) -> None:
+    def took(self, kind: Kind) -> None:
         """An order was taken: the next trouble waits little again."""
+        self.mode.took(kind)
         self._shut_s, self._disabled = PAUSE_S, False
 
     def barred(self) -> None:
         """The key is refused: nothing will leave any more."""
+        self.mode.refused(KEY_REFUSED, 0)
         self.links.bar("venue", KEY_REFUSED)
 
     def want(self, numbers: Iterable[int], told: bool) -> asyncio.Future[bool]:
@@ -316,6 +325,7 @@ class ClobVenue:
         while True:
             await asyncio.sleep(WATCH_S)
             now = self._clock()
+            self.mode.look(not self.links.is_down("venue"))
             ledger = self.ledger
             open_ended = [entry for entry in ledger.live() if entry.stage is Stage.SILENT or entry.missed]
             apart = min(knobs.clob_reads_apart_s, knobs.clob_compare_s)
@@ -347,8 +357,10 @@ class ClobVenue:
             elif self.ledger.find(one.id) is not None:
                 self._tell(self.ledger.news(one, self._clock()))
                 self.lanes.wake()  # a cancel may have waited to hear of it
-            else:
-                self.want([entry.number for entry in self.ledger.live()], True)  # an order that is not the desk's came or went
+            else:  # an order that is not this run's came or went
+                for entry in self.ledger.surfaced([one], self._clock()) if one.kind != "CANCELLATION" else ():
+                    self.lanes.cancel(entry)
+                self.want([entry.number for entry in self.ledger.live()], True)
 
     async def _channel_opened(self) -> None:
         await self._reconcile()
@@ -385,5 +397,4 @@ class ClobVenue:
 
 
 def _unsigned(why: str) -> str:
-    code = reject_of(why).code
-    return "closed" if "market is not known" in why else code
+    return "closed" if "market is not known" in why else reject_of(why).code

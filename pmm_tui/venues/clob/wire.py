@@ -1,11 +1,11 @@
-"""The CLOB's private shapes into the desk's terms: orders, trades, user-channel frames, and what each failure proves.
+"""The CLOB's private shapes into the desk's terms: orders, trades, and frames of the user channel.
 
 Sizes come in two spellings, in the same fields: decimal shares ("10": the venue's guide, and all that was ever observed) and six-decimal
-integers ("10000000": its OpenAPI). One answer has one spelling, and the rule is: a point anywhere, or no whole number of a million or more,
-means shares. No account that trades here has an order of a million shares, and the venue takes none below one share.
+integers ("10000000": its OpenAPI). One answer has one spelling, and the rule is: a point anywhere, or no whole number of a million or more
+among our own sizes, means shares. No account that trades here has an order of a million shares, and the venue takes none below one share;
+a stranger in the same trade may have any.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -16,59 +16,15 @@ from msgspec import Struct
 
 from pmm_tui.core.commands import Place
 from pmm_tui.core.market import Market, Side
-from pmm_tui.core.units import LOT, ONE, TICKS, Nanos, Price, Size, price_of, price_text, size_of, size_text
-from pmm_tui.venues.clob.port import Cancelled, Closed, Leg, Limited, Piece, Refused, Silent, Standing, Trouble, Unauthorized
+from pmm_tui.core.units import LOT, ONE, TICKS, Nanos, Price, Size, mirror, price_of, price_text, size_of, size_text
+from pmm_tui.venues.clob.port import Cancelled, Leg, Piece, Standing
+from pmm_tui.venues.clob.troubles import clean
 
-TEXT_MAX = 300
-RETRY_S_MAX = 300.0
 LAST_PAGE = "LTE="
 _FIXED_FROM = 1_000_000
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 _MILLISECONDS_FROM = 10**11
 """Seconds since the epoch reach this in the year 5138."""
-
-_KNOWN = re.compile(
-    "|".join(
-        (
-            r"invalid order payload",
-            r"the order owner has to be the owner of the api key",
-            r"the order signer address has to be the address of the api key",
-            r"address banned",
-            r"address in closed only mode",
-            r"invalid post-only order",
-            r"order crosses book",
-            r"crosses the book",
-            r"breaks minimum tick size rule",
-            r"lower than the minimum",
-            r"is invalid\. duplicated",
-            r"not enough balance / allowance",
-            r"invalid expiration",
-            r"order canceled in the ctf exchange contract",
-            r"order couldn't be fully filled",
-            r"no orders found to match with fak order",
-            r"the market is not yet ready to process new orders",
-            r"too many orders in payload",
-            r"invalid amount for a marketable",
-            r"invalid amounts, the",
-            r"maker address not allowed",
-            r"order_version_mismatch",
-            r"invalid order version",
-            r"invalid signature",
-            r"invalid orderid",
-            r"invalid order params payload",
-            r"invalid trade params payload",
-            r"invalid token id",
-            r"not found",
-            r"no orderbook exists",
-        )
-    ),
-    re.IGNORECASE,
-)
-"""The venue's own texts of a definitive no (error codes page of 2026-07-30, and those seen since). "order match delayed due to market
-conditions" is not among them: a delayed order may still match."""
-
-_SECRETS = re.compile(r"(?:0x)?[0-9a-fA-F]{65,}|[A-Za-z0-9_-]{43}=|POLY_[A-Z_]+\W{1,4}\S+", re.ASCII)
-"""Signatures in hex, HMACs in base64, and headers with their values; ids of orders and markets (64 digits) stay readable."""
 
 
 class OrderNews(Struct, frozen=True):
@@ -103,41 +59,10 @@ def exact(place: Place, market: Market) -> tuple[Decimal, Decimal, Decimal]:
     return Decimal(price).scaleb(-4), Decimal(size).scaleb(-6), Decimal(tick).scaleb(-4)
 
 
-def clean(text: str) -> str:
-    """A venue's text fit to be shown and kept: one line, bounded, without control characters, signatures or headers."""
-    plain = "".join(one if one.isprintable() else " " for one in text[: 4 * TEXT_MAX])
-    return _SECRETS.sub("***", plain).strip()[:TEXT_MAX]
-
-
-def trouble(status: int, text: str, retry_s: float | None = None, restriction: str | None = None) -> Trouble:
-    """What a non-2xx answer proves, by status and text. `retry_s` is what the venue asked us to wait; `restriction` as the SDK read it."""
-    said, wait_s = clean(text), min(max(0.0, retry_s if retry_s is not None else 1.0), RETRY_S_MAX)
-    if status == 429:
-        return Limited(said, wait_s)
-    if status == 425:
-        return Closed(said, "restarting", wait_s)
-    if status == 503 and (mode := restriction or _mode(said)):
-        return Closed(said, mode, wait_s)
-    if status in (401, 403):
-        return Unauthorized(said)
-    if 400 <= status < 500 and status != 408 and _KNOWN.search(said):
-        return Refused(said, status)
-    return Silent(f"HTTP {status}: {said}")
-
-
-def _mode(said: str) -> str:
-    low = said.lower()
-    if "post-only" in low or "post_only" in low:
-        return "post_only"
-    if "cancel-only" in low:
-        return "cancel_only"
-    return "disabled" if "trading is currently disabled" in low else ""
-
-
-def is_fixed(sizes: Iterable[object]) -> bool:
-    """Whether the sizes of one answer are six-decimal integers (see above)."""
+def is_fixed(sizes: Iterable[object], beside: Iterable[object] = ()) -> bool:
+    """Whether the sizes of one answer are six-decimal integers (see above). `beside`: sizes in it that are not ours."""
     texts = [str(size) for size in sizes if size not in (None, "")]
-    if any("." in text for text in texts):
+    if any("." in text for text in (*texts, *map(str, beside))):
         return False
     return any(text.isascii() and text.isdigit() and int(text[:20]) >= _FIXED_FROM for text in texts)
 
@@ -253,20 +178,17 @@ def pieces(trade: Mapping[str, Any], owner: str, wallet: str, fixed: bool | None
 
     `fixed` is the spelling of the answer that the trade came in; None: a trade that came alone. ValueError where it is no trade.
     """
-    makers = rows_of(trade.get("maker_orders") or [])
+    ours = _own_parts(trade, owner, wallet)
     if fixed is None:
-        fixed = is_fixed(trade_sizes(trade))
+        fixed = is_fixed(_own_sizes(ours), _trade_sizes(trade))
     at_s, status = seconds_of(trade.get("match_time")), status_of(trade.get("status"))
-    ours = [(maker, str(maker.get("order_id", "")), True) for maker in makers if _is_ours(maker, owner, wallet)]
-    # Whom the top-level maker_address names differs between REST and the channel: trader_side decides, where it is said.
-    said = str(trade.get("trader_side", "")).upper()
-    if said == "TAKER" or (said != "MAKER" and not ours and _is_ours(trade, owner, wallet)):
-        ours.append((dict(trade), str(trade.get("taker_order_id", "")), False))
     found = []
-    for part, order, is_maker in ours:
+    for part, is_maker in ours:
+        order = str(part.get("order_id" if is_maker else "taker_order_id", ""))
         if not order:
             raise ValueError("a piece without the id of its order")
         side = _part_side(part, trade)
+        size = _size(part.get("matched_amount" if is_maker else "size"), fixed)
         found.append(
             Piece(
                 trade=text_of(trade, "id"),
@@ -275,10 +197,11 @@ def pieces(trade: Mapping[str, Any], owner: str, wallet: str, fixed: bool | None
                 token=text_of(part, "asset_id"),
                 side=side,
                 price=_price(part.get("price"), side),
-                size=_size(part.get("matched_amount" if is_maker else "size"), fixed),
+                size=size,
                 maker=is_maker,
                 status=status,
                 at_s=at_s,
+                legs=() if is_maker else _legs(trade, size, fixed),
             )
         )
     return found
@@ -286,15 +209,45 @@ def pieces(trade: Mapping[str, Any], owner: str, wallet: str, fixed: bool | None
 
 def own_pieces(trades: list[dict[str, Any]], owner: str, wallet: str, after_s: int) -> list[Piece]:
     """Every piece of a wallet in one answer to GET /data/trades matched at or after a time, each once."""
-    fixed = is_fixed(size for trade in trades for size in trade_sizes(trade))
+    own = [size for trade in trades for size in _own_sizes(_own_parts(trade, owner, wallet))]
+    fixed = is_fixed(own, (size for trade in trades for size in _trade_sizes(trade)))
     found = [piece for trade in trades for piece in pieces(trade, owner, wallet, fixed)]
     return list({(piece.trade, piece.order): piece for piece in found if piece.at_s >= after_s}.values())
 
 
-def trade_sizes(trade: Mapping[str, Any]) -> list[object]:
-    """Every size that a trade names, as it is spelt."""
-    makers = trade.get("maker_orders")
-    return [trade.get("size"), *(maker.get("matched_amount") for maker in makers or [] if isinstance(maker, dict))]
+Part = tuple[Mapping[str, Any], bool]
+"""What names an order of ours in a trade, and whether it was a maker there: its entry, or the trade itself."""
+
+
+def _own_parts(trade: Mapping[str, Any], owner: str, wallet: str) -> list[Part]:
+    ours: list[Part] = [(maker, True) for maker in rows_of(trade.get("maker_orders") or []) if _is_ours(maker, owner, wallet)]
+    # Whom the top-level maker_address names differs between REST and the channel: trader_side decides, where it is said.
+    said = str(trade.get("trader_side", "")).upper()
+    if said == "TAKER" or (said != "MAKER" and not ours and _is_ours(trade, owner, wallet)):
+        ours.append((trade, False))
+    return ours
+
+
+def _own_sizes(ours: Iterable[Part]) -> list[object]:
+    return [part.get("matched_amount" if is_maker else "size") for part, is_maker in ours]
+
+
+def _trade_sizes(trade: Mapping[str, Any]) -> list[object]:
+    return [trade.get("size"), *(maker.get("matched_amount") for maker in rows_of(trade.get("maker_orders") or []))]
+
+
+def _legs(trade: Mapping[str, Any], size: Size, fixed: bool) -> tuple[tuple[Price, Size], ...]:
+    """What a taker traded with each maker, in the taker's own terms; none where one price says it all, or not all makers are told."""
+    side, legs = _side(trade), list[tuple[Price, Size]]()
+    for maker in rows_of(trade.get("maker_orders") or []):
+        try:
+            price = _price(maker.get("price"), side)
+            ours = price if maker.get("asset_id") == trade.get("asset_id") else mirror(price)
+            legs.append((ours, _size(maker.get("matched_amount"), fixed)))
+        except ValueError:
+            return ()
+    whole = sum(part for _, part in legs) == size
+    return tuple(legs) if whole and len({price for price, _ in legs}) > 1 else ()
 
 
 def _is_ours(part: Mapping[str, Any], owner: str, wallet: str) -> bool:

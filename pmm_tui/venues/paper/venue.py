@@ -42,8 +42,8 @@ class PaperVenue:
                 yield event
             await self._rest()
 
-    async def close(self) -> None:
-        """End `events`; what was under way is never told."""
+    async def close(self, patience_s: float = 0.0) -> None:
+        """End `events`; what was under way is never told, however long that may take."""
         self._open = False
         self._woken.set()
 

@@ -1,0 +1,247 @@
+"""What an operator must not be left to guess: exposed orders, passed limits, stale books, whose state it is, where the money came from."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from pmm_tui.core.snapshot import FeedRow, Frame, MarketRow, RiskRow, VenueRow
+from pmm_tui.core.units import Nanos
+from pmm_tui.tui.keys import KEYS, applies
+from pmm_tui.tui.rows import book, chart, duo, ladder, risk, top
+from pmm_tui.tui.rows import desk as panes
+from pmm_tui.tui.rows.fresh import fresher
+from pmm_tui.tui.state import Scene, desk_verdict, quoting_verdict, safe_verdict
+from tests.faces import pictures, scenes
+from tests.faces.driver import desk
+from tests.faces.fake_desk import LOST, UP
+from tests.faces.pictures import NOW, ago
+from tests.faces.test_grids import drawn
+
+
+def without(frame: Frame, *links: str, for_s: float = 121.0) -> Frame:
+    """A desk that lost connections a while ago."""
+    feeds = tuple(replace(feed, up=False, since=ago(for_s), why="gone") if feed.link in links else feed for feed in frame.snapshot.feeds)
+    return replace(frame, snapshot=replace(frame.snapshot, feeds=feeds))
+
+
+def cancelling(frame: Frame, for_s: float) -> Frame:
+    """All its orders are on their way out for so long."""
+    orders = tuple(replace(order, status="CANCELLING", unsure_at=ago(for_s)) for order in frame.snapshot.orders)
+    return replace(frame, snapshot=replace(frame.snapshot, orders=orders))
+
+
+def at(frame: Frame, link: object = UP) -> Scene:
+    """One desk at the tests' moment."""
+    return replace(scenes.scene(frame), link=link)
+
+
+def aged(frame: Frame, age_s: float, stale: bool, mid: float = 0.4950) -> Frame:
+    """Every book so old."""
+    health = replace(frame.snapshot.markets[0].health, age_ms=round(1_000 * age_s), stale=stale)
+    rows = tuple(replace(row, health=health, mid=mid) for row in frame.snapshot.markets)
+    return replace(frame, snapshot=replace(frame.snapshot, markets=rows))
+
+
+def test_a_production_desk_that_lost_its_venue_is_exposed_and_not_safe() -> None:
+    lost = cancelling(without(scenes.production(), "account", "heartbeat", "user"), 121)
+    for verdict in (safe_verdict(at(lost)), desk_verdict(at(lost))):
+        assert (verdict.glyph, verdict.word, verdict.style) == ("!", "EXPOSED", "alarm")
+        assert verdict.why == "2 orders not confirmed, heartbeat, account, user lost 2m"
+    assert safe_verdict(at(cancelling(scenes.production(), 4))).why == "2 orders not confirmed"
+    assert safe_verdict(at(without(scenes.production(), "user", for_s=5))).why == "user lost 5.0s"
+
+
+def test_what_is_gone_for_a_moment_only_or_on_paper_exposes_nothing() -> None:
+    moment = cancelling(without(scenes.production(), "account", "heartbeat", "user", for_s=2), 2)
+    paper = cancelling(without(pictures.three(), "market"), 60)
+    assert [safe_verdict(at(frame)).word for frame in (moment, paper)] == ["SAFE", "SAFE"]
+
+
+def test_a_restart_that_the_venue_announced_keeps_its_name_until_orders_are_in_doubt() -> None:
+    restarting = without(scenes.venue("restarting"), "heartbeat")
+    assert desk_verdict(at(restarting)).word == "VENUE RESTARTING" and safe_verdict(at(restarting)).word == "EXPOSED"
+    orders = cancelling(scenes.production(), 10).snapshot.orders
+    assert desk_verdict(at(replace(restarting, snapshot=replace(restarting.snapshot, orders=orders)))).word == "EXPOSED"
+
+
+def test_a_limit_that_is_passed_is_over_counted_and_first_though_nothing_holds_for_it() -> None:
+    frame = pictures.three()
+    rows = (*frame.snapshot.risk, RiskRow("data age", "160.5 s", "90 s", False, 1.78))
+    shown = drawn(risk.risk, at(replace(frame, snapshot=replace(frame.snapshot, risk=rows))), 80, 30)
+    words = [line.split()[0] for line in shown.splitlines() if line.split()[:1] in (["HOLDS"], ["OVER"], ["near"], ["ok"])]
+    assert words[0] == "OVER" and "1 over" in shown and " near  data age" not in shown
+
+
+def test_the_younger_book_is_shown_and_a_stale_one_says_how_stale() -> None:
+    old, young = aged(scenes.production(), 121, True), pictures.three()
+    one = replace(at(old), beside=at(young))
+    assert fresher(one) is one.beside and fresher(replace(at(young), beside=at(old))).frame is young
+    shown = drawn(ladder.ladder, one, 100, 24)
+    assert "mid 52.50" in shown and "STALE" not in shown
+    both = replace(at(old), beside=at(aged(pictures.three(), 119.5, True)))
+    shown, table = drawn(ladder.ladder, both, 100, 24), drawn(book.markets, both, 160, 8)
+    assert "STALE 2m  mid 49.50" in shown and "age 2m" in shown and table.count("STALE 2m") == 3 and "49.50" not in table
+    colours = {name for row in ladder.ladder(both, 100, 24).rows for _, name in row}
+    assert not colours & {"bid", "ask", "bidbar", "askbar"} and "bid" in {
+        name for row in ladder.ladder(one, 100, 24).rows for _, name in row
+    }
+    narrow = drawn(book.markets, at(old), 80, 8)
+    assert narrow.count(" STALE ") == 3
+
+
+def test_a_silent_desk_beside_does_not_hide_how_old_the_book_is() -> None:
+    held = aged(scenes.every("held", "account feed lost"), 121, True)
+    both = replace(at(held), beside=at(replace(held, card=scenes.production().card)))
+    shown = drawn(ladder.ladder, both, 100, 24)
+    last = shown.splitlines()[-2:]
+    assert "P ■ held: account feed lost" in last[0] and "L ■ held: account feed lost" in last[0] and "hash ok" in last[1]
+
+
+def test_what_nobody_can_confirm_is_not_shown_as_resting() -> None:
+    blind = without(scenes.production(), "account", "heartbeat")
+    shown, table = drawn(ladder.ladder, at(blind), 100, 24), drawn(book.markets, at(blind), 160, 8)
+    assert "?10" in shown and "10?" in shown and "▸10" not in shown
+    assert "? not confirmed" in ladder.ladder(at(blind), 100, 24).note
+    assert "52.0?10" in table and "52.0×10" not in table
+    sure = drawn(ladder.ladder, at(scenes.production()), 100, 24)
+    assert "▸10" in sure and "?" not in sure
+
+
+def states(paper: str, live: str, live_link: object = UP) -> str:
+    """The state column of a market that two desks see so."""
+
+    def made(frame: Frame, state: str) -> Frame:
+        why = {"quoting": "", "paused": "paused by the operator", "stale": "stale: no frame for 90 s"}.get(state, f"because of {state}")
+        rows: tuple[MarketRow, ...] = tuple(replace(row, state=state, why=why) for row in frame.snapshot.markets)
+        return replace(frame, snapshot=replace(frame.snapshot, markets=rows))
+
+    one = replace(at(made(pictures.three(), paper)), beside=at(made(scenes.production(), live), live_link))
+    return drawn(book.markets, one, 200, 8).splitlines()[1].rpartition("│")[2].rstrip() or drawn(book.markets, one, 200, 8)
+
+
+@pytest.mark.parametrize(
+    ("paper", "live", "told"),
+    [
+        ("paused", "killed", "L: ✖ KILLED because of killed"),
+        ("killed", "paused", "P: ✖ KILLED because of killed"),
+        ("paused", "stale", "L: ! STALE no frame for 90 s"),
+        ("stale", "held", "L: ■ held because of held"),
+        ("paused", "quoting", "P: ▌ paused by the operator"),
+        ("paused", "paused", "▌ paused   by the operator"),
+        ("killing", "killed", "P: ✖ KILLING"),
+    ],
+)
+def test_of_two_desks_the_worse_one_is_told_and_no_word_twice(paper: str, live: str, told: str) -> None:
+    assert told in states(paper, live)
+
+
+def test_a_desk_that_is_not_heard_is_worse_than_one_that_is_paused() -> None:
+    assert "L: ? UNKNOWN" in states("paused", "quoting", LOST)
+
+
+@pytest.mark.parametrize("make", [pictures.three, pictures.waiting, pictures.alert, pictures.killed, scenes.production])
+def test_what_was_made_adds_up_from_the_parts_that_are_shown(make: Callable[[], Frame]) -> None:
+    money = make().snapshot.money
+    assert money.equity - money.initial == money.captured + money.drift - money.fees - money.adverse
+
+
+def test_production_shows_its_drift_and_no_adverse_selection_that_nobody_charged() -> None:
+    live, paper = at(scenes.production()), at(pictures.three())
+    for shown in (drawn(duo.duo, replace(paper, beside=live), 156, 8).splitlines(), [drawn(top.money, live, 48, 6)] * 2):
+        right = "\n".join(line.rpartition("│")[2] for line in shown)
+        assert "drift" in right and "-$1.46" in right and "adverse" not in right
+    left = "\n".join(line.partition("│")[0] for line in drawn(duo.duo, replace(paper, beside=live), 156, 8).splitlines())
+    assert "-$2.31" in left and "adverse" in left and "-$0.31" in left
+
+
+def test_the_age_of_the_heartbeat_and_what_an_answer_takes_are_on_the_header() -> None:
+    frame = scenes.production()
+    frame = replace(frame, card=replace(frame.card, heartbeat_s=2.1, answer_ms=38.4))
+    header = drawn(top.strip, at(frame), 200, 1)
+    assert "heartbeat ●  2.1s" in header and "answer 38ms" in header
+    assert "last answered 2.1s ago" in drawn(risk.risk, at(frame), 120, 40)
+    assert "answer" not in drawn(top.strip, at(scenes.production()), 200, 1)
+
+
+def test_a_connection_that_is_gone_wins_over_no_market_yet() -> None:
+    frame = pictures.three()
+    feeds = (FeedRow("gamma", False, ago(30), "Name or service not known"),)
+    empty = replace(
+        frame, snapshot=replace(frame.snapshot, phase="starting", why="no market yet", markets=(), orders=(), risk=(), feeds=feeds)
+    )
+    told = "gamma lost: Name or service not known"
+    verdict = quoting_verdict(at(empty))
+    assert (verdict.word, verdict.why) == ("NO CONNECTION", told) and told in safe_verdict(at(empty)).why
+    assert told in drawn(book.markets, at(empty), 80, 6) and "discovery" not in drawn(book.markets, at(empty), 80, 6)
+    moment = replace(empty, snapshot=replace(empty.snapshot, feeds=(replace(feeds[0], since=ago(1)),)))
+    assert quoting_verdict(at(moment)).word == "WAITING FOR DATA" and "discovery has chosen none" in drawn(book.markets, at(moment), 80, 6)
+
+
+@pytest.mark.parametrize("symbols", ["block", "ascii"])
+def test_no_drawdown_draws_nothing(symbols: str) -> None:
+    flat = tuple((Nanos(NOW - (60 - second) * 10**9), pictures.usd(500)) for second in range(60))
+    frame = pictures.three()
+    money = replace(frame.snapshot.money, equity=pictures.usd(500), reference="start")
+    made = replace(frame, snapshot=replace(frame.snapshot, equity_curve=flat, money=money))
+    row = next(line for line in drawn(chart.equity, replace(at(made), symbols=symbols), 80, 10).splitlines() if "drawdown" in line)
+    assert row.rpartition("┤")[2].strip() == ""
+
+
+ALARMS: dict[str, Callable[[], Frame]] = {
+    "drawdown": lambda: replace(scenes.production(), snapshot=replace(pictures.alert().snapshot, feeds=scenes.production().snapshot.feeds)),
+    "account": lambda: scenes.mismatch("account check"),
+    "wallet": lambda: scenes.mismatch("wallet check"),
+    "fault": lambda: replace(scenes.production(), card=replace(scenes.production().card, busy="disk full")),
+    "exposed": lambda: without(scenes.production(), "heartbeat"),
+    "restart": lambda: replace(scenes.production(), snapshot=replace(scenes.production().snapshot, venue=VenueRow("restarting", ago(4)))),
+}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+async def test_what_an_operator_must_come_for_rings_once_and_marks_the_title(name: str) -> None:
+    rung: list[bool] = []
+    async with desk(scenes.production()) as one:
+        one.app.bell = lambda: rung.append(True)  # type: ignore[method-assign]  # what a terminal would hear
+        one.app.pull()
+        assert rung == [] and not one.app.herald.title.startswith("!! ")
+        one.source.frame = ALARMS[name]()
+        one.app.pull()
+        one.app.pull()
+        assert rung == [True] and one.app.herald.title.startswith("!! ")
+
+
+async def test_a_kill_that_is_not_confirmed_rings_again() -> None:
+    rung: list[bool] = []
+    async with desk(pictures.killing()) as one:
+        one.app.bell = lambda: rung.append(True)  # type: ignore[method-assign]  # what a terminal would hear
+        one.source.frame = scenes.unconfirmed()
+        one.app.pull()
+        assert rung == [True]
+
+
+def test_a_book_that_was_never_heard_of_is_older_than_any_other() -> None:
+    never, known = replace(at(pictures.waiting()), selected=0), at(scenes.production())
+    assert fresher(replace(never, beside=known)).frame is known.frame
+
+
+def test_links_that_are_down_are_told_where_their_names_do_not_fit() -> None:
+    lost = without(scenes.production(), "account", "heartbeat", "market", "user")
+    assert "✖ account heartbeat market user" in drawn(top.strip, at(lost), 120, 1)
+    assert "✖ 4 of 6 links" in drawn(top.strip, replace(at(lost), read_only=True, storm="REFUSED 60 in 30s"), 120, 1)
+
+
+def test_of_two_killed_desks_the_production_one_is_shown_whichever_has_the_keys() -> None:
+    paper, live = at(pictures.killed()), at(scenes.killed())
+    for pair in (replace(paper, beside=live), replace(live, beside=paper)):
+        panel = panes.kill(pair, 100, 9)
+        assert panel.title.startswith("LIVE $$$: KILL SWITCH TRIPPED") and panel.note == "PAPER is killed, too"
+
+
+def test_the_reset_is_offered_only_once_it_is_possible() -> None:
+    def offered(frame: Frame) -> bool:
+        return any(applies(key, at(frame)) for key in KEYS if key.id == "kill.reset")
+
+    killed = pictures.killed()
+    assert offered(killed) and not offered(pictures.killing()) and not offered(pictures.quoting())
+    assert not offered(replace(killed, snapshot=replace(killed.snapshot, resets_at=Nanos(NOW + 10**9))))
