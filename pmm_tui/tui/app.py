@@ -191,7 +191,8 @@ class PmmApp(App[None]):
         gc.set_threshold(10_000, 10, 10)  # a picture is thousands of objects without a cycle: looking oftener doubles the longest turn
 
     def on_resize(self, event: events.Resize) -> None:
-        """Choose the layout for the new size."""
+        """Choose the layout for the new size, and paint all of it: a terminal that was smaller for a moment forgot what stood outside."""
+        self.dress(self.look)
         layout.lay_out(self.screen_stack[0], event.size.width, event.size.height, len(self.sources))
         self._settled = (-1, -1)
         self.relay()

@@ -18,6 +18,8 @@ from tests.faces.conftest import grid
 from tests.faces.fake_desk import FakeBoard
 from tests.faces.test_api import serving, until
 
+PRESSES = 20
+
 
 async def test_the_console_sees_acts_loses_its_desk_and_finds_it_again(tmp_path: Path) -> None:
     path = tmp_path / "desk.sock"
@@ -85,10 +87,13 @@ async def _run_console(path: Path, api: Api, how: signal.Signals | None) -> tupl
     loop.add_reader(ours, lambda: screen.extend(_read(ours)))
     try:
         await until(lambda: api.faces == 1 and b"QUOTING" in screen)
-        if how is None:
-            os.write(ours, b"q")
-        else:
+        if how is not None:
             child.send_signal(how)
+        for _ in range(PRESSES if how is None else 0):  # a console that has just stood still on a busy machine does not obey
+            os.write(ours, b"q")
+            await asyncio.sleep(0.7)
+            if child.poll() is not None:
+                break
         await until(lambda: child.poll() is not None)
     finally:
         if child.poll() is None:

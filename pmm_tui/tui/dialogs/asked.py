@@ -36,10 +36,11 @@ def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]
         pairs = f.shares(row.merges)
         made.append(((f" 2  merge {pairs} {f.said(row.outcomes[0], 8).strip()} with {pairs} {f.said(row.outcomes[1], 8).strip()}", "bold"),
                      (f"  into {f.usd(Cash(row.merges))}, less the gas that the chain takes", "")))  # fmt: skip
+    last = 3 if any(row.merges for row in rows) else 2
     exits = [(row, exit_) for row in rows if (exit_ := exit_of(row)) is not None]
     cost = Cash(sum(exit_.cost for _, exit_ in exits))
     for row, exit_ in exits[:_SHOWN]:
-        what = f" 3  SELL {f.shares(exit_.size)} {f.said(exit_.outcome, 12).strip()}"
+        what = f" {last}  SELL {f.shares(exit_.size)} {f.said(exit_.outcome, 12).strip()}"
         made.append(((what, "bold"), (f"  {f.middle(row.question, 48).strip()}", "dim")))
         if not exit_.worst:
             made.append((("      nobody bids: nothing can be sold now", "alarm"),))
@@ -57,7 +58,7 @@ def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]
     if len(exits) > _SHOWN:
         made.append(((f"    and {len(exits) - _SHOWN} more markets", "warn"),))
     if not exits:
-        made.append(((" 3  nothing to sell: no net position", "dim"),))
+        made.append(((f" {last}  nothing to sell: no net position", "dim"),))
     proceeds, fee = Cash(sum(exit_.proceeds for _, exit_ in exits)), Cash(sum(row.exit_fee for row, _ in exits))
     made += [
         (),
