@@ -109,31 +109,27 @@ def _stamps(clock: Clock, disk: "_Disk") -> Iterator[dict[int, _Spent]]:
         _SelectorSocketTransport.write = write
 
 
-class _Failing(httpx.AsyncBaseTransport):
+class _Failing(sockets.OneHost):
     """Fails on request: before the venue, after it, or by silence."""
 
     def __init__(self, url: str, chance: Random) -> None:
+        super().__init__(url, httpx.Timeout(5), client.CONNECTIONS_MAX)
         self.failing = 0.0
         """This part of the requests fails."""
-        self._sockets = sockets.transport(url, client.CONNECTIONS_MAX)
         self._chance = chance
 
-    async def aclose(self) -> None:
-        """Let go of the sockets."""
-        await self._sockets.aclose()
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send, or not."""
+    async def request(self, method: str, url: str, **more: Any) -> httpx.Response:  # type: ignore[override]  # all are handed on
+        """Ask, or not."""
         if self._chance.random() >= self.failing:
-            return await self._sockets.handle_async_request(request)
+            return await super().request(method, url, **more)
         how = self._chance.randrange(3)
         if how == 0:
-            raise httpx.ConnectError("refused, for the bench", request=request)
-        await (await self._sockets.handle_async_request(request)).aclose()
+            raise httpx.ConnectError("refused, for the bench")
+        await super().request(method, url, **more)
         if how == 1:
-            raise httpx.ReadError("the answer was lost, for the bench", request=request)
+            raise httpx.ReadError("the answer was lost, for the bench")
         await asyncio.sleep(SILENCE_S)
-        raise httpx.ReadTimeout("silence, for the bench", request=request)
+        raise httpx.ReadTimeout("silence, for the bench")
 
 
 class _Disk(Journal):
@@ -218,7 +214,7 @@ def measure_road(seconds: float, kills: int, interval_s: float = 0.0) -> Road:
     """
     with tempfile.TemporaryDirectory() as folder:
         tape, path = Path(folder) / "busy.tape.zst", Path(folder) / "bench.yaml"
-        _write_tape(tape, round((START_S + seconds + kills * KILL_S + _failing(kills) * FAILING_S) * CHANGES_A_SECOND))
+        write_tape(tape, round((START_S + seconds + kills * KILL_S + _failing(kills) * FAILING_S) * CHANGES_A_SECOND))
         with exchange(str(tape), 0.0, _SPEED) as port:
             path.write_text(_TERMS + "\n".join(f"{name}: {url.format(port=port)}" for name, url in PLACES.items()) + "\n")
             return asyncio.run(_drive(load(str(path)), Path(folder), seconds, kills, interval_s))
@@ -228,7 +224,7 @@ def _failing(kills: int) -> int:
     return -(-kills // FAILING_KILLS)
 
 
-def _write_tape(path: Path, count: int) -> None:
+def write_tape(path: Path, count: int) -> None:
     """One market, its book, and its level changes one step apart. Their hashes are not told: the exchange makes its own."""
     walk = Walk(1, market())
     terms = walk.market
@@ -256,10 +252,9 @@ async def _drive(profile: Profile, folder: Path, seconds: float, kills: int, int
     clock, chance, run = Clock(), Random(1), profile.run()  # noqa: S311 - a bench is to be repeated, not to be secret
     bench = _Bench(profile, folder, clock, interval_s)
     troubled = _Failing(run.clob_url, chance)
-    http = sockets.OneHost(base_url=run.clob_url, transport=troubled, timeout=5)
     keys = Keys(Account.create())
     clob = _Posting(keys, "", None, chance, clock)
-    clob.connect(http, http, [http])
+    clob.connect(troubled, troubled, [troubled])
     await clob.enrol()
     venue = ClobVenue(clob, _FAST, clock, to_cash(900.0), profile.live().user_ws_url, chance, lambda: True)
     books = MarketFeed(profile.market_ws(), run.market_ws_url, run.clob_url, Decoder(), clock, chance, bench.seen)

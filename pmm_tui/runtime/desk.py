@@ -11,7 +11,7 @@ import msgspec
 
 from pmm_tui.core.commands import Alert, Command, Place
 from pmm_tui.core.engine import Engine
-from pmm_tui.core.events import Event, FillSettled, OrderFilled, OrderRejected
+from pmm_tui.core.events import Event, FillSettled, OrderFilled, OrderRejected, OrderSigned
 from pmm_tui.core.instructions import Killed
 from pmm_tui.core.snapshot import DeskCard, Frame, Stats
 from pmm_tui.core.state import Note
@@ -71,7 +71,9 @@ class Desk:
         Records that cannot be written halt the desk: a kill follows at once, and nothing is placed from then on. What the engine or the
         journal raises because of a defect is raised on, with the desk dead and the fact that led to it in the journal.
         """
-        self._catch_up()
+        counts = type(event) is not OrderSigned  # its order waits to leave, and no figure takes anything from it
+        if counts:
+            self._catch_up()
         began = time.perf_counter_ns()
         whole = False
         try:
@@ -87,9 +89,10 @@ class Desk:
             self._aside(event, commands, now)
         except OSError as error:
             failure = failure or error
-        self._uncounted = (event, commands)
-        if not commands:
-            self._catch_up()  # nothing waits to leave
+        if counts:
+            self._uncounted = (event, commands)
+            if not commands:
+                self._catch_up()  # nothing waits to leave
         if failure is not None and not self.busy:
             commands = commands + self._halt(event, failure)
         return [command for command in commands if not isinstance(command, Place)] if self.busy else commands

@@ -231,12 +231,21 @@ class Live:
     async def _tell(self, event: Event) -> None:
         self._last = max(self._clock(), self._last)
         commands = self._desk.step(structs.replace(event, at=self._last))
-        if not commands:
-            return
-        if facts := self._venue.prepare(commands):
-            commands = self._desk.seal([structs.replace(fact, at=self._last) for fact in facts], commands)
+        placed = next((at for at, command in enumerate(commands) if isinstance(command, Place)), len(commands))
+        asked = await self._act(commands[:placed])  # what adds no risk waits neither for signatures nor for the disk
+        rest = commands[placed:]
+        if rest and (facts := self._venue.prepare(rest)):
+            rest = self._desk.seal([structs.replace(fact, at=self._last) for fact in facts], rest)
+        if await self._act(rest) or asked:
+            await self._venue.flush()
+
+    async def _act(self, commands: Iterable[Command]) -> bool:
+        """Whether any of them was for the venue."""
+        asked = False
         for command in commands:
             if isinstance(command, Place | Cancel | CancelAll | Sync | Merge):
                 await self._venue.send(command)
+                asked = True
             else:
                 self._watch(command)
+        return asked

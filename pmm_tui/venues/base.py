@@ -22,3 +22,7 @@ class Venue(Feed, Protocol):
     async def send(self, command: Command) -> None:
         """Ask. Never raises for what the venue answers."""
         ...
+
+    async def flush(self) -> None:
+        """All that one fact asked for was sent: what may leave leaves before the next fact is looked at."""
+        ...

@@ -100,6 +100,9 @@ class ReplayVenue:
                 self._departed = Departed(self._number, self._expected, command)
         self._woken.set()
 
+    async def flush(self) -> None:
+        """Nothing: the record has it."""
+
     async def events(self) -> AsyncIterator[Event]:
         """The recorded answers when they are due, until closed. Departed at the first command that differs."""
         while self._open:

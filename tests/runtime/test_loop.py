@@ -1,7 +1,7 @@
 """The one door: time that only grows, a pace that never deafens, and a loop that halts when anything in it breaks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from pmm_tui.core.commands import CancelAll, Command, Place
-from pmm_tui.core.events import BookReset, Event, MarketListed, OrderCancelled, Ticked
+from pmm_tui.core.events import BookReset, Event, MarketListed, OrderCancelled, OrderSigned, Ticked
 from pmm_tui.core.instructions import Ended, Killed, Paused, Resumed
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.feeds.base import Feed
 from pmm_tui.record.conduct import Conductor
-from pmm_tui.record.journal import read
+from pmm_tui.record.journal import Journal, read
 from pmm_tui.record.lines import Entry
 from pmm_tui.runtime import pace as pacing
 from pmm_tui.runtime.clock import Clock
@@ -225,11 +225,22 @@ class Seen(PaperVenue):
     def __init__(self, matching: Matching, clock: Clock) -> None:
         super().__init__(matching, clock)
         self.asked: list[Command] = []
+        self.steps: list[str] = []
 
     async def send(self, command: Command) -> None:
         """Kept, then done."""
         self.asked.append(command)
+        self.steps.append(type(command).__name__)
         await super().send(command)
+
+    def prepare(self, commands: Sequence[Command]) -> list[Event]:
+        """Signed, as production does."""
+        self.steps.append("signed")
+        return [OrderSigned(NOT_YET, command.order, f"0x{command.order}") for command in commands if isinstance(command, Place)]
+
+    async def flush(self) -> None:
+        """Gone."""
+        self.steps.append("gone")
 
 
 class Scene:
@@ -284,6 +295,24 @@ async def test_a_live_desk_stops_with_nothing_resting(tmp_path: Path) -> None:
     times = [entry.event.at for entry in read(tmp_path / "run")]
     assert times == sorted(times)
     assert times[0] > at(0), "the loop stamps every fact anew"
+
+
+async def test_orders_are_signed_and_on_the_disk_before_they_leave_and_cancels_wait_for_neither(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "run", knobs_=knobs(stale_after_s=3600.0, quote_interval_s=0.0))
+    steps, sync = scene.venue.steps, scene.desk.journal.sync
+
+    def synced() -> None:
+        steps.append("disk")
+        sync()
+
+    monkeypatch.setattr(Journal, "sync", lambda journal: synced())
+    scene.books.told.append(book(2, "30x500 | 36x500"))
+    await scene.run(scene.stop.set)
+    told = " ".join(step for step in steps if step != "Sync")
+    assert told.startswith("signed disk Place Place gone Cancel Cancel "), told
+    assert "Place gone" in told and "signed disk gone" not in told
 
 
 @pytest.mark.parametrize("then", [RuntimeError("out of luck"), "end"], ids=["raises", "ends"])

@@ -325,7 +325,7 @@ async def test_F44_posts_that_hang_never_hold_up_a_cancel_which_goes_over_a_conn
 async def test_F21_a_post_that_is_not_answered_in_time_is_silence() -> None:
     async with hanging() as (url, asked, _):
         clob = await make(keys(), url, chance=Random(1), clock=lambda: AT, read_timeout_s=0.05)
-        with pytest.raises(Silent, match="SocketTimeoutError"):
+        with pytest.raises(Silent, match="ReadTimeout"):
             await clob.post([clob.sign(PLACE, MARKET, AT)])
         assert asked[-1] == "POST /order"
         await clob.close()
@@ -352,26 +352,6 @@ async def test_F21_F22_a_post_on_a_kept_connection_that_breaks_is_silence_and_is
         assert [one for one in asked if one.startswith("POST")] == ["POST /order"]
         assert asked.count("connected") == 2
         await http.aclose()
-
-
-async def test_a_cookie_is_kept_and_a_redirect_is_not_followed() -> None:
-    asked: list[httpx.Request] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        if request.url.path == "/time":
-            return httpx.Response(200, json=1_700_000_000, headers={"set-cookie": "__cf_bm=mine; path=/"})
-        return httpx.Response(307, headers={"location": "http://elsewhere.test/order"})
-
-    http = sockets.OneHost(transport=httpx.MockTransport(answer), base_url="http://clob.test/", headers={"user-agent": "pmm-tui"})
-    clob = await make(keys(), http=http, chance=Random(1), clock=lambda: AT)
-    assert await clob.server_time_s() == 1_700_000_000
-    with pytest.raises(Trouble):
-        await clob.post([clob.sign(PLACE, MARKET, AT)])
-    assert [str(request.url) for request in asked] == ["http://clob.test/time", "http://clob.test/order"]
-    assert asked[1].headers["cookie"] == "__cf_bm=mine" and asked[1].headers["user-agent"] == "pmm-tui"
-    assert asked[1].headers["poly_address"] and asked[1].headers["content-type"] == "application/json"
-    await http.aclose()
 
 
 async def test_F44_nobody_there_is_silence() -> None:

@@ -26,7 +26,7 @@ from pmm_tui.core.events import (
 from pmm_tui.core.market import Kind
 from pmm_tui.core.units import DOLLAR, SHARE, Price
 from pmm_tui.venues.clob.port import Closed, Limited, Refused, Silent, Unauthorized
-from tests.venues.clob_stand import Stand, ends, opened, order, timeless
+from tests.venues.clob_stand import Stand, ends, opened, order, placed, timeless
 from tests.venues.scripted_clob import HANG, MARKET, START, ScriptedClob, Truth
 from tests.venues.venue_suite import of
 
@@ -106,6 +106,18 @@ class TestOpening:
 
 
 class TestOrders:
+    @timeless
+    async def test_a_flush_has_cancels_and_orders_on_their_way_before_anything_else_is_done(self) -> None:
+        stand = await placed(Stand(), 1)
+        stand.clob.calls.clear()
+        others: list[str] = []
+        asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_soon(others.append, "another turn of the loop"))
+        await stand.venue.send(order(2))
+        await stand.venue.send(Cancel(1))
+        await stand.venue.flush()
+        assert [call[0] for call in stand.clob.calls] == ["cancel", "post"] and not others
+        await stand.close()
+
     @timeless
     async def test_an_order_is_signed_once_and_its_id_known_before_it_leaves(self) -> None:
         stand = await opened(Stand())

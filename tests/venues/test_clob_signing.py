@@ -12,6 +12,8 @@ from typing import Any
 import polymarket
 import pytest
 from eth_account import Account
+from hypothesis import given
+from hypothesis import strategies as st
 from polymarket._internal import wallet as wallets
 from polymarket._internal.actions import account, auth, order_heartbeats
 from polymarket._internal.actions.orders import cancel, limit, market, orders, post, typed_data, types
@@ -24,13 +26,15 @@ from polymarket.types import EvmAddress
 from pmm_tui.core.market import Kind, Side
 from pmm_tui.core.units import LOT, ONE, TICKS, Nanos, Price, Size
 from pmm_tui.venues.clob import client
-from pmm_tui.venues.clob.client import KeyUnfit, SdkClob, amounts
+from pmm_tui.venues.clob.client import SdkClob, amounts
+from pmm_tui.venues.clob.keys import KeyUnfit
 from pmm_tui.venues.clob.port import Clob, Signed
 from tests.venues.clob_scene import AT, EOA, MARKET, OWNER, PLACE, TOKEN, WALLET, keys, listed, placed, signer
 
 FACTORIES = PRODUCTION_CONFIG.wallet_derivation
 PROXY = wallets.derive_proxy_wallet_address(EOA, FACTORIES)
 SAFE = wallets.derive_safe_wallet_address(EOA, FACTORIES)
+DEPOSIT = wallets.derive_uups_deposit_wallet_address(EOA, FACTORIES)
 
 
 # --- what is signed ---------------------------------------------------------------------------------------------------------------------
@@ -163,10 +167,10 @@ def test_F42_every_price_of_every_grid_is_exact(tick: Price) -> None:
     market, sizes = listed(tick=tick), [Size(16_900_000), Size(5_000_000), Size(290_000), Size(999_990_000)]
     for n, price in enumerate(range(tick, ONE, tick)):
         size = sizes[n % len(sizes)]
-        bought = amounts(placed(PLACE, price=Price(price), size=size), market)
-        assert bought == (price * size // 10_000, size)
-        assert price * size % 10_000 == 0
-        assert amounts(placed(PLACE, price=Price(price), size=size, side=Side.SELL), market) == bought[::-1]
+        for side in Side:
+            exact = {"price": Decimal(price).scaleb(-4), "size": Decimal(size).scaleb(-6), "tick_size": Decimal(tick).scaleb(-4)}
+            sdk = limit._compute_limit_order_amounts(side=side.value, **exact)
+            assert amounts(placed(PLACE, price=Price(price), size=size, side=side), market) == sdk
 
 
 def test_F43_what_takes_at_once_counts_a_buy_in_whole_cents_and_never_pays_less_than_its_price() -> None:
@@ -230,6 +234,24 @@ def test_a_wallet_that_the_key_does_not_control_is_refused(wallet: str, kind: in
         signer(wallet, kind)
 
 
+SIGNERS = {wallet: signer(wallet) for wallet in ("", DEPOSIT)}
+
+
+@given(
+    salt=st.integers(0, 2**53 - 1), token=st.integers(0, 2**256 - 1), maker=st.integers(1, 2**200), taker=st.integers(1, 2**200),
+    at=st.integers(0, 2**64), side=st.sampled_from(list(Side)), wallet=st.sampled_from(sorted(SIGNERS)),
+)  # fmt: skip
+def test_F40_an_order_is_hashed_as_the_sdk_does(salt: int, token: int, maker: int, taker: int, at: int, side: Side, wallet: str) -> None:
+    made = SIGNERS[wallet]
+    unsigned = dataclasses.replace(made._unsigned(placed(PLACE, token=str(token), side=side), MARKET, maker, taker, at), salt=salt)
+    assert made._contents(unsigned) == typed_data._order_contents_hash(unsigned)
+
+
+def test_F40_a_token_of_more_than_256_bits_is_not_signed() -> None:
+    with pytest.raises(ValueError, match="256 bits"):
+        signer().sign(placed(PLACE, token=str(2**256)), listed(yes=str(2**256)), AT)
+
+
 def test_F40_a_wrong_domain_stops_before_the_first_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(client._HEADERS, EvmAddress(PRODUCTION_CONFIG.standard_exchange), bytes(32))
     with pytest.raises(KeyUnfit, match="protocol 2, neg-risk False"):
@@ -237,7 +259,7 @@ def test_F40_a_wrong_domain_stops_before_the_first_order(monkeypatch: pytest.Mon
 
 
 def test_F40_an_order_hashed_otherwise_than_by_the_general_encoder_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polymarket._internal.actions.orders.typed_data._order_contents_hash", lambda unsigned: bytes(32))
+    monkeypatch.setattr(client, "_ORDER_HASH", bytes(32))
     with pytest.raises(KeyUnfit, match="protocol 2, neg-risk False"):
         signer()
 
@@ -251,7 +273,6 @@ def test_F40_a_signature_of_another_key_stops_before_the_first_order(monkeypatch
 # --- the contract with the SDK ----------------------------------------------------------------------------------------------------------
 
 CONTRACT: list[tuple[Callable[..., Any], str]] = [
-    (limit._compute_limit_order_amounts, "price size side tick_size"),
     (market._compute_market_order_amounts, "amount price side tick_size"),
     (orders.create_signed_order, "order signature post_only"),
     (typed_data.build_order_typed_data, "order protocol_version"),

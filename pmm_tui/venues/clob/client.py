@@ -3,23 +3,23 @@
 import re
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from random import Random
 from typing import Any, TypeVar
 
-import aiohttp
 import httpx
 from coincurve import PrivateKey
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
+from eth_hash.backends.pysha3 import keccak256 as keccak
 from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
 from polymarket._internal import wallet as wallets
 from polymarket._internal.actions import account as reads
 from polymarket._internal.actions import auth as keys_api
 from polymarket._internal.actions import order_heartbeats as heartbeats
 from polymarket._internal.actions.orders import cancel as removals
-from polymarket._internal.actions.orders import limit, post, typed_data
 from polymarket._internal.actions.orders import market as taking
+from polymarket._internal.actions.orders import post, typed_data
 from polymarket._internal.actions.orders.orders import create_signed_order
 from polymarket._internal.actions.orders.types import BYTES32_ZERO, UnsignedOrder
 from polymarket._internal.environment import PRODUCTION_CONFIG
@@ -36,7 +36,7 @@ from pmm_tui.core.commands import Place
 from pmm_tui.core.market import Kind, Market, Side
 from pmm_tui.core.units import LOT, ONE, SECOND, Cash, Nanos, Size
 from pmm_tui.venues.clob import sockets, troubles, wire
-from pmm_tui.venues.clob.keys import ApiCreds, Keys, Secret
+from pmm_tui.venues.clob.keys import ApiCreds, Keys, KeyUnfit, Secret
 from pmm_tui.venues.clob.port import Cancelled, Leg, Piece, Refused, Signed, Silent, Standing, Trouble
 
 CHAIN, CLOB_URL = PRODUCTION_CONFIG.chain_id, PRODUCTION_CONFIG.clob_url
@@ -54,16 +54,14 @@ _DOMAINS = {
 """Domain separators of the exchanges on Polygon, by protocol and neg-risk (published vectors): what a signature is bound to."""
 _AT = PRODUCTION_CONFIG.standard_exchange, PRODUCTION_CONFIG.neg_risk_exchange, PRODUCTION_CONFIG.exchange_v3
 _EXCHANGES = dict(zip(_DOMAINS, map(EvmAddress, _AT), strict=True))
-_ORDER_TYPE = typed_data._ORDER_TYPE_STRING.encode()
+_ORDER_TYPE, _ORDER_HASH = typed_data._ORDER_TYPE_STRING.encode(), typed_data._ORDER_TYPE_HASH
+_NO_MARKS = bytes(64)
+"""Neither metadata nor builder."""
 _WRAP = keccak(
     b"TypedDataSign(Order contents,string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)" + _ORDER_TYPE
 )
 _WRAPPER = keccak(b"DepositWallet") + keccak(b"1") + CHAIN.to_bytes(32, "big")
 _HEADERS = {address: bytes.fromhex(_DOMAINS[named]) for named, address in _EXCHANGES.items()}
-
-
-class KeyUnfit(ValueError):
-    """The key and the wallet do not go together, or what this program signs is not what the venue checks."""
 
 
 class _Lane:
@@ -87,7 +85,7 @@ class _Lane:
             raise troubles.trouble(429, str(wrong), self._wait_s(wrong)) from None
         except RequestRejectedError as wrong:
             raise troubles.trouble(wrong.status, str(wrong), wrong.retry_after, wrong.restriction) from None
-        except (PolymarketError, httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError) as lost:
+        except (PolymarketError, httpx.HTTPError, httpx.InvalidURL) as lost:
             cause = lost.__cause__ or lost  # httpx's name of it; below that one is what really happened
             raise Silent(troubles.clean(f"{type(cause.__cause__ or cause).__name__}: {lost}")) from None
         except (ValueError, TypeError, RecursionError, OverflowError) as odd:
@@ -120,6 +118,8 @@ class SdkClob:
             raise KeyUnfit(f"the key of {keys.account.address} does not sign for {self.wallet} with signature type {signature_type}")
         self.signature_type = derived
         """0 EOA, 1 proxy, 2 Safe, 3 deposit wallet."""
+        signer = self.wallet if derived == 3 else keys.account.address
+        self._owner = b"".join(bytes.fromhex(address[2:]).rjust(32, b"\0") for address in (self.wallet, signer))
         self._check_signatures()
 
     def connect(self, main: httpx.AsyncClient, quick: httpx.AsyncClient, owned: Sequence[httpx.AsyncClient]) -> None:
@@ -158,16 +158,25 @@ class SdkClob:
 
     def _seal(self, unsigned: UnsignedOrder) -> tuple[HexString, str, SignableMessage]:
         """The signature, the order's id, and what was signed: the order, or what a deposit wallet wraps it into (ERC-7739)."""
-        header, order = _HEADERS[unsigned.exchange_address], typed_data._order_contents_hash(unsigned)
+        header, order = _HEADERS[unsigned.exchange_address], self._contents(unsigned)
         id_ = digest = keccak(b"\x19\x01" + header + order)
         body, trailer = order, ""
         if self.signature_type == 3:
-            body = keccak(_WRAP + order + _WRAPPER + bytes.fromhex(unsigned.signer[2:]).rjust(32, b"\0") + bytes(32))
+            body = keccak(_WRAP + order + _WRAPPER + self._owner[32:] + bytes(32))
             digest = keccak(b"\x19\x01" + header + body)
             trailer = header.hex() + order.hex() + _ORDER_TYPE.hex() + f"{len(_ORDER_TYPE):04x}"
         made = self._signer.sign_recoverable(digest, hasher=None)
         signature = HexString(f"0x{made[:64].hex()}{made[64] + 27:02x}{trailer}")
         return signature, "0x" + id_.hex(), SignableMessage(b"\x01", header, body)
+
+    def _contents(self, order: UnsignedOrder) -> bytes:
+        """EIP-712's hash of the struct, twelve words; the SDK's own, to which it is compared at the start, takes several times as long."""
+        said = int(order.token_id), order.maker_amount, order.taker_amount, order.side != "BUY", order.signature_type, order.timestamp
+        try:
+            words = b"".join([number.to_bytes(32, "big") for number in said])
+        except OverflowError:
+            raise ValueError("a token or an amount of more than 256 bits") from None
+        return keccak(_ORDER_HASH + order.salt.to_bytes(32, "big") + self._owner + words + _NO_MARKS)
 
     def _check_signatures(self) -> None:
         """Sign one order for each exchange and recover the signer: a wrong domain or a broken signature stops here, not at the venue."""
@@ -378,10 +387,12 @@ def amounts(place: Place, market: Market) -> tuple[int, int]:
     A resting order counts shares. One that takes at once counts, as a buy, the dollars that it may spend, in whole cents rounded down: the
     venue takes no other.
     """
-    price, size, tick = wire.exact(place, market)
-    side: OrderSide = place.side.value
+    wire.fits(place, market)
     if _TYPES[place.kind] == "GTC":
-        return limit._compute_limit_order_amounts(price=price, size=size, side=side, tick_size=tick)
+        dollars = place.price * place.size // ONE  # four decimals of a price by two of a size: exact in base units
+        return (dollars, place.size) if place.side is Side.BUY else (place.size, dollars)
+    price, size, tick = Decimal(place.price).scaleb(-4), Decimal(place.size).scaleb(-6), Decimal(market.tick).scaleb(-4)
+    side: OrderSide = place.side.value
     spent = price * size if place.side is Side.BUY else size
     maker, taker = taking._compute_market_order_amounts(amount=spent, price=price, side=side, tick_size=tick)
     if not (maker and taker):

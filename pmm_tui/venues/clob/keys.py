@@ -43,6 +43,10 @@ _PR_SET_DUMPABLE = 4
 _PRIVATE = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
+class KeyUnfit(ValueError):
+    """The key and the wallet do not go together, or what this program signs is not what the venue checks."""
+
+
 class KeysUnusable(ValueError):
     """The keys cannot be had; the text says why and what would do, and never holds any part of a key."""
 

@@ -126,10 +126,14 @@ class Lanes:
         """Until cancelled."""
         while True:
             await self._woken.wait()
-            self._woken.clear()
-            now = self._clock()
-            self._send_cancels(now)
-            self._send_posts(now)
+            self.go()
+
+    def go(self) -> None:
+        """Send what may leave."""
+        self._woken.clear()
+        now = self._clock()
+        self._send_cancels(now)
+        self._send_posts(now)
 
     def _later(self, wait_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -40,10 +40,8 @@ from pmm_tui.venues.clob.timing import Timing, VenueTime
 from pmm_tui.venues.clob.user_ws import KEY_REFUSED, Connect, UserChannel
 from pmm_tui.venues.clob.wire import OrderNews
 
-PAUSE_S = 1.0
-WATCH_S = 0.5
-FORGET_S = 60.0
-SHUT_MOST_S = 30.0
+PAUSE_S, SHUT_MOST_S = 1.0, 30.0
+WATCH_S, FORGET_S = 0.5, 60.0
 Merging = Callable[[Market, Size], Awaitable[PairsMerged]]
 
 
@@ -88,8 +86,7 @@ class ClobVenue:
         self._merge = merge
         self._out: asyncio.Queue[Event | None] = asyncio.Queue(maxsize=knobs.clob_queue_max)
         self._chores = Chores(self._wake)
-        self._open = True
-        self._opened = False
+        self._open, self._opened = True, False
         self.account = Account(clob, self.ledger, knobs, self.limits, clock, self._tell)
         self.opening = Opening(clob, self.ledger, self.account, self.links, knobs, clock)
         self.lanes = Lanes(clob, self.ledger, self.account, self.limits, knobs, clock, self._tell, self, self._chores.start)
@@ -100,12 +97,10 @@ class ClobVenue:
         self._unread: dict[str, None] = {}
         """Markets whose shares of before the run are not read yet: no order leaves for them."""
         self._mids: dict[str, Price] = {}
-        self._asked: set[int] = set()
-        self._told = False
+        self._asked, self._told = set[int](), False
         self._due = asyncio.Event()
         self._next: asyncio.Future[bool] | None = None
-        self._failures = 0
-        self._compared = Nanos(0)
+        self._failures, self._compared = 0, Nanos(0)
         self._shut_s = PAUSE_S
         self._maker_only_until = Nanos(0)
         self._disabled = False
@@ -137,6 +132,11 @@ class ClobVenue:
             self.want(command.orders, True)
         elif isinstance(command, Merge):
             self._chores.start(self._merged(command))
+
+    async def flush(self) -> None:
+        """What may leave has left when this returns."""
+        self.lanes.go()
+        await asyncio.sleep(0)  # the requests that this started are written in this turn of the loop, before any socket is read
 
     async def events(self) -> AsyncIterator[Event]:
         """Facts, until closed. Raises what a task of the venue raised."""

@@ -8,7 +8,6 @@ a stranger in the same trade may have any.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -47,8 +46,8 @@ class OrderNews(Struct, frozen=True):
     """The venue's time; 0 where the frame names none."""
 
 
-def exact(place: Place, market: Market) -> tuple[Decimal, Decimal, Decimal]:
-    """Price, size and tick of an order as exact decimals (dollars, shares, dollars); ValueError where the market takes no such order."""
+def fits(place: Place, market: Market) -> None:
+    """ValueError where the market takes no such order: another's token, a price off its grid, a size of none or with part of a cent."""
     price, size, tick = place.price, place.size, market.tick
     if place.token not in (market.yes, market.no):
         raise ValueError("the token is none of this market")
@@ -56,7 +55,6 @@ def exact(place: Place, market: Market) -> tuple[Decimal, Decimal, Decimal]:
         raise ValueError(f"price {price_text(price)} is off the grid: allowed: the tick {price_text(tick)} to 1 less it, in ticks")
     if size <= 0 or size % LOT:
         raise ValueError(f"size {size_text(size)}: allowed: multiples of 0.01 share, above 0")
-    return Decimal(price).scaleb(-4), Decimal(size).scaleb(-6), Decimal(tick).scaleb(-4)
 
 
 def is_fixed(sizes: Iterable[object], beside: Iterable[object] = ()) -> bool:

@@ -34,6 +34,9 @@ class PaperVenue:
         self.matching.send(command, self._clock())
         self._woken.set()
 
+    async def flush(self) -> None:
+        """Nothing: the simulated exchange has it."""
+
     async def events(self) -> AsyncIterator[Event]:
         """Answers when they are due, until closed."""
         while self._open:
