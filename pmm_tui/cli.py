@@ -245,6 +245,7 @@ def exchange(
     grant: Annotated[str, typer.Option(help="Dollars that every wallet gets with its first key.")] = "1000",
     limits: Annotated[str, typer.Option(help="The venue's rate limits: off, warn (counted and told in headers) or on.")] = "off",
     chain: Annotated[bool, typer.Option("--chain", help="Settle on a local EVM node (anvil), whose URL stands on that line, too.")] = False,
+    bare: Annotated[bool, typer.Option(help="With --chain: wallets get money, but allow nothing until `pmm-tui wallet approve`.")] = False,
     owned: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Polymarket on this machine: the CLOB's real protocol over real sockets, and no money. The first line on stdout tells the port."""
@@ -252,7 +253,7 @@ def exchange(
     def work() -> int:
         from pmm_tui.runtime.exchanging import Wish, run_exchange
 
-        return run_exchange(Wish(port, tape, seed, speed, start_at, faults, tuple(fund or ()), grant, chain, limits, owned))
+        return run_exchange(Wish(port, tape, seed, speed, start_at, faults, tuple(fund or ()), grant, chain, limits, owned, bare))
 
     finish(work)
 
@@ -298,10 +299,15 @@ def bench(
     api: Annotated[bool, typer.Option("--api", help="Only what a crowd of slow clients costs a desk.")] = False,
     ui: Annotated[bool, typer.Option("--ui", help="Only what the console costs, in a terminal of its own with two desks.")] = False,
     minutes: Annotated[float, typer.Option("--minutes", help="With --ui: so long at 10x; memory, and whether an event was dropped.")] = 0.0,
+    stall: Annotated[bool, typer.Option("--stall", help="Only what a terminal that nobody reads does to two desks under load.")] = False,
 ) -> None:
     """Measure this machine: decoding, books, decisions, replay, memory, start-up."""
 
     def work() -> int:
+        if stall:
+            from pmm_tui.cli_bench import bench_stall
+
+            return bench_stall(as_json, quick)
         if ui:
             from pmm_tui.cli_bench import bench_ui
 

@@ -1,4 +1,4 @@
-"""`pmm-tui bench --ui`: two desks of the demo, and the console on them; `--minutes` for a long look at memory and events."""
+"""`pmm-tui bench --ui`: two desks of the demo and a console on them; `--minutes`: a long look; `--stall`: a terminal that nobody reads."""
 
 import sys
 import tempfile
@@ -9,9 +9,13 @@ import msgspec
 from msgspec import Struct
 
 from pmm_tui.record.journal import read
+from pmm_tui.runtime.bench import Machine, machine
+from pmm_tui.runtime.bench_stall import Lateness, Span, Verdict, measure_stall, verdicts
+from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.demo import START_AT_S, beside
 from pmm_tui.runtime.replaying import engine_of
 from pmm_tui.runtime.start import Options, Started, launch
+from pmm_tui.tui.bench_stall import FILL_S_MAX, PHASES, Phase, stall
 from pmm_tui.tui.bench_ui import measure
 from pmm_tui.tui.heard import Told
 from pmm_tui.tui.soak import Soak, watch
@@ -25,12 +29,14 @@ SLOW = "typical, 4 a second"
 SLOW_KB_S = 20.0
 SOAK_SPEED = "10"
 END_S = 10.0
+FLAT = {True: "flat", False: "NOT FLAT", None: "too short to say"}
 
 
 def bench_ui(as_json: bool, quick: bool, minutes: float = 0.0) -> int:
     """Print what the console costs at 160x48 with two desks and ten updates a second, typical and worst, and at four a second.
 
-    With `minutes`: instead, what a console and two desks at ten times the tape's pace are like after so long. 3 where an event is missing.
+    With `minutes`: instead, what a console and two desks at ten times the tape's pace are like after so long. 3 where an event is missing
+    or memory is not flat.
     """
     if minutes:
         return soak_ui(as_json, minutes)
@@ -62,6 +68,49 @@ def _one(folder: Path, speed: str, seconds: float, presses: int, fps: int) -> di
             for desk in desks:
                 desk.process.terminate()
                 desk.ended(END_S)
+
+
+class Stalled(Struct, frozen=True):
+    """What two desks did while their console's terminal was read, not read, and read again."""
+
+    machine: Machine
+    phases: list[Phase]
+    lateness: list[Lateness]
+    verdicts: list[Verdict]
+
+
+def bench_stall(as_json: bool, quick: bool) -> int:
+    """Print how late two desks under load wake up while nobody reads their console's terminal, and how late otherwise."""
+    seconds, rounds = (3.0, 2) if quick else (10.0, 6)
+    before, phases = machine(), list[Phase]()
+    with tempfile.TemporaryDirectory(prefix="pmm-tui-") as home:
+
+        def watch(sockets: list[Path]) -> list[Span]:
+            phases.extend(stall(sockets, Path(home) / "blocks.json", seconds, rounds, Clock()))
+            return [Span(phase.name, phase.began, phase.ended) for phase in phases]
+
+        found = measure_stall(rounds * (len(PHASES) * seconds + FILL_S_MAX), watch)
+    told = Stalled(msgspec.structs.replace(before, load_after=machine().load_before), phases, found, verdicts(found, PHASES[1]))
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    else:
+        _say_stalled(told, seconds, rounds)
+    return 0
+
+
+def _say_stalled(told: Stalled, seconds: float, rounds: int) -> None:
+    write = sys.stdout.write
+    write(f"{rounds} rounds of {len(PHASES)} phases of {seconds:g} s, load {told.machine.load_before:.1f} before\n")
+    for name in PHASES:
+        these = [phase for phase in told.phases if phase.name == name]
+        cpu, kb = (sum(values) / len(these) for values in ([one.console_pct for one in these], [one.kb for one in these]))
+        write(f"  {name:<12} the console: {cpu:.1f} % of a core, {kb:.0f} KB read from it in a phase\n")
+    for one in told.lateness:
+        write(f"  {one.desk:<12}{one.what:<7}{one.span:<12} p50 {one.p50:6.2f}  p90 {one.p90:6.2f}  p99 {one.p99:6.2f} ms, ")
+        write(f"{one.samples} samples, p99 of a phase {min(one.p99_each):.1f} to {max(one.p99_each):.1f}\n")
+    for verdict in told.verdicts:
+        write(f"  {verdict.desk:<12}{verdict.what:<7}p99 stalled less p99 read: {verdict.difference:+.2f} ms, ")
+        write(f"noise {verdict.noise:.2f} ms: {verdict.says}\n")
 
 
 class Heard(Struct, frozen=True):
@@ -126,7 +175,7 @@ def soak_ui(as_json: bool, minutes: float) -> int:
         sys.stdout.write(msgspec.json.encode({"soak": seen, "heard": heard, "whole": whole}).decode() + "\n")
     else:
         _say(seen, heard)
-    return 0 if whole else 3
+    return 0 if whole and seen.flat is not False else 3
 
 
 def _heard(desk: Started, lines: list[Told]) -> Heard:
@@ -163,7 +212,8 @@ def _say(seen: Soak, heard: dict[str, Heard]) -> None:
     write(f"{seen.seconds / 60:.1f} minutes, {seen.keys} keys, {seen.cpu_pct:.1f} % of a core, {seen.kb_s:.1f} KB/s\n")
     for name, one in seen.memory.items():
         write(f"  {name:<24} {one.first:6.1f} MiB after the warm-up, {one.last:6.1f} at the end, {one.most:6.1f} at most, ")
-        write(f"{one.slope_per_hour:+.2f} an hour\n")
+        write(f"{one.slope_per_hour:+.2f} an hour; the second half {one.late_slope_per_hour:+.2f} an hour, ")
+        write(f"{one.late_rise:+.2f} in all: {FLAT[one.flat]}\n")
     for run, told in heard.items():
         write(f"  {run:<24} {told.events} events and {told.fills} fills told over {told.seq} journal entries: ")
         write(f"{told.gaps} gaps, {told.missing} missing\n")

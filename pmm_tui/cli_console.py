@@ -19,7 +19,7 @@ LowBandwidth = Annotated[bool, typer.Option("--low-bandwidth", help="For a slow 
 Fps = Annotated[int, typer.Option(help="Looks a second: 1, 2, 4 or 10; 0: as tui.toml says.", min=0, max=10)]
 NoMouse = Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal, so that it selects text.")]
 Symbols = Literal["braille", "block", "ascii"]
-Drawn = Annotated[Symbols | None, typer.Option(help="What charts are drawn with; else as tui.toml says.")]
+Drawn = Annotated[Symbols | None, typer.Option(help="What is drawn with; else as tui.toml says, or what the terminal can.")]
 
 
 def console(
@@ -61,8 +61,8 @@ class _Here:
 
     def runs(self) -> list["RunLine"]:
         """Every desk whose process is there."""
-        from pmm_tui.core.units import usd
         from pmm_tui.runtime.fleet import running
+        from pmm_tui.tui import format as f
         from pmm_tui.tui.elsewhere import RunLine
 
         lines = []
@@ -72,8 +72,9 @@ class _Here:
             if seen.frame is None:
                 continue
             snapshot = seen.frame.snapshot
-            made, deep = usd(snapshot.money.equity - snapshot.money.initial), snapshot.money.drawdown_pct
-            state = f"{snapshot.phase:<8} {made:>+9.2f} $  drawdown {deep:4.1f} %  {len(snapshot.markets)} markets"
+            made, deep = f.signed_usd(snapshot.money.equity - snapshot.money.initial), f.percent(snapshot.money.drawdown_pct)
+            count = len(snapshot.markets)
+            state = f"{snapshot.phase:<8} {made:>10}  drawdown {deep:<5}  {count} market{'s' * (count != 1)}"
             lines.append(RunLine(seen.run, state, seen.socket, True, seen.frame))
         return lines
 

@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidHandshake, InvalidMessage
 
 from pmm_tui.api.protocol import CLOSE_ENDED, FRAME_BYTES_MAX, TTL_MS, Ack, Args, Link, Request, decode_frame, read_message
-from pmm_tui.core.snapshot import Frame
+from pmm_tui.core.snapshot import Frame, Stats
 
 BACKOFF_S_MIN = 0.2
 BACKOFF_S_MAX = 5.0
@@ -54,6 +54,29 @@ def signal_kill(path: Path) -> str:
     return f"SIGUSR1 sent to process {pid}"
 
 
+_STATS = msgspec.json.Decoder(Stats)
+
+
+class Pictures:
+    """One desk's frames, one after another. Half of a frame are its statistics, which change once a second: the same bytes are decoded
+    once."""
+
+    def __init__(self) -> None:
+        self._told = b""
+        self._stats: Stats | None = None
+
+    def decode(self, raw: bytes) -> Frame:
+        """As `decode_frame`."""
+        head, _, told = raw.rpartition(b',"stats":')  # the last of a frame; within a string its quotes would be escaped
+        try:
+            if told != self._told:
+                self._stats, self._told = _STATS.decode(told[:-1]), told
+            frame = decode_frame(head + b"}")
+        except msgspec.MsgspecError:  # without statistics, or they stand elsewhere
+            return decode_frame(raw)
+        return Frame(frame.card, frame.snapshot, self._stats)
+
+
 class Client:
     """One desk seen from outside. `run` keeps the connection; `latest`, `link` and `command` are for the face.
 
@@ -81,6 +104,7 @@ class Client:
         self._jitter = jitter
         self._ws: ClientConnection | None = None
         self._raw: bytes | None = None
+        self._pictures = Pictures()
         self._frame: Frame | None = None
         self._heard_at = self._read_at = float("-inf")
         self._why = "not tried yet"
@@ -95,7 +119,7 @@ class Client:
         if self._raw is not None:
             raw, self._raw = self._raw, None
             try:
-                self._frame, self._read_at = decode_frame(raw), self._heard_at
+                self._frame, self._read_at = self._pictures.decode(raw), self._heard_at
             except msgspec.MsgspecError:
                 self.malformed += 1
                 self._heard_at = self._read_at  # the picture that is shown is as old as the last one that could be read

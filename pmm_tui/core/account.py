@@ -17,7 +17,7 @@ from pmm_tui.core.orders.life import Order, Status, move
 from pmm_tui.core.portfolio import DUST
 from pmm_tui.core.risk import kill
 from pmm_tui.core.state import Backoff, MarketState, State
-from pmm_tui.core.units import Cash, Nanos, cash_text, pays, size_text
+from pmm_tui.core.units import Cash, Nanos, cash_text, cents_text, pays, size_text
 
 MISSES_APART_NS = 1_000_000_000
 
@@ -130,13 +130,13 @@ def externals(state: State, orders: tuple[ExternalOrder, ...]) -> None:
         known = {order.id for order in market.external}
         for order in now:
             if order.id not in known:
-                _told(state, order, market.name)
+                _told(state, order, market.name, market.told(order.side, order.size, order.token, order.price))
         market.external = now
         state.recount(market)
 
 
-def _told(state: State, order: Order, where: str) -> None:
-    state.note("alarm", f"EXTERNAL order in {where}: {order.side.value} {size_text(order.size)}, {order.why}")
+def _told(state: State, order: Order, where: str, what: str) -> None:
+    state.note("alarm", f"EXTERNAL order in {where}: {what}, {order.why}")
     state.out.append(Alert("alarm", "external", f"an order that is not this run's rests in {where}: {order.why}"))
 
 
@@ -145,7 +145,8 @@ def _unlisted(state: State, orders: list[Order]) -> None:
     for order in orders:
         if order.id not in state.unlisted:
             dollars = cash_text(pays(order.price, order.size))
-            _told(state, order, f"market {order.market[:10]}, which the desk does not list (${dollars})")
+            what = f"{order.side.value} {size_text(order.size)} @ {cents_text(order.price)}"
+            _told(state, order, f"market {order.market[:10]}, which the desk does not list (${dollars})", what)
     before = state.unlisted_usd
     state.unlisted = {order.id: order for order in orders}
     held = state.unlisted_usd

@@ -17,7 +17,7 @@ from pmm_tui.core.orders.life import Order, Status, move
 from pmm_tui.core.portfolio import DUST
 from pmm_tui.core.risk import kill
 from pmm_tui.core.state import Backoff, MarketState, State
-from pmm_tui.core.units import Nanos, price_text, size_text
+from pmm_tui.core.units import Nanos, size_text
 
 FAILED_WITHIN_NS = 600_000_000_000
 
@@ -75,7 +75,8 @@ def order_rejected(state: State, event: OrderRejected) -> MarketState | None:
         ask(state, order)  # what the account really holds
     elif code == "tick":
         state.out.append(Watch(order.market))  # the grid is not the one we know
-    state.note("warn", f"order {order.id} {order.side.value} {price_text(order.price)} refused: {event.reason}")
+    what = market.told(order.side, order.size, order.token, order.price)
+    state.note("warn", f"order {order.id} {what} refused: {event.reason}")
     ended(state, market, order)
     return market
 
@@ -110,7 +111,7 @@ def order_filled(state: State, event: OrderFilled) -> MarketState | None:
     fill = state.portfolio.book(order, event, market.quoted_mid_of(order.token))
     state.recent.append(fill)
     state.fills_in[order.market] = state.fills_in.get(order.market, 0) + 1
-    state.note("info", f"fill {fill.side.value} {size_text(fill.size)} {market.outcome_of(fill.token)} @ {price_text(fill.price)}")
+    state.note("info", f"fill {market.told(fill.side, fill.size, fill.token, fill.price)}")
     _settled_up(state, market)
     ended(state, market, order)
     if order.filled > order.size + DUST:
@@ -131,7 +132,7 @@ def external_filled(state: State, event: ExternalFilled) -> MarketState | None:
     fill = state.portfolio.book(order, told, None)
     state.recent.append(fill)
     state.foreign += 1
-    text = f"EXTERNAL {fill.side.value} {size_text(fill.size)} {market.outcome_of(fill.token)} @ {price_text(fill.price)}: not this desk's"
+    text = f"EXTERNAL {market.told(fill.side, fill.size, fill.token, fill.price)}: not this desk's"
     state.note("alarm", text)
     state.out.append(Alert("alarm", "external", text))
     _settled_up(state, market)
@@ -157,7 +158,9 @@ def fill_settled(state: State, event: FillSettled) -> MarketState | None:
         _settled_up(state, market)
     if not event.ok:
         state.failed.append(event.at)
-        state.note("alarm", f"trade {fill.trade} failed on chain: {fill.side.value} {size_text(fill.size)} undone")
+        bare = f"{fill.side.value} {size_text(fill.size)}"
+        what = market.told(fill.side, fill.size, fill.token, fill.price) if market is not None else bare
+        state.note("alarm", f"trade {fill.trade} failed on chain: {what} undone")
         state.out.append(Alert("alarm", f"failed:{fill.trade}", f"trade {fill.trade} failed on chain and was undone"))
         if market is not None:
             market.urgent = True

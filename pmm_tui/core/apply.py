@@ -55,7 +55,7 @@ from pmm_tui.core.risk import kill
 from pmm_tui.core.signals import clock
 from pmm_tui.core.signals.reference import Reference, symbol_of
 from pmm_tui.core.state import Link, MarketState, State
-from pmm_tui.core.units import ONE, SECOND, Nanos, cash_text, price_text
+from pmm_tui.core.units import ONE, SECOND, Nanos, cash_text, cents_text
 
 
 def book_changed(state: State, event: BookChanged) -> MarketState | None:
@@ -128,7 +128,7 @@ def tick_size_changed(state: State, event: TickSizeChanged) -> MarketState | Non
     market.book.retick(event.tick)
     market.integrity.frame(event)
     market.changed = market.urgent = True
-    state.note("info", f"{market.name} tick {price_text(event.tick)}")
+    state.note("info", f"{market.name} tick {cents_text(event.tick)}¢")
     return market
 
 

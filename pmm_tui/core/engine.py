@@ -221,12 +221,18 @@ def forget(state: State) -> None:
     for number in [number for number, order in state.finished.items() if order.changed_at < before and number not in owed]:
         del state.finished[number]
     state.portfolio.forget(before, state.live)
+    settled = state.portfolio.settled
+    for key in [key for key in settled if key[1] not in state.live and key[1] not in state.finished]:
+        del settled[key]  # a fill of that order would not be booked any more
     waits = {fill.market for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
     for name, market in list(state.markets.items()):
         over = market.payout is not None and not market.live and not market.external and name not in waits
         if over and market.seen_at < before and len(state.markets) > 50:
             state.recount(market)
             del state.markets[name]
+            state.fills_in.pop(name, None)
+            state.portfolio.realised_in.pop(name, None)
+    state.clusters = {cluster: cash for cluster, cash in state.clusters.items() if cash}
 
 
 def sample(state: State, equity: Cash) -> None:

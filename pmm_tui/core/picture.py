@@ -10,6 +10,7 @@ from pmm_tui.core.risk.kill import drawdown, resets_at
 from pmm_tui.core.signals.clock import held_by, surely_off
 from pmm_tui.core.signals.reference import told
 from pmm_tui.core.snapshot import (
+    NOT_ASKED,
     BookHealth,
     FeedRow,
     FillRow,
@@ -30,7 +31,8 @@ from pmm_tui.core.snapshot import (
 from pmm_tui.core.state import CURVE_POINTS, MarketState, State
 from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size
 
-DEPTH = 12
+DEPTH = 25
+"""Levels of a side at most: as many as the console's deepest ladder shows."""
 ROWS = 50
 NAN = float("nan")
 
@@ -189,11 +191,10 @@ def market_state(state: State, market: MarketState) -> tuple[str, str]:
 
 def ladder(market: MarketState, side: Side, mine: dict[Price, Size]) -> tuple[LevelRow, ...]:
     """Best levels first, our own sizes beside them; a level that only we hold is shown too."""
-    sizes = dict(market.book.levels(side, DEPTH))
-    for price in mine:
-        sizes.setdefault(price, Size(0))
-    prices = sorted(sizes, reverse=side is Side.BUY)
-    return tuple(LevelRow(price, sizes[price], mine.get(price, Size(0))) for price in prices[:DEPTH])
+    levels, none = market.book.levels(side, DEPTH), Size(0)
+    if alone := mine.keys() - {price for price, _ in levels}:
+        levels = sorted([*levels, *((price, none) for price in alone)], reverse=side is Side.BUY)[:DEPTH]
+    return tuple([LevelRow(price, size, mine.get(price, none)) for price, size in levels])
 
 
 def quote_row(market: MarketState, token: str, side: Side, price: int, size: Size, level: int, held: str) -> QuoteRow:
@@ -232,18 +233,19 @@ def risk_rows(state: State) -> tuple[RiskRow, ...]:
     left = min((market.market.closes - state.now for market in open_ if market.market.closes), default=0) / 1e9
     streak, crossed = max((market.integrity.streak for market in open_), default=0), sum(market.book.crossed for market in open_)
     asked, live, failed = state.wallet is not None, len(state.live), len(state.failed)
+    beyond = _any(held, "price beyond")
     undone, late = failed / (risk.failed_trades_max + 1), age > risk.stale_after_s or _any(holds, "stale")
     return (
         RiskRow("data age", f"{age:.1f} s", f"{risk.stale_after_s:g} s", late, age / risk.stale_after_s),
         *_caps(state, held),
         RiskRow("open orders", f"{live}", f"{risk.max_open_orders}", _any(held, "open orders"), live / risk.max_open_orders),
         RiskRow("time to the end", f"{max(0.0, left):.0f} s", f">{risk.stop_before_close_s:g} s", _any(held, "ends in")),
-        RiskRow("price bounds", "beyond" if _any(held, "price beyond") else "within", f">{risk.min_price:g}", _any(held, "price beyond")),
+        RiskRow("price bounds", "beyond" if beyond else "within", f">{risk.min_price * 100:g}¢", beyond),
         RiskRow("crossed books", f"{crossed}", "0", "crossed book" in holds),
         RiskRow("wrong hashes", f"{streak}", f"{risk.hash_streak_max}", _any(holds, "book hash"), streak / risk.hash_streak_max),
         RiskRow("account check", f"{state.account_misses} missed", "2", state.account_misses >= 2, state.account_misses / 2),
         RiskRow(
-            "wallet check", f"{state.wallet_misses} missed" if asked else "not asked", "2", state.wallet_misses >= 2,
+            "wallet check", f"{state.wallet_misses} missed" if asked else NOT_ASKED, "2", state.wallet_misses >= 2,
             state.wallet_misses / 2 if asked else -1.0,
         ),
         RiskRow("failed trades", f"{failed}", f"{risk.failed_trades_max}", _any(holds, "failed on chain"), undone),
@@ -317,10 +319,10 @@ def kill_rows(state: State) -> tuple[KillRow, ...]:
         return ()
     resting = sum(1 for order in state.live.values() if order.status is not Status.SETTLING)
     held = any(one.shares for one in state.portfolio.holdings.values())
-    verified = "the venue's account holds no open order" if switch.verified_at else f"not confirmed yet, asked {switch.asks} times"
+    verified = "account holds no open order" if switch.verified_at else f"not confirmed yet, asked {switch.asks} times"
     return (
         KillRow("stop quoting", switch.killed_at, "admission closed"),
         KillRow("cancel all", switch.cancelled_at, "none left in our books" if switch.cancelled_at else f"{resting} not yet gone"),
         KillRow("verify", switch.verified_at, verified),
-        KillRow("flatten", Nanos(0), "not done: the position is held, f flattens it" if held else "nothing is held"),
+        KillRow("flatten", Nanos(0), "not done: held, f flattens it" if held else "nothing is held"),
     )

@@ -6,8 +6,8 @@ from pmm_tui.core.market import Side
 from pmm_tui.core.units import Cash, Nanos, Price, Size
 
 
-class LevelRow(Struct, frozen=True):
-    """One level of the ladder, in YES terms. `ours` is what we have resting there."""
+class LevelRow(Struct, frozen=True, array_like=True):
+    """One level of the ladder, in YES terms; written as [price, size, ours]. `ours` is what we have resting there."""
 
     price: Price
     size: Size
@@ -141,6 +141,10 @@ class MarketRow(Struct, frozen=True):
     """What the venue charges for selling the net position at the touch now."""
 
 
+NOT_ASKED = "not asked"
+"""What stands where a reviewer would compare, and nobody is there to ask."""
+
+
 class RiskRow(Struct, frozen=True):
     """One guard, cap or reviewer: where it stands against its limit, and what it holds now."""
 
@@ -150,6 +154,11 @@ class RiskRow(Struct, frozen=True):
     holding: bool
     used: float = -1.0
     """The part of the limit that is used up, 1 at the limit; -1: not a matter of more or less."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether anybody looked at all: what was not looked at is never called well."""
+        return self.now != NOT_ASKED
 
 
 class KillRow(Struct, frozen=True):

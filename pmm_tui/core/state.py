@@ -18,7 +18,7 @@ from pmm_tui.core.signals.integrity import Integrity
 from pmm_tui.core.signals.reference import Reference, symbol_of
 from pmm_tui.core.signals.volatility import Volatility
 from pmm_tui.core.strategies.maker import Pricing
-from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, pays, to_cash
+from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, cents_text, pays, size_text, to_cash
 
 CURVE_POINTS = 240
 FALSE_ALARMS_MAX = 3
@@ -182,6 +182,10 @@ class MarketState:
     def outcome_of(self, token: str) -> str:
         """The outcome that a token pays on."""
         return self.market.outcomes[0 if token == self.market.yes else 1]
+
+    def told(self, side: Side, size: Size, token: str, price: Price) -> str:
+        """An order or a fill in one spelling, the console's: BUY 10 Up @ 52.0."""
+        return f"{side.value} {size_text(size)} {self.outcome_of(token)} @ {cents_text(price)}"
 
 
 class State:

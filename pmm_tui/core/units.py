@@ -56,7 +56,7 @@ def cash_of(text: str) -> Cash:
     return Cash(_fixed(text, _SIZE_DIGITS, "cash"))
 
 
-@lru_cache(maxsize=65_536)  # a book's levels are spelled again with every hash
+@lru_cache(maxsize=16_384)  # a book's levels are spelled again with every hash: those of a hundred books
 def _plain(value: int, digits: int) -> str:
     sign = "-" if value < 0 else ""
     whole, part = divmod(abs(value), 10**digits)
@@ -76,6 +76,11 @@ def size_text(size: int) -> str:
 def cash_text(cash: int) -> str:
     """Dollars with six decimals at most, no trailing zeros, signed."""
     return _plain(cash, _SIZE_DIGITS)
+
+
+def cents_text(price: int) -> str:
+    """A price as people read it here, in cents without the sign: 52.0; two decimals where it lies between tenths of a cent: 52.25."""
+    return f"{price / 100:.{2 if price % 10 else 1}f}"
 
 
 def dollars(price: int) -> float:

@@ -9,7 +9,7 @@ from pmm_tui.core.market import Market, Side
 from pmm_tui.core.units import DOLLAR, LOT, ONE, SECOND, Cash, Nanos, Price, Size, pays, price_text, size_text
 from pmm_tui.exchange.ladder import Ladder, in_yes
 from pmm_tui.exchange.terms import Lasts, Order
-from pmm_tui.exchange.wallets import Wallet
+from pmm_tui.exchange.wallets import Wallet, kind_of, spender_of
 
 NOT_READY = "the market is not yet ready to process new orders"
 NO_BALANCE = "not enough balance / allowance"
@@ -71,16 +71,18 @@ def crossing(order: Order, market: Market, ladder: Ladder) -> bool:
 
 
 def short(order: Order, market: Market, ladder: Ladder, wallet: Wallet, rules: Rules, takes: bool, spends: Cash) -> str:
-    """What the balance does not cover: the venue's sentence with its sums in base units; empty where it covers it."""
+    """What balance or allowance do not cover: the venue's sentence with its sums in base units; empty where both do."""
     if order.side is Side.SELL:
-        free = wallet.free_shares(order.token)
-        if free >= order.size:
-            return ""
-        held = wallet.shares.get(order.token, 0)
-        return _sentence(held, wallet.promised.get(order.token, 0), order.size, wallet.selling.get(order.token, 0))
+        matched = wallet.selling.get(order.token, 0)
+        if wallet.free_shares(order.token) < order.size:
+            held = wallet.shares.get(order.token, 0)
+            return _sentence(held, wallet.promised.get(order.token, 0), order.size, matched)
+        return _unallowed(wallet, kind_of(market), spender_of(market), order.size, matched)
     needs = spends + (fee_at_most(order, market, ladder) if takes and not order.post_only else 0)
     active = wallet.active(order.market, rules.per_market_reservation) + wallet.fees
-    return "" if wallet.cash - active - wallet.owed >= needs else _sentence(wallet.cash, active, needs, wallet.owed)
+    if wallet.cash - active - wallet.owed < needs:
+        return _sentence(wallet.cash, active, needs, wallet.owed)
+    return _unallowed(wallet, "COLLATERAL", spender_of(market), needs, wallet.owed)
 
 
 def fee_at_most(order: Order, market: Market, ladder: Ladder) -> Cash:
@@ -99,6 +101,17 @@ def _sentence(balance: int, active: int, amount: int, matched: int) -> str:
     told = f", sum of matched orders: {matched}" if matched else ""
     return (
         f"{NO_BALANCE}: the balance is not enough -> balance: {balance}, sum of active orders: {active}{told}, "
+        f"order amount (inc. fees): {amount}"
+    )
+
+
+def _unallowed(wallet: Wallet, kind: str, spender: str, amount: int, matched: int) -> str:
+    """The venue's sentence where its exchange may not move as much (observed 2026-05 to 2026-10); empty where it may."""
+    allowed = wallet.may_move(kind, spender)
+    if allowed - matched >= amount:
+        return ""
+    return (
+        f"{NO_BALANCE}: the allowance is not enough -> spender: {spender}, allowance: {allowed}, sum of matched orders: {matched}, "
         f"order amount (inc. fees): {amount}"
     )
 

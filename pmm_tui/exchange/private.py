@@ -18,15 +18,10 @@ from pmm_tui.exchange.ladder import in_yes
 from pmm_tui.exchange.paging import page
 from pmm_tui.exchange.terms import Answer, Ask, Lasts, Order, Trade
 from pmm_tui.exchange.view import View, query
+from pmm_tui.exchange.wallets import EXCHANGES
 
 BAD_PAYLOAD = "Invalid order payload"
 BATCH_MAX = 15
-EXCHANGES = (
-    "0xE111180000d2663C0091e4f400237545B87B996B",
-    "0xe2222d279d744050d28e00520010520000310F59",
-    "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa",
-)
-ALLOWED = str(2**256 - 1)
 _ASSETS = ("COLLATERAL", "CONDITIONAL", "CONDITIONAL-V2")
 _LATER = ("order 0x", "invalid amounts", "invalid expiration")
 """How the texts begin of what is checked only once the venue takes orders at all: tick, amounts, expiration."""
@@ -233,8 +228,9 @@ class Private:
             return shapes.error("invalid params")
         token = "" if asset == "COLLATERAL" else token
         wallets = [account.address] if kind == "0" else wallets_of(account.address, int(kind))
-        held = max(self._matching.shares(one.lower(), token) if token else self._matching.cash(one.lower()) for one in wallets)
-        return shapes.answer({"balance": str(held), "allowances": dict.fromkeys(EXCHANGES, ALLOWED)})
+        found = [self._matching.wallet(one.lower()) for one in wallets]
+        held, wallet = max(((int(one.shares.get(token, 0) if token else one.cash), one) for one in found), key=lambda pair: pair[0])
+        return shapes.answer({"balance": str(held), "allowances": {one: str(wallet.may_move(asset, one)) for one in EXCHANGES}})
 
     def _order(self, one: Order) -> dict[str, Any]:
         said = shapes.order(one, self._matching.markets[one.market].market)

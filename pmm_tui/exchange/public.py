@@ -8,6 +8,7 @@ import msgspec
 from pmm_tui.core.market import Market
 from pmm_tui.core.units import ONE, SECOND, Nanos, dollars, price_text, shares
 from pmm_tui.exchange import shapes
+from pmm_tui.exchange.gamma import iso
 from pmm_tui.exchange.terms import Answer, Ask
 from pmm_tui.exchange.view import View, query
 
@@ -174,10 +175,18 @@ def _points(view: View, token: str, asked: dict[str, str], at: Nanos) -> list[di
 
 
 def _terms(view: View, market: Market) -> dict[str, Any]:
-    cap = 1000 if market.fees.rate else 0
+    """Keys and their order as answers of 2026-09 had them, which leave out what is false or not there (the page tells all of them)."""
+    cap, terms = 1000 if market.fees.rate else 0, market.rewards
+    rewards: dict[str, Any] = {}
+    if terms.min_size or terms.max_spread_cents:
+        rewards = {"mi": shapes.number(shares(terms.min_size)), "ma": shapes.number(terms.max_spread_cents)}
+        rewards |= {"e": True} if terms.daily_usd else {}
     tokens = [{"t": market.yes, "o": market.outcomes[0]}, {"t": market.no, "o": market.outcomes[1]}]
     tick = shapes.number(dollars(view.matching.tick(market.id)))
-    said: dict[str, Any] = {"gst": None, "r": None, "t": tokens, "mos": shapes.number(shares(market.min_size)), "mts": tick}
-    said |= {"mbf": cap, "tbf": cap, "rfqe": False, "itode": view.habits.taker_hold_ms > 0, "ibce": False}
-    said |= {"fd": {"r": shapes.number(market.fees.rate), "e": shapes.number(market.fees.exponent), "to": True}, "oas": 0}
-    return said | ({"nr": True} if market.neg_risk else {})
+    said = {"r": rewards, "t": tokens, "c": market.id, "mos": shapes.number(shares(market.min_size)), "mts": tick, "mbf": cap, "tbf": cap}
+    said |= {"itode": True} if view.habits.taker_hold_ms else {}
+    said |= {"ao": True} if not view.matching.markets[market.id].closed else {}
+    said |= {"nr": True} if market.neg_risk else {}
+    said |= {"cbos": True} | ({"aot": iso(market.opens)} if market.opens else {}) | {"ibce": True}
+    fees = {"r": shapes.number(market.fees.rate), "e": shapes.number(market.fees.exponent), "to": True}
+    return said | ({"fd": fees} if market.fees.rate else {}) | {"v": "v2" if market.protocol == 3 else "v1"}

@@ -14,6 +14,7 @@ from pmm_tui.core.units import ONE, Cash, Price, Size, gets, pays
 from pmm_tui.exchange.contracts import POLYGON, Chain, artefacts
 from pmm_tui.exchange.node import Anvil, Node, NoNode, NotSettled, call
 from pmm_tui.exchange.terms import Fact, Listed, Resolved, Trade, TradeTold
+from pmm_tui.exchange.wallets import EXCHANGES, UNLIMITED, Allowances
 
 OPERATOR = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 """The node's first account, which it unlocks by itself: nobody needs its key."""
@@ -23,7 +24,6 @@ STOCK = Size(100_000_000_000)
 POL_USD = 25_000_000
 """The price of gas's coin on the local chain, dollars with eight decimals."""
 NONE32 = b"\x00" * 32
-UNLIMITED = 2**256 - 1
 _LEGS = "(address,uint256,uint256)[]"
 _POSITION = ("address", "bytes32", "bytes32", "uint256[]")
 
@@ -241,6 +241,15 @@ class Settlement:
         for spender in (at.exchange, at.neg_risk_exchange, at.adapter, at.neg_risk_adapter):
             await self.node.send(who, at.pusd, call("approve", ("address", "uint256"), spender, UNLIMITED))
             await self.node.send(who, at.tokens, call("setApprovalForAll", ("address", "bool"), spender, True))
+
+    async def allowances(self, wallet: str) -> Allowances:
+        """What each exchange may move of a wallet on the chain."""
+        at, who, found = self.chain, address_of(wallet), Allowances()
+        for spender in EXCHANGES:
+            found["COLLATERAL", spender] = await self.read(at.pusd, "allowance", ("address", "address"), who, spender)
+            for kind, tokens in (("CONDITIONAL", at.tokens), ("CONDITIONAL-V2", at.position_manager)):
+                found[kind, spender] = UNLIMITED * await self.read(tokens, "isApprovedForAll", ("address", "address"), who, spender)
+        return found
 
     async def split(self, wallet: str, market: str, size: Size) -> None:
         """A dollar becomes a share of each, in the wallet's own name."""

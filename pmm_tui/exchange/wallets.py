@@ -3,16 +3,38 @@
 from pmm_tui.core.market import Market
 from pmm_tui.core.units import ONE, Cash, Price, Size, gets
 
+EXCHANGES = (
+    "0xE111180000d2663C0091e4f400237545B87B996B",
+    "0xe2222d279d744050d28e00520010520000310F59",
+    "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa",
+)
+"""The contracts that settle trades and may move what a wallet allows them: of plain, of neg-risk and of Protocol V2 markets."""
+UNLIMITED = 2**256 - 1
+Allowances = dict[tuple[str, str], int]
+"""By kind of asset (COLLATERAL, CONDITIONAL, CONDITIONAL-V2) and exchange: what it may move, base units; of shares nothing or all."""
+
+
+def spender_of(market: Market) -> str:
+    """The exchange that settles a market."""
+    return EXCHANGES[2] if market.protocol == 3 else EXCHANGES[market.neg_risk]
+
+
+def kind_of(market: Market) -> str:
+    """What kind of asset its shares are."""
+    return "CONDITIONAL-V2" if market.protocol == 3 else "CONDITIONAL"
+
 
 class Wallet:
     """One wallet. `cash` and `shares` are the chain's; the rest is the exchange's own bookkeeping beside it."""
 
-    __slots__ = ("address", "cash", "fees", "owed", "promised", "reserved", "selling", "shares", "unlimited")
+    __slots__ = ("address", "allowed", "cash", "fees", "owed", "promised", "reserved", "selling", "shares", "unlimited")
 
     def __init__(self, address: str, unlimited: bool = False) -> None:
         self.address = address
         self.unlimited = unlimited
         """One of the exchange's own participants, whose money nobody counts."""
+        self.allowed: Allowances | None = None
+        """As the chain says; None: there is no chain, and all of it is allowed."""
         self.cash = Cash(0)
         self.shares: dict[str, int] = {}
         self.reserved: dict[str, int] = {}
@@ -25,6 +47,10 @@ class Wallet:
         """Matched buys, fees included, that the chain has not taken yet."""
         self.selling: dict[str, int] = {}
         """By token: matched sells that the chain has not taken yet."""
+
+    def may_move(self, kind: str, spender: str) -> int:
+        """How much of one kind of asset an exchange may move."""
+        return UNLIMITED if self.allowed is None else self.allowed.get((kind, spender), 0)
 
     def active(self, market: str, per_market: bool) -> Cash:
         """The sum of active buys that count against a new one."""

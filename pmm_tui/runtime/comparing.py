@@ -63,7 +63,8 @@ def page(paper: str, production: str, table: Comparison) -> str:
     lines = [
         f"paper       {paper}",
         f"production  {production}",
-        f"compared    {table.markets} markets; market time quoting {hours[0]} and {hours[1]}, in stretches of {table.stretch_s:g} s",
+        f"compared    {table.markets} market{'s' * (table.markets != 1)}; "
+        f"market time quoting {hours[0]} and {hours[1]}, in stretches of {table.stretch_s:g} s",
     ]
     if table.why:
         return "\n".join([*lines, "", f"nothing to compare: {table.why}"])

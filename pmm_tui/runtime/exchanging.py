@@ -28,10 +28,11 @@ from pmm_tui.exchange.matching import Matching
 from pmm_tui.exchange.node import NoNode, NotSettled
 from pmm_tui.exchange.polymarket import Crowd, Polymarket
 from pmm_tui.exchange.serve import Servers
-from pmm_tui.exchange.settlement import Settlement
+from pmm_tui.exchange.settlement import OPERATOR, Settlement
 from pmm_tui.exchange.tape import TapeCrowd
 from pmm_tui.exchange.terms import Fact, Listed, Resolved, TradeTold
 from pmm_tui.exchange.traders import Agents
+from pmm_tui.exchange.wallets import UNLIMITED
 from pmm_tui.feeds.wire import Decoder
 from pmm_tui.record.recorded import facts
 from pmm_tui.record.tape import read_tape
@@ -44,6 +45,8 @@ WATCH_S = 0.2
 ORPHAN_S = 3.0
 """A desk whose owner is gone, too, may cancel its orders here."""
 _TRANSFER = "0x" + keccak(b"Transfer(address,address,uint256)").hex()
+_APPROVAL = "0x" + keccak(b"Approval(address,address,uint256)").hex()
+_APPROVAL_FOR_ALL = "0x" + keccak(b"ApprovalForAll(address,address,bool)").hex()
 _TRANSFER_SINGLE = "0x" + keccak(b"TransferSingle(address,address,address,uint256,uint256)").hex()
 
 _log = logging.getLogger(__name__)
@@ -67,6 +70,8 @@ class Wish(Struct, frozen=True):
     """Whether the venue's rate limits are counted, told, or enforced."""
     owned: bool = False
     """It ends soon after the process that started it, which holds its standard input open."""
+    bare: bool = False
+    """On the node a wallet has money and gives no allowance: its owner does."""
 
 
 class _Server(uvicorn.Server):
@@ -79,15 +84,19 @@ class _Server(uvicorn.Server):
 
 
 class ChainBehind:
-    """The chain behind the exchange: what the exchange does goes there in order, and what wallets do there by themselves comes back.
+    """The chain behind the exchange: what the exchange does goes there in order, and what happens there otherwise comes back.
 
-    A wallet is funded and gives its allowances before any trade of its reaches the chain: it is one that was set up.
+    A wallet is funded and gives its allowances before any trade of its reaches the chain: it is one that was set up. `bare`: it is funded
+    only, and nothing of it can be traded until its owner allows it. From then on its allowances are those of the chain.
     """
 
-    def __init__(self, settlement: Settlement) -> None:
+    def __init__(self, settlement: Settlement, bare: bool = False) -> None:
         self.url = settlement.url
         self._settlement = settlement
+        self._bare = bare
         self._wallets: set[str] = set()
+        self._ready: set[str] = set()
+        """Those whose setting up is on the chain."""
         self._waiting: asyncio.Queue[Fact | tuple[str, Cash]] = asyncio.Queue(WAITING_MAX)
         self._block = 0
 
@@ -99,6 +108,8 @@ class ChainBehind:
     def fund(self, wallet: str, cash: Cash) -> None:
         """Give a wallet on chain what the exchange gave it, gas, and its allowances."""
         self._wallets.add(wallet)
+        if self._bare and wallet not in self._ready:
+            self._matching.wallet(wallet).allowed = {}
         self._later((wallet, cash))
 
     async def run(self) -> None:
@@ -117,17 +128,21 @@ class ChainBehind:
         await self._settlement.close()
 
     async def moves(self) -> None:
-        """Bring back what the wallets did on chain since the last time: wrapped, split, merged, redeemed or sent."""
+        """Bring back what others than the exchange did on chain since the last time: wrapped, split, merged, redeemed, sent, allowed."""
         node = self._settlement.node
         newest = int(await node.ask("eth_blockNumber"), 16)
+        if newest == self._block:
+            return
+        allowing = {wallet for wallet in self._ready if self._running_down(wallet)}
         for number in range(self._block + 1, newest + 1):
             block = await node.ask("eth_getBlockByNumber", hex(number), True)
             for sent in block["transactions"]:
-                if sent["from"].lower() in self._wallets:
+                if sent["from"].lower() != OPERATOR.lower():
                     receipt = await node.ask("eth_getTransactionReceipt", sent["hash"])
-                    for entry in receipt["logs"]:
-                        self._move(entry)
+                    allowing |= {wallet for entry in receipt["logs"] if (wallet := self._move(entry))}
             self._block = number
+        for wallet in allowing & self._ready:
+            await self._look(wallet)
 
     def _told(self, fact: Fact) -> None:
         if isinstance(fact, Listed | Resolved | TradeTold):
@@ -139,6 +154,14 @@ class ChainBehind:
         except asyncio.QueueFull:
             _log.error("the chain is behind for good: more than %d things wait for it", WAITING_MAX)
 
+    async def _look(self, wallet: str) -> None:
+        """What a wallet allows, from now on."""
+        self._matching.wallet(wallet).allowed = await self._settlement.allowances(wallet)
+
+    def _running_down(self, wallet: str) -> bool:
+        """Whether it allowed a sum, which each trade makes smaller."""
+        return any(0 < left < UNLIMITED for left in (self._matching.wallet(wallet).allowed or {}).values())
+
     async def _there(self) -> None:
         while True:
             what = await self._waiting.get()
@@ -147,7 +170,10 @@ class ChainBehind:
                     self._settlement.mirror(what)
                 else:
                     await self._settlement.fund(*what)
-                    await self._settlement.approve(what[0])
+                    if not self._bare:
+                        await self._settlement.approve(what[0])
+                    self._ready.add(what[0])
+                    await self._look(what[0])
             except (NoNode, NotSettled) as failure:
                 _log.warning("a wallet was not funded on the chain: %s", failure)
             finally:
@@ -161,25 +187,30 @@ class ChainBehind:
             except (NoNode, NotSettled) as failure:
                 _log.warning("the chain cannot be watched: %s", failure)
 
-    def _move(self, entry: dict[str, Any]) -> None:
-        """One log of a wallet's own transaction: dollars or shares that it gave or got."""
+    def _move(self, entry: dict[str, Any]) -> str:
+        """One log: dollars or shares that a wallet gave or got; the wallet that allowed something."""
         at, address, data = self._settlement.chain, entry["address"].lower(), entry["data"]
+        if entry["topics"][0] in (_APPROVAL, _APPROVAL_FOR_ALL):
+            return f"0x{entry['topics'][1][-40:]}"
         if entry["topics"][0] == _TRANSFER and address == at.pusd.lower():
             token, amount = "", int(data, 16)
         elif entry["topics"][0] == _TRANSFER_SINGLE and address == at.tokens.lower():
             token, amount = str(int(data[2:66], 16)), int(data[66:], 16)
         else:
-            return
+            return ""
         for topic, sign in ((entry["topics"][-2], -1), (entry["topics"][-1], 1)):
             wallet = "0x" + topic[-40:]
             if wallet in self._wallets and token:
                 self._matching.give(wallet, token, Size(sign * amount))
             elif wallet in self._wallets:
                 self._matching.deposit(wallet, Cash(sign * amount))
+        return ""
 
 
 def run_exchange(wish: Wish) -> int:
     """Serve until SIGTERM or SIGINT. ValueError or OSError where it cannot be."""
+    if wish.bare and not wish.chain:
+        raise CannotStart("--bare: allowances are given on a chain: give --chain, too")
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -193,7 +224,7 @@ def run_exchange(wish: Wish) -> int:
 
 async def _serve(wish: Wish, sock: socket.socket) -> None:
     clock = Clock()
-    chain = await _open_chain() if wish.chain else None
+    chain = await _open_chain(wish.bare) if wish.chain else None
     try:
         await _serve_on(wish, sock, clock, chain)
     finally:
@@ -201,9 +232,9 @@ async def _serve(wish: Wish, sock: socket.socket) -> None:
             await chain.close()
 
 
-async def _open_chain() -> ChainBehind:
+async def _open_chain(bare: bool) -> ChainBehind:
     try:
-        return ChainBehind(await Settlement.open())
+        return ChainBehind(await Settlement.open(), bare)
     except NoNode as none:
         raise CannotStart(f"--chain: {none}") from None
 

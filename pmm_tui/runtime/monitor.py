@@ -154,7 +154,10 @@ def judge(first: Seen, frame: Frame, now: Nanos) -> list[Finding]:
     level = "alarm" if money.drawdown_pct >= money.halt_pct else "warn" if money.drawdown_pct >= money.alert_pct else "ok"
     say("drawdown", level, f"{money.drawdown_pct:.1f} %, warned at {money.alert_pct:g} %, killed at {money.halt_pct:g} %")
     down = [link for link in snapshot.feeds if not link.up and (snapshot.at - link.since) / SECOND > DOWN_S]
-    say("links", "warn" if down else "ok", "; ".join(f"{link.link} down: {link.why}" for link in down) or f"{len(snapshot.feeds)} up")
+    if snapshot.feeds:
+        say("links", "warn" if down else "ok", "; ".join(f"{link.link} down: {link.why}" for link in down) or f"{len(snapshot.feeds)} up")
+    elif card.source != "tape":
+        say("links", "unasked", "none is known yet")
     mode, since_s = snapshot.venue.mode, (snapshot.at - snapshot.venue.since) / SECOND
     level = "ok" if mode == "open" else "alarm" if mode in ("disabled", "key refused") else "warn"
     say("venue", level, "takes orders" if mode == "open" else f"{mode} for {since_s:.0f} s")
@@ -163,7 +166,10 @@ def judge(first: Seen, frame: Frame, now: Nanos) -> list[Finding]:
     for row in snapshot.risk:
         if row.name in _CHECKED:
             bad = "alarm" if row.name in _ALARMS else "warn"
-            say(row.name, bad if row.holding else "ok", f"{row.now}, limit {row.limit}")
+            if row.asked:
+                say(row.name, bad if row.holding else "ok", f"{row.now}, limit {row.limit}")
+            elif card.mode == "LIVE":  # simulated money is in no wallet
+                say(row.name, "unasked", f"{row.now}: the desk has read no chain")
     if card.source in ("live", "loopback"):
         age_s = (now - snapshot.at) / SECOND
         say("clock", "ok" if abs(age_s) < 5 else "alarm", f"last event {age_s:.1f} s ago")

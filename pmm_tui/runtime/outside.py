@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import structs
 
 from pmm_tui.core.snapshot import MarketRow, Snapshot
-from pmm_tui.core.units import ONE, SECOND, Cash, cash_text, pays, price_text, size_text
+from pmm_tui.core.units import ONE, SECOND, Cash, cash_text, cents_text, pays, size_text
 from pmm_tui.runtime.consent import keystore_path
 from pmm_tui.runtime.fleet import look
 from pmm_tui.runtime.monitor import Books, Finding, Known, Subject, Tokens
@@ -128,7 +128,7 @@ def _unminded(subject: Subject, rests: Sequence[Standing]) -> Finding:
 
 def _listed(rests: Sequence[Standing], wanted: set[str]) -> str:
     found = [one for one in rests if one.id.lower() in wanted]
-    texts = [f"{one.side.value} {size_text(one.size)} @ {price_text(one.price)} {one.id[:10]}…" for one in found[:SHOWN]]
+    texts = [f"{one.side.value} {size_text(one.size)} @ {cents_text(one.price)} {one.id[:10]}…" for one in found[:SHOWN]]
     return ", ".join(texts) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
 
 

@@ -10,23 +10,24 @@ from typing import Any
 
 import httpx
 import msgspec
-from msgspec import Struct, field, structs, to_builtins
+from msgspec import Struct, field, to_builtins
 
 from pmm_tui.core.commands import Place
 from pmm_tui.core.events import MarketListed
 from pmm_tui.core.market import Kind, Market, Side
-from pmm_tui.core.units import SECOND, Nanos, Size, cash_text, size_text, to_cash
+from pmm_tui.core.units import Nanos, Size, cash_text, size_text, to_cash
 from pmm_tui.feeds.discovery import GammaFeed
 from pmm_tui.runtime.alerts import FILE, URLS, Channels, Message, find_channels
 from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.consent import Check, find_keys, keep_preflight
+from pmm_tui.runtime.kill_drill import kill_drill
 from pmm_tui.runtime.knobs_model import KNOBS
 from pmm_tui.runtime.places import CannotStart
 from pmm_tui.runtime.production import KINDS, chain_of, node_url, open_client, secure, short, wallet_of
 from pmm_tui.runtime.profile import Profile, load, shown
-from pmm_tui.venues.clob.client import KeyUnfit, SdkClob
-from pmm_tui.venues.clob.keys import Keys
-from pmm_tui.venues.clob.port import Clob, Signed, Trouble
+from pmm_tui.venues.clob.client import SdkClob
+from pmm_tui.venues.clob.keys import Keys, KeyUnfit
+from pmm_tui.venues.clob.port import Clob, Trouble
 from pmm_tui.venues.clob.wallet import ChainTrouble, Wallet
 
 KILL_PCT = (15.0, 20.0)
@@ -36,8 +37,6 @@ FIND_S = 30.0
 GATHER_S = 1.0
 """Markets listed so soon after the first are looked at, too."""
 LOOKED_MAX = 20
-DRILL_ORDERS = 2
-DRILL_S_MAX = 10.0
 APPROVALS = 20
 """The account can pay for so many transactions."""
 EXCHANGES = ("exchange", "neg-risk exchange", "exchange v3")
@@ -128,7 +127,7 @@ async def venue_checks(profile: Profile, keys: Keys, http: httpx.AsyncClient, to
         market = markets[0]
         checks.append(await guarded("shares", holdings(profile, clob, markets[:LOOKED_MAX])))
         checks.append(await guarded("place and cancel", place_and_cancel(clob, market, clock)))
-        checks.append(await guarded("kill drill", kill_drill(clob, market, clock)))
+        checks.append(await guarded("kill drill", kill_drill(profile, keys, market, clob)))
         silent = not all(check.ok for check in checks[-2:])
         checks.append(await guarded("nothing left", nothing_left(clob, profile.name, LATE_S if silent else 0.0)))
     finally:
@@ -160,7 +159,7 @@ async def guarded(name: str, check: Awaitable[Check]) -> Check:
     """What cannot be looked at has failed."""
     try:
         return await check
-    except (Trouble, ChainTrouble, httpx.HTTPError, ValueError) as failure:
+    except (Trouble, ChainTrouble, httpx.HTTPError, ValueError, OSError) as failure:
         return Check(name, False, f"could not be looked at: {failure}")
 
 
@@ -359,28 +358,3 @@ async def nothing_left(clob: Clob, profile: str, late_s: float) -> Check:
         await asyncio.sleep(LEFT_APART_S if empty < 2 else 0)
     left = "" if empty == 2 else f"{len(await clob.open_orders())} ORDERS REST: pmm-tui cancel {profile}, or cancel them at the venue"
     return Check("nothing left", not left, left or "no open order, read twice")
-
-
-async def kill_drill(clob: Clob, market: Market, clock: Callable[[], Nanos]) -> Check:
-    """Arm, trip, and see zero open orders: twice, by the venue's own account."""
-    armed = await _arm(clob, market, clock)
-    before = len(await clob.open_orders())
-    began = clock()
-    await clob.cancel_all()
-    empty = 0
-    while empty < 2 and (clock() - began) / SECOND < DRILL_S_MAX:
-        empty = empty + 1 if not await clob.open_orders() else 0
-    took = (clock() - began) / 1e6
-    ok = empty == 2 and before >= len(armed)
-    return Check("kill drill", ok, f"{before} orders open, {'zero, read twice,' if empty == 2 else 'NOT zero'} after {took:.0f} ms")
-
-
-async def _arm(clob: Clob, market: Market, clock: Callable[[], Nanos]) -> list[Signed]:
-    """Orders to be killed."""
-    dearer = structs.replace(small_order(market, 3), price=market.tick + market.tick)
-    signed = [clob.sign(place, market, clock()) for place in (small_order(market, 2), dearer)][:DRILL_ORDERS]
-    legs = await clob.post(signed)
-    refused = [leg.error for leg in legs if leg.error]
-    if refused:
-        raise ValueError(f"the venue refused an order of the drill: {refused[0]}")
-    return signed

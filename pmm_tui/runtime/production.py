@@ -19,7 +19,7 @@ from pmm_tui.runtime.desk import Desk
 from pmm_tui.runtime.places import CannotStart, state_folder
 from pmm_tui.runtime.profile import Profile
 from pmm_tui.venues.clob import client
-from pmm_tui.venues.clob.keys import RPC_URL, Keys, WalletLock, guard_logs, no_core_dumps
+from pmm_tui.venues.clob.keys import RPC_URL, Keys, KeyUnfit, WalletLock, guard_logs, no_core_dumps
 from pmm_tui.venues.clob.port import Trouble
 from pmm_tui.venues.clob.timing import VenueTime
 from pmm_tui.venues.clob.venue import ClobVenue
@@ -94,7 +94,7 @@ async def open_client(
             signature_type=KINDS[live.wallet_kind],
             read_timeout_s=knobs.clob_read_timeout_s,
         )
-    except (Trouble, client.KeyUnfit) as refused:
+    except (Trouble, KeyUnfit) as refused:
         raise CannotStart(f"the CLOB at {profile.run().clob_url}: {refused}") from None
 
 

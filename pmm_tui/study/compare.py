@@ -197,13 +197,13 @@ KINDS = (
     _Kind("Fills", "time quoting", "%", _share(["quoting_s"], ["watched_s"], per=60.0), _shares, watched=True),
     _Kind("Fills", "maker fills", "%", _share(["makers"], ["fills"]), _shares),
     _Kind("Money", "PnL an hour", "$/h", _hourly("pnl"), _fieller),
-    _Kind("Money", "PnL a share", "c/sh", _mean("pnl", 100), _fieller),
-    _Kind("Money", "spread captured", "c/sh", _mean("captured", 100), _fieller),
+    _Kind("Money", "PnL a share", "¢/sh", _mean("pnl", 100), _fieller),
+    _Kind("Money", "spread captured", "¢/sh", _mean("captured", 100), _fieller),
     _Kind("Money", "fees paid", "$/h", _plain("fees", 1, an_hour=True), _none),
     _Kind("Money", "rebates", "$/h", _plain("rebates", 1, an_hour=True), _none),
     _Kind("Money", "real fee", "bps", _mean("fee", 1e4), _fieller),
-    _Kind("Markouts", "at the fill", "c/sh", _mean("markout_0", 100), _fieller),
-    *(_Kind("Markouts", f"after {_AFTER[after]}", "c/sh", _mean(f"markout_{after:g}", 100), _fieller) for after in HORIZONS_S),
+    _Kind("Markouts", "at the fill", "¢/sh", _mean("markout_0", 100), _fieller),
+    *(_Kind("Markouts", f"after {_AFTER[after]}", "¢/sh", _mean(f"markout_{after:g}", 100), _fieller) for after in HORIZONS_S),
     _Kind("Markouts", "informed flow, 2 s", "%", _share(["toxic"], ["judged"]), _shares),
     _Kind("Venue", "submit p50", "ms", _wait("submit", 0.5), _waits),
     _Kind("Venue", "submit p95", "ms", _wait("submit", 0.95), _waits),
@@ -215,9 +215,9 @@ KINDS = (
     _Kind("Venue", "rejected", "%", _share(_REJECTS, ["placed"]), _shares),
     *(_Kind("Venue", f"  {code}", "%", _share([f"reject_{code}"], ["placed"]), _shares, optional=True) for code in CODES),
     _Kind("Venue", "trades failed", "%", _share(["failed"], ["fills"]), _shares),
-    _Kind("Market", "largest jump, 1 s", "c", _plain("jump", 100), _none),
-    _Kind("Market", "market's spread", "c", _mean("spread", 100), _fieller),
-    _Kind("Market", "our spread", "c", _mean("ours", 100), _fieller),
+    _Kind("Market", "largest jump, 1 s", "¢", _plain("jump", 100), _none),
+    _Kind("Market", "market's spread", "¢", _mean("spread", 100), _fieller),
+    _Kind("Market", "our spread", "¢", _mean("ours", 100), _fieller),
 )
 
 
@@ -281,7 +281,9 @@ def written(value: float | None, unit: str) -> str:
     """A figure as a table shows it, without its unit; a dash where it is not known."""
     if value is None or not math.isfinite(value):
         return "–"
-    decimals = {"%": 1, "/h": 1, "bps": 1, "sh": 1, "ms": 0 if abs(value) >= 10 else 1, "$": 3}.get(unit, 2)
+    size = abs(value)
+    decimals = {"%": 1, "/h": 1, "bps": 1, "sh": 1, "ms": 0 if size >= 10 else 1, "$": 3}.get(unit, 2)
+    decimals = min(decimals, 0 if size >= 10_000 else 1 if size >= 1_000 else decimals)
     return f"{value:,.{decimals}f}"
 
 
@@ -296,12 +298,13 @@ def ratio_written(value: float | None) -> str:
 
 
 def interval_written(interval: i.Interval | None) -> str:
-    """An interval: 0.41–0.66, ≥1.3, ≤0.74, all; with ¬ before it where it is all outside of these two."""
+    """An interval: 0.41–0.66, -0.84 to 0.06, ≥1.3, ≤0.74, all; with ¬ before it where it is all outside of these two."""
     if interval is None:
         return "–"
     low, high = interval.low, interval.high
+    between = f"{ratio_written(low)}{' to ' if low < 0 else '–'}{ratio_written(high)}"
     if interval.outside:
-        return f"¬ {ratio_written(low)}–{ratio_written(high)}"
+        return f"¬ {between}"
     if not math.isfinite(high):
         return "all" if low <= 0 else f"≥{ratio_written(low)}"
-    return f"{ratio_written(low)}–{ratio_written(high)}" if low else f"≤{ratio_written(high)}"
+    return between if low else f"≤{ratio_written(high)}"

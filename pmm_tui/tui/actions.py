@@ -277,7 +277,8 @@ def leave(app: "PmmApp") -> None:
         "p": "pause it: pull its quotes, and leave",
         "c": "cancel all and stop it; leaves when it has ended",
     }
-    confirm(app, f"what shall {names} do?", asked.leaving(asking[0].scene), choices, lambda how: app.start(_leave(app, asking, how)))
+    scene = asking[0].scene
+    confirm(app, f"what shall {names} do?", asked.leaving(scene), choices, lambda how: app.start(_leave(app, asking, how)), scene)
 
 
 def _targets(app: "PmmApp") -> list[Target]:

@@ -1,7 +1,6 @@
 """The console: pulls the newest picture ten times a second, paints what changed, and turns keys into instructions."""
 
 import asyncio
-import gc
 import math
 import time
 from collections.abc import Callable, Coroutine
@@ -27,6 +26,7 @@ from pmm_tui.tui.ears import Ears
 from pmm_tui.tui.elsewhere import Elsewhere, Source
 from pmm_tui.tui.keys import ALWAYS, Key, Keys, harmless
 from pmm_tui.tui.looks import LOOKS
+from pmm_tui.tui.memory import keep, sweep
 from pmm_tui.tui.palette import RED_UP, TABLES, theme_of, without_colour
 from pmm_tui.tui.rows import desk
 from pmm_tui.tui.rows.lines import Row, matches
@@ -183,12 +183,10 @@ class PmmApp(App[None]):
         self.set_rate(self.rate)
 
     def on_ready(self) -> None:
-        """What was made so far will live as long as the console: keep the collector away from it."""
+        """The first picture; what it took lives on."""
         self.pull()
         self.ears.open()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(10_000, 10, 10)  # a picture is thousands of objects without a cycle: looking oftener doubles the longest turn
+        keep()
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose the layout for the new size, and paint all of it: a terminal that was smaller for a moment forgot what stood outside."""
@@ -240,6 +238,8 @@ class PmmApp(App[None]):
 
     def dress(self, look: str) -> None:
         """Another theme."""
+        if look != self.look:
+            sweep(self)
         self.look = look
         self.theme = look + RED_UP if self.config.red_up else look
         if self.is_running:
@@ -383,7 +383,7 @@ class PmmApp(App[None]):
             self.exit(return_code=1)
         for source in self.sources:
             source.latest()  # decoded once, and kept
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         await self._easel.paint_in_turns(self, self._look())
 
     def _settle(self) -> None:

@@ -106,8 +106,12 @@ class Watched:
         if not self.pid:
             os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
             os.execv(sys.executable, words)  # noqa: S606 - our own program, in the terminal that was just made
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
+        self.resize(*SIZE)
         self.wrote = bytearray()
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Its terminal's."""
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def read(self, seconds: float) -> float:
         """Take what it writes for so long; how long it was."""

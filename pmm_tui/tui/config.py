@@ -117,24 +117,27 @@ _NAMES |= {"alarm.bell": "bell", "alarm.rejects": "rejects", "alarm.within_s": "
 _TABLES = ("confirm", "alarm", "layout", "keymap")
 
 
-def read_config(path: Path | None = None) -> Config:
-    """The settings; the defaults where there is no file. ConfigRefused where anything in it is wrong, OSError where it cannot be read."""
+def read_config(path: Path | None = None, symbols: Symbols = "braille") -> Config:
+    """The settings; the defaults where there is no file. ConfigRefused where anything in it is wrong, OSError where it cannot be read.
+
+    `symbols`: where the file names none.
+    """
     path = path or config_path()
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
-        return Config()
+        return Config(symbols=symbols)
     except UnicodeDecodeError as wrong:
         raise ConfigRefused(f"{path}: not UTF-8 at byte {wrong.start}") from wrong
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
         raise ConfigRefused(f"{path}: {wrong}") from wrong
-    return _checked(path, text, found)
+    return _checked(path, text, found, symbols)
 
 
-def _checked(path: Path, text: str, found: dict[str, Any]) -> Config:
-    flat: dict[str, Any] = {}
+def _checked(path: Path, text: str, found: dict[str, Any], symbols: Symbols) -> Config:
+    flat: dict[str, Any] = {"symbols": symbols}
     for name, value in found.items():
         if name in _TABLES and not isinstance(value, dict):
             raise ConfigRefused(_told(path, text, name, value, f"a table: [{name}]"))

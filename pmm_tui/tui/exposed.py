@@ -9,6 +9,8 @@ UNCONFIRMED_S = 3.0
 VITAL = ("heartbeat", "account", "user")
 """Without one of these a production desk does not know what rests in its name; the worst first."""
 UNKNOWN = ("CANCELLING", "UNCERTAIN")
+KEY_REFUSED = "key refused"
+"""The venue's mode in which it takes nothing from this desk, no cancel either."""
 
 
 def unconfirmed(order: OrderRow, now: Nanos) -> bool:
@@ -23,14 +25,22 @@ def cut_off(snapshot: Snapshot) -> str:
     return f"{', '.join(gone)} lost {f.age((now - min(down[link] for link in gone)) / 1e9)}" if gone else ""
 
 
+def at_large(frame: Frame | None) -> str:
+    """What may rest at the venue that a production desk cannot vouch for, or cannot cancel; empty where there is nothing of the kind."""
+    if frame is None or frame.card.mode != "LIVE":
+        return ""
+    snapshot = frame.snapshot
+    barred = snapshot.venue.mode == KEY_REFUSED
+    count = len(snapshot.orders) if barred else sum(unconfirmed(order, snapshot.at) for order in snapshot.orders)
+    orders = f"{count} order{'s' if count != 1 else ''}"
+    return "" if not count else f"cannot cancel {orders}: key refused" if barred else f"{orders} not confirmed"
+
+
 def exposed(frame: Frame | None) -> str:
     """Why a production desk is not safe though no guard says so: what may rest that it cannot see or cancel; empty where all is known."""
     if frame is None or frame.card.mode != "LIVE":
         return ""
-    snapshot = frame.snapshot
-    count = sum(unconfirmed(order, snapshot.at) for order in snapshot.orders)
-    orders = f"{count} order{'s' if count != 1 else ''} not confirmed" if count else ""
-    return ", ".join(part for part in (orders, cut_off(snapshot)) if part)
+    return ", ".join(part for part in (at_large(frame), cut_off(frame.snapshot)) if part)
 
 
 def dark(snapshot: Snapshot) -> str:

@@ -18,8 +18,13 @@ _SPACES = frozenset({"Zl", "Zp", "Zs"})
 _JOINED = re.compile("(.)[\ufe0e\ufe0f]?(?:\u200d.[\ufe0e\ufe0f]?)+")
 """An emoji made of several: terminals disagree about its width, so only its first part is kept."""
 _MARKS_MAX = 2
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\$?\d[\d.,:]{0,11}(?:[%¢]|[A-Za-z]{1,2})?(?!\w)")
+"""A number with its sign and unit, of a length that people read."""
+_WORD = re.compile(r"(?:(?<=\s)|(?<=[^\s\d][-–/]))\S")
+"""Where a word begins."""
 
 
+@lru_cache(maxsize=8_192)  # asked for every span of every picture
 def width_of(text: str) -> int:
     """Cells that a text takes; nearly all of what is drawn is plain."""
     return len(text) if text.isascii() else cell_len(text)
@@ -52,7 +57,7 @@ def fit(text: str, width: int, align: str = "<") -> str:
         text = text.rstrip()
         length = cell_len(text)
     if length > width:
-        return set_cell_size(set_cell_size(text, width - 1).rstrip() + "…", width)
+        return set_cell_size(_whole(text, set_cell_size(text, width - 1)) + "…", width)
     gap = width - length
     if align == ">":
         return " " * gap + text
@@ -61,16 +66,28 @@ def fit(text: str, width: int, align: str = "<") -> str:
     return text + " " * gap
 
 
+def _whole(text: str, begun: str) -> str:
+    """The beginning of a text without a number that is cut in it: that would be read as another number."""
+    cut = next((found.start() for found in _NUMBER.finditer(text) if found.start() < len(begun) < found.end()), len(begun))
+    return begun[:cut].rstrip()
+
+
 def middle(text: str, width: int) -> str:
-    """A title from outside, cleaned; a long one keeps its beginning and its end, where the time stands."""
+    """A title from outside, cleaned; a long one keeps its first and its last words, where the time stands."""
     cleaned = clean(text)
     if cell_len(cleaned) <= width or width < 12:
         return fit(cleaned, width)
-    tail = width * 9 // 20
-    end = cleaned[-tail:]
-    while cell_len(end) > tail:
-        end = end[1:]
-    return fit(set_cell_size(cleaned, width - 1 - cell_len(end)).rstrip() + "…" + end, width)
+    starts = [found.start() for found in _WORD.finditer(cleaned)]
+    end = next((cleaned[at:] for at in starts if at > 0 and cell_len(cleaned[at:]) <= width // 2), "")
+    room = width - 1 - cell_len(end)
+    begins = (cleaned[:at].rstrip(" -–,") for at in reversed(starts) if at)
+    begin = next((text for text in begins if cell_len(text) <= room), "")
+    return fit(f"{begin}…{end}", width) if begin else fit(cleaned, width)
+
+
+def first_fit(width: int, *texts: str) -> str:
+    """The first of these that fits, the fullest first; the last one cut where none does."""
+    return next((text for text in texts if width_of(text) <= width), "") or fit(texts[-1], width)
 
 
 def said(text: str, width: int, align: str = "<") -> str:
@@ -204,21 +221,22 @@ def zone() -> str:
     return f" {datetime.now(UTC).astimezone():%Z}" if _Zone.local else "Z"
 
 
-def _moment(at: int) -> datetime:
-    moment = datetime.fromtimestamp(at // 1_000_000_000, UTC)
-    return moment.astimezone() if _Zone.local else moment
+@lru_cache(maxsize=1_024)  # the times in a list stand there for long
+def _moment(second: int, local: bool, form: str) -> str:
+    moment = datetime.fromtimestamp(second, UTC)
+    return format(moment.astimezone() if local else moment, form)
 
 
 def clock(at: int, millis: bool = False) -> str:
     """A moment as time of day; – before there is one."""
     if at <= 0:
         return NONE
-    return f"{_moment(at):%H:%M:%S}" + (f".{at // 1_000_000 % 1_000:03d}" if millis else "")
+    return _moment(at // 1_000_000_000, _Zone.local, "%H:%M:%S") + (f".{at // 1_000_000 % 1_000:03d}" if millis else "")
 
 
 def day(at: int) -> str:
     """A moment's date."""
-    return f"{_moment(at):%Y-%m-%d}" if at > 0 else NONE
+    return _moment(at // 1_000_000_000, _Zone.local, "%Y-%m-%d") if at > 0 else NONE
 
 
 def count(value: int) -> str:

@@ -203,7 +203,7 @@ def lock(app: "PmmApp") -> None:
 def reread(app: "PmmApp") -> None:
     """Read tui.toml again; what stood there last and was right stays in force where it is wrong now."""
     try:
-        app.take(read_config())
+        app.take(read_config(symbols=app.config.symbols))
     except (ConfigRefused, OSError) as wrong:
         app.say(f"{wrong}; the last good settings stay", "alarm")
     else:

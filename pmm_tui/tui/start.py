@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pmm_tui.api.client import Client
 from pmm_tui.api.protocol import Args, Link
 from pmm_tui.core.snapshot import Frame
+from pmm_tui.tui.charset import drawable
 from pmm_tui.tui.config import RATES, Config, read_config
 from pmm_tui.tui.elsewhere import Elsewhere, Source
 from pmm_tui.tui.state import Symbols
@@ -95,10 +96,10 @@ def settings(wish: Wish) -> Config:
     """tui.toml with what was asked for over it. ConfigRefused where it is wrong: before the start there are no last good settings."""
     if wish.fps and wish.fps not in RATES:
         raise ValueError(f"--fps: found {wish.fps}; allowed: {', '.join(map(str, RATES))}")
-    config = read_config()
+    config = read_config(symbols="braille" if "TEXTUAL_DRIVER" in os.environ else drawable(os.environ, bool(sys.flags.utf8_mode)))
     if wish.low_bandwidth:
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")  # read when the library is imported, which is later
-        config = replace(config, fps=min(config.fps, SLOW_HZ), symbols="block")
+        config = replace(config, fps=min(config.fps, SLOW_HZ), symbols="block" if config.symbols == "braille" else config.symbols)
     return replace(config, fps=wish.fps or config.fps, symbols=wish.symbols or config.symbols, mouse=config.mouse and wish.mouse)
 
 

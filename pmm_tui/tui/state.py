@@ -1,4 +1,4 @@
-"""What the console concludes from a picture: the one word for the desk and why, what a flatten would send, what the worst end costs."""
+"""What the console concludes from a picture: the one word for the desk and why, what holds it, what the worst end costs."""
 
 import math
 from collections import deque
@@ -9,15 +9,13 @@ from msgspec import Struct
 
 from pmm_tui.api.protocol import Link
 from pmm_tui.core.snapshot import Frame, MarketRow, Snapshot
-from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size, gets
+from pmm_tui.core.units import ONE, Cash, Nanos, gets
 from pmm_tui.tui import format as f
 from pmm_tui.tui.arrivals import Arrivals
-from pmm_tui.tui.exposed import UNCONFIRMED_S, dark, exposed, passed
+from pmm_tui.tui.exposed import KEY_REFUSED, UNCONFIRMED_S, at_large, dark, exposed, passed
 
 SILENT_S = 3.0
 """A desk sends ten pictures a second: after this it counts as lost, connected or not."""
-SLIPPAGE_TICKS = 2
-"""The desk's own default for a flatten."""
 OVER = ("closed", "resolved")
 UNREADY = ("waiting", "warming")
 VENUE = {
@@ -25,7 +23,7 @@ VENUE = {
     "cancel_only": ("VENUE CANCEL-ONLY", "it takes cancels and no orders now"),
     "disabled": ("VENUE CLOSED", "it says that trading is disabled"),
     "limited": ("RATE-LIMITED", "too many requests: the desk waits as long as the venue said"),
-    "key refused": ("KEY REFUSED", "the venue does not take this key; nothing leaves any more"),
+    KEY_REFUSED: ("KEY REFUSED", "the venue refuses our key: no order, no cancel"),
 }
 """The modes in which the venue takes no orders, and what each means."""
 CLOSED = tuple(mode for mode in VENUE if mode != "limited")
@@ -223,7 +221,7 @@ def desk_verdict(scene: Scene) -> Verdict:
     if differs is not None:
         return differs
     danger, venue = exposed(frame), venue_verdict(snapshot)
-    if danger and (venue is None or "confirmed" in danger):
+    if danger and (venue is None or at_large(frame)):
         return Verdict("!", "EXPOSED", danger, "alarm")
     if snapshot.phase == "paused":
         return Verdict("▌▌", "PAUSED", f.clean(frame.card.unwatched) or why or "quotes pulled by the operator", "paused")
@@ -345,6 +343,8 @@ def safe_verdict(scene: Scene) -> Verdict:
         return Verdict("✖", differs.word, differs.why, "alarm")
     if danger := exposed(scene.frame):
         return Verdict("!", "EXPOSED", danger, "alarm")
+    if snapshot.venue.mode == KEY_REFUSED:
+        return Verdict("!", "KEY REFUSED", "no cancel works; nothing rests", "alarm")
     if snapshot.phase == "alert" or money.drawdown_pct >= money.alert_pct:
         return Verdict("!", "ALERT", f"drawdown beyond {f.percent(money.alert_pct)}", "alarm")
     holding = next((f.clean(row.name) for row in snapshot.risk if row.holding or passed(row)), "")
@@ -365,36 +365,3 @@ def worst_case(row: MarketRow) -> Cash:
     if row.payout_yes is not None:
         return Cash(0)
     return Cash(min(gets(ONE, row.yes), gets(ONE, row.no)) - row.cost)
-
-
-class Exit(Struct, frozen=True):
-    """What a flatten would send for one market: sell the net position at `worst` or better, in the outcome's own terms."""
-
-    market: str
-    outcome: str
-    size: Size
-    worst: Price
-    """0 where there is no bid to sell into."""
-    proceeds: Cash
-    """At the worst price."""
-    cost: Cash
-    """Against the mid; 0 where there is no mid."""
-    covered: Size
-    """What the book shows at the worst price or better."""
-
-
-def exit_of(row: MarketRow, slippage_ticks: int = SLIPPAGE_TICKS) -> Exit | None:
-    """The order that closes a market's net position; None where it is flat or over. Pairs of YES and NO are kept: they pay a dollar."""
-    net = row.yes - row.no
-    if not net or row.state in OVER:
-        return None
-    levels = row.bids if net > 0 else row.asks
-    touch = [(level.price if net > 0 else Price(ONE - level.price), Size(level.size)) for level in levels if level.size]
-    best = touch[0][0] if touch else Price(0)
-    worst = Price(max(row.tick, best - slippage_ticks * row.tick)) if best else Price(0)
-    size = Size(abs(net))
-    proceeds = gets(worst, size)
-    mid = row.mid if net > 0 else 1 - row.mid
-    fair = gets(round(mid * ONE), size) if math.isfinite(mid) else proceeds
-    covered = Size(min(size, sum(size for price, size in touch if price >= worst)))
-    return Exit(row.id, row.outcomes[0 if net > 0 else 1], size, worst, proceeds, Cash(fair - proceeds), covered)

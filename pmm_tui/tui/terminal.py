@@ -1,4 +1,4 @@
-"""The console's terminal: one that hangs up is written to no more, so that the console can leave, and its title says the mode."""
+"""The console's terminal: in signs that it has; one that hangs up is written to no more; its title says the mode."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
 
+from pmm_tui.tui.charset import table
 from pmm_tui.tui.exposed import exposed
 from pmm_tui.tui.state import CLOSED, UNPROVEN, desk_verdict, mismatch
 from pmm_tui.tui.storms import Storms
@@ -61,14 +62,20 @@ class Line:
 
 
 class Terminal(LinuxDriver):
-    """The library's driver on a line that may hang up."""
+    """The library's driver on a line that may hang up, and that may lack signs."""
 
     def __init__(self, app: "PmmApp", *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.line = Line(self._file) if self._file is not None else None
         self._file = self.line  # type: ignore[assignment]  # it writes and flushes like the file in it
+        self._console, self._term = app, os.environ.get("TERM", "")
         if os.isatty(self.fileno):
             termios.tcflush(self.fileno, termios.TCIFLUSH)  # typed before there was a console: not meant for it
+
+    def write(self, data: str) -> None:
+        """Write, in signs that this terminal has."""
+        signs = table(self._console.config.symbols, self._term)
+        super().write(data if signs is None else data.translate(signs))
 
 
 class Easel:

@@ -209,16 +209,20 @@ def test_what_is_long_over_is_forgotten_and_what_lives_is_not() -> None:
 def test_many_resolved_markets_leave_memory() -> None:
     bench = Bench(listed=False)
     for number in range(60):
-        market = msgspec.structs.replace(MARKET, id=f"0x{number}", yes=f"y{number}", no=f"n{number}")
+        market = msgspec.structs.replace(MARKET, id=f"0x{number}", yes=f"y{number}", no=f"n{number}", cluster=f"c{number}")
         bench.tell(MarketListed(at(number), market), book(number + 100, "48x100 | 52x100", market))
         for order in list(bench.engine.state.live):
             bench.tell(OrderCancelled(at(number + 150), order, Size(0)))
         bench.tell(MarketResolved(at(number + 200), market.id, ONE))
         for order in list(bench.engine.state.live):
             bench.tell(OrderCancelled(at(number + 250), order, Size(0)))
+    state = bench.engine.state
+    bench.tell(FillSettled(at(300), "t99", 99, True))
+    assert state.portfolio.settled and len(state.clusters) == len(state.portfolio.realised_in) == 60
     bench.tick(1_000_000)
-    assert len(bench.engine.state.markets) == 50
-    assert bench.engine.state.portfolio.cash == 500 * DOLLAR
+    assert len(state.markets) == len(state.portfolio.realised_in) == 50
+    assert not state.portfolio.settled and not state.clusters
+    assert state.portfolio.cash == 500 * DOLLAR
 
 
 def test_our_own_orders_are_taken_out_of_the_venues_book() -> None:

@@ -290,6 +290,22 @@ def test_a_failed_trade_is_undone() -> None:
     assert bench.engine.state.portfolio.shares("yes") == 0
 
 
+def test_events_tell_orders_and_fills_as_the_console_does_with_outcome_and_cents() -> None:
+    bench, sent = quoting()
+    bench.fill(sent[0], 10, 300)
+    bench.tell(
+        FillSettled(at(400), "t1", sent[0].order, False),
+        OrderRejected(at(410), sent[1].order, "crosses book", "post_only"),
+        TickSizeChanged(at(420), MARKET.id, at(420), Price(10)),
+    )
+    assert [note.text for note in bench.engine.snapshot().notes][:4] == [
+        "test-market tick 0.1¢",
+        f"order {sent[1].order} BUY 25 Down @ 48.0 refused: crosses book",
+        "trade t1 failed on chain: BUY 10 Up @ 48.0 undone",
+        "fill BUY 10 Up @ 48.0",
+    ]
+
+
 def kill(bench: Bench, ms: int) -> None:
     bench.tell(Killed(at(ms), "t", "test"))
 

@@ -119,3 +119,21 @@ def test_the_money_says_what_the_inventory_made_as_the_mid_moved() -> None:
     money = bench.engine.snapshot().money
     assert money.drift == 10 * 100_000, "from 50 to 60 cents"
     assert money.equity - money.initial == money.captured + money.drift - money.fees - money.adverse
+
+
+def test_the_ladder_is_twenty_five_levels_a_side_and_has_what_is_ours_wherever_it_rests() -> None:
+    bench = Bench()
+    bids, asks = " ".join(f"{48 - n}x100" for n in range(30)), " ".join(f"{52 + n}x100" for n in range(30))
+    asked = [one for one in bench.tell(book(100, f"{bids} | {asks}")) if isinstance(one, Place)]
+    bench.accept(asked, 200)
+    (row,) = bench.engine.snapshot().markets
+    assert [level.price for level in row.bids] == [4_800 - 100 * n for n in range(25)]
+    assert [level.price for level in row.asks] == [5_200 + 100 * n for n in range(25)]
+    ours = {level.price: (level.size, level.ours) for level in (*row.bids, *row.asks) if level.ours}
+    assert len(ours) == len(asked) and all(size == 100 * SHARE for size, _ in ours.values())
+    bench.tell(book(300, "44x100 43x50 | 56x100 57x50"))
+    (row,) = bench.engine.snapshot().markets
+    alone = {level.price for level in (*row.bids, *row.asks) if level.ours and not level.size}
+    assert alone == set(ours), "a level that only we hold"
+    assert [level.price for level in row.bids] == sorted((level.price for level in row.bids), reverse=True)
+    assert [level.price for level in row.asks] == sorted(level.price for level in row.asks)

@@ -217,3 +217,15 @@ def test_the_crowd_may_stand_on_both_sides() -> None:
     scene.act(BUY, 30, 10)
     assert scene.get("/midpoint", token_id=YES) == {"mid": "0.65"}
     assert scene.get("/fee-rate", token_id=YES) == {"base_fee": 1000}
+
+
+def test_a_markets_compact_terms_are_told_as_they_were_captured_and_what_is_false_is_left_out() -> None:
+    """As a live answer of 2026-09 had it: `r` names the least size and the widest spread rewarded, `e` whether anything is paid."""
+    scene = VenueScene()
+    said = scene.get(f"/clob-markets/{MARKET.id}")
+    assert list(said) == ["r", "t", "c", "mos", "mts", "mbf", "tbf", "ao", "cbos", "aot", "ibce", "fd", "v"]
+    terms = MARKET.rewards
+    assert said["r"] == {"mi": terms.min_size / 1e6, "ma": terms.max_spread_cents, "e": True}
+    assert (said["c"], said["mos"], said["mts"], said["mbf"], said["v"]) == (MARKET.id, 5, 0.01, 1000, "v1")
+    scene.venue.matching.close(MARKET.id, START)
+    assert "ao" not in scene.get(f"/clob-markets/{MARKET.id}") and scene.get(f"/clob-markets/{OTHER.id}")["r"] == {}

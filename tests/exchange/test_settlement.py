@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
 
@@ -18,6 +18,7 @@ from pmm_tui.exchange.matching import Matching
 from pmm_tui.exchange.node import Anvil, NoNode, NotSettled, call, find_anvil
 from pmm_tui.exchange.settlement import Settled, Settlement, address_of
 from pmm_tui.exchange.terms import Lasts, Listed, Order, Part, Trade, TradeTold
+from tests.runtime.scene import waited
 
 MARKET = Market(
     id="0x" + "ab" * 32, slug="up", question="Up?", yes=str(2**255 + 7), no=str(2**254 + 9), tick=Price(100), min_size=SHARE,
@@ -29,12 +30,20 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module", autouse=True)
-def anvil() -> None:
-    """Without the node's program none of this can run."""
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One node for all of them, at this URL; without its program none of this can run."""
     try:
-        find_anvil()
+        program = find_anvil()
     except NoNode as missing:
         pytest.skip(str(missing))
+    said = tmp_path_factory.mktemp("anvil") / "said"
+    words = [str(program), "--host", "127.0.0.1", "--port", "0", "--chain-id", "137", "--accounts", "1", "--auto-impersonate"]
+    with said.open("wb") as out, subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT) as child:
+        try:
+            waited(lambda: "Listening on " in said.read_text())
+            yield "http://" + said.read_text().split("Listening on ")[1].split()[0]
+        finally:
+            child.terminate()
 
 
 @pytest.fixture
@@ -44,9 +53,10 @@ async def told() -> list[Settled]:
 
 
 @pytest.fixture
-async def chain(told: list[Settled]) -> AsyncIterator[Settlement]:
-    """A chain with two markets and three wallets of $100 that gave every allowance."""
-    settlement = await Settlement.open(told=told.append)
+async def chain(node: str, told: list[Settled]) -> AsyncIterator[Settlement]:
+    """A chain with two markets and three wallets of $100 that gave every allowance; what a test does to it is undone."""
+    settlement = await Settlement.open(node, told=told.append)
+    before = await settlement.node.ask("evm_snapshot")
     try:
         await settlement.list_market(MARKET)
         await settlement.list_market(NEG)
@@ -55,6 +65,7 @@ async def chain(told: list[Settled]) -> AsyncIterator[Settlement]:
             await settlement.approve(wallet)
         yield settlement
     finally:
+        assert await settlement.node.ask("evm_revert", before)
         await settlement.close()
 
 

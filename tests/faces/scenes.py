@@ -130,7 +130,7 @@ def unconfirmed() -> Frame:
 def post_only() -> Frame:
     """The venue takes post-only orders alone, and said so when it refused another."""
     frame = production()
-    note = NoteRow(ago(5), "warn", "order 903 SELL 0.52 refused: the venue takes post-only orders only")
+    note = NoteRow(ago(5), "warn", "order 903 SELL 10 Up @ 52.0 refused: the venue takes post-only orders only")
     mode = VenueRow("post_only", ago(5), Nanos(NOW + 79_000_000_000))
     return replace(frame, snapshot=replace(frame.snapshot, notes=(note, *frame.snapshot.notes), venue=mode))
 

@@ -19,10 +19,10 @@ from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed
 
-from pmm_tui.api.client import Client
+from pmm_tui.api.client import Client, Pictures
 from pmm_tui.api.protocol import COMMANDS, Ack, Args, Request, decode_frame, encode_frame, read_message, refusal
 from pmm_tui.api.server import ACKS_MAX, FACES_MAX, Api, Mailbox, SocketTaken, listen
-from pmm_tui.core.snapshot import Frame, ReferenceRow
+from pmm_tui.core.snapshot import Frame, ReferenceRow, Stats, StatsCell
 from pmm_tui.core.units import Nanos
 from tests.faces import pictures
 from tests.faces.fake_desk import FakeBoard
@@ -108,6 +108,19 @@ def test_no_unknown_number_anywhere_in_a_picture_makes_it_unreadable() -> None:
     )  # fmt: skip
     again = decode_frame(encode_frame(Frame(unknown(frame.card), shown)))
     assert math.isnan(again.snapshot.references[0].apart_bps) and math.isnan(again.card.answer_ms)
+
+
+def test_one_picture_after_another_is_decoded_as_each_alone_and_the_same_statistics_only_once() -> None:
+    stats, later = (Stats(60, ("fills.n",), (StatsCell("m", 1, (n,)),), (), 0.0, 0, 0) for n in (1.0, 2.0))
+    quoting, unknown = pictures.three(), pictures.waiting()
+    named = replace(quoting, card=replace(quoting.card, profile=',"stats":{"stretch_s":1}'), stats=later)
+    frames = [quoting, replace(quoting, stats=stats), replace(unknown, stats=stats), named, unknown]
+    reader = Pictures()
+    found = [reader.decode(encode_frame(frame)) for frame in frames]
+    assert [encode_frame(one) for one in found] == [encode_frame(frame) for frame in frames]
+    assert found[1].stats is found[2].stats
+    with pytest.raises(msgspec.MsgspecError):
+        reader.decode(encode_frame(named)[:-1] + b",}")
 
 
 async def test_pictures_that_cannot_be_read_do_not_make_the_shown_one_young(tmp_path: Path) -> None:

@@ -244,9 +244,8 @@ def test_a_row_with_wide_or_joined_characters_is_left_to_the_library() -> None:
 def test_a_brush_writes_absolute_columns_and_jumps_over_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Brush, "_mix", lambda self, names, widget: self._inks.append(Ink("")) or self._blanks.append(0) or chr(0))
     brush, widget = Brush("dark"), Pane(lambda *_: None)  # type: ignore[arg-type]  # neither is asked for anything here
-    old, new = brush.draw((("price 10.00        size 5", ""),), widget), brush.draw((("price 10.10        size 7", ""),), widget)
-    assert old is not None and new is not None
-    brush.change(3, 4, old, new)
+    old, new = (("price 10.00        size 5", ""),), (("price 10.10        size 7", ""),)
+    assert brush.change(3, 4, old, new, widget)
     assert brush.take() == "\x1b[5;13H1\x1b[28G7\x1b[m"
-    brush.change(3, 4, new, new)
+    assert brush.change(3, 4, new, new, widget)
     assert brush.take() == ""

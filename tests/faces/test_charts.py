@@ -150,6 +150,29 @@ def test_two_desks_have_a_curve_each_with_its_own_kill_level() -> None:
     assert panel.title == "Profit and loss   PAPER +$12.40   LIVE $$$ +$1.40"
 
 
+def _rich(frame: Frame, **card: str) -> Frame:
+    """The same desk with ten thousand times the money."""
+    snapshot, times = frame.snapshot, 10_000
+    money = replace(snapshot.money, initial=snapshot.money.initial * times, max_drawdown=snapshot.money.max_drawdown * times)
+    curve = tuple((at, value * times) for at, value in snapshot.equity_curve)
+    return replace(frame, card=replace(frame.card, **card), snapshot=replace(snapshot, money=money, equity_curve=curve))
+
+
+def test_where_there_is_little_room_the_title_and_the_note_lose_words_but_no_money() -> None:
+    paper, live = _rich(pictures.three()), _rich(scenes.production(), source="loopback")
+    both = scenes.modes(paper, live)["both"]
+    made = {width: chart.equity(both, width, 9) for width in (90, 66, 56)}
+    paper_made, live_made = "PAPER +$124,000.00", "LIVE REHEARSAL +$14,000.00"
+    assert {width: panel.title for width, panel in made.items()} == {
+        90: f"Profit and loss   {paper_made}   {live_made}", 66: f"Profit   {paper_made}   {live_made}", 56: f"{paper_made}   {live_made}"
+    }  # fmt: skip
+    assert {width: panel.note for width, panel in made.items()} == {
+        90: "drawdown at most $231,000.00 │ drawdown at most $44,000.00",
+        66: "drawdown at most $231,000.00 │ drawdown at most $44,000.00",
+        56: "drawdown at most $231,000.00 │ $44,000.00",
+    }
+
+
 def test_sizes_of_a_trace_are_shares_and_prices_micro_dollars() -> None:
     frame = pictures.quoting()
     row = replace(frame.snapshot.markets[0], yes=Size(0), no=lots(12.5), tick=Price(10))

@@ -1,5 +1,6 @@
 """The comparison screen: two desks at three sizes, one desk alone, alarms by mark, word and colour, and figures that cannot be compared."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -8,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import Frame, Stats
+from pmm_tui.runtime.profile import load
 from pmm_tui.study.cells import FIELDS, HORIZONS_S, Cells, bucket
 from pmm_tui.tui.palette import style
 from pmm_tui.tui.rows.compare import compare
@@ -138,6 +140,9 @@ def test_the_rest_of_the_table_is_reached_by_scrolling() -> None:
 
 def test_one_desk_is_told_how_to_get_a_second() -> None:
     text = "\n".join(lines(Scene(paper(run(1, 5, 0.5, 40.0, 0.0)), UP, 0, NOW), 80, 22))
+    for words in re.findall(r"pmm-tui --profile .*", text):
+        profiles = [load(name) for name in re.findall(r"--profile (\S+)", words)]
+        assert ("--live" in words) is any(one.is_live and not one.is_loopback for one in profiles), "as it stands there, it starts"
     assert "One desk" in text and "pmm-tui --profile demo" in text and "pmm-tui attach" in text and "pmm-tui compare" in text
 
 

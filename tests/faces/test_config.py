@@ -192,6 +192,8 @@ async def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_asked_for_goes_over_the_file_and_a_slow_line_gets_less(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTUAL_COLOR_SYSTEM", "so that it is put back")
     monkeypatch.delenv("TEXTUAL_COLOR_SYSTEM")
+    for name, value in {"TERM": "xterm", "LC_ALL": "C.UTF-8"}.items():
+        monkeypatch.setenv(name, value)
     file.write_text(GOOD)
     asked = settings_of(Wish(fps=4, symbols="braille"))
     assert (asked.fps, asked.symbols, asked.mouse, asked.theme) == (4, "braille", False, "cb")

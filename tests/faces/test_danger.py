@@ -65,6 +65,27 @@ def test_a_restart_that_the_venue_announced_keeps_its_name_until_orders_are_in_d
     assert desk_verdict(at(replace(restarting, snapshot=replace(restarting.snapshot, orders=orders)))).word == "EXPOSED"
 
 
+def test_a_refused_key_is_never_safe_and_what_rests_is_exposed_because_no_cancel_is_taken() -> None:
+    bare = scenes.venue("key refused")
+    safe, banner_ = safe_verdict(at(bare)), desk_verdict(at(bare))
+    assert (safe.glyph, safe.word, safe.style, banner_.word) == ("!", "KEY REFUSED", "alarm", "KEY REFUSED") and "no cancel" in banner_.why
+    rests = replace(bare, snapshot=replace(bare.snapshot, orders=scenes.production().snapshot.orders))
+    for verdict in (safe_verdict(at(rests)), desk_verdict(at(rests))):
+        assert (verdict.glyph, verdict.word, verdict.style) == ("!", "EXPOSED", "alarm")
+        assert verdict.why == "cannot cancel 2 orders: key refused"
+    for frame in (bare, rests):
+        shown = drawn(duo.duo, replace(at(pictures.three()), beside=at(frame)), 156, 8) + drawn(risk.risk, at(frame), 80, 6)
+        assert shown.count(safe_verdict(at(frame)).word) >= 2 and "SAFE  no guard" not in drawn(risk.risk, at(frame), 80, 6)
+    paper = replace(rests, card=replace(rests.card, mode="PAPER"))
+    assert safe_verdict(at(paper)).word != "EXPOSED"
+
+
+def test_the_word_for_safety_is_never_cut_beside_another_desk() -> None:
+    for frame in (scenes.mismatch("account check"), replace(scenes.production(), card=replace(scenes.production().card, busy="disk full"))):
+        shown = drawn(duo.duo, replace(at(pictures.three()), beside=at(frame)), 116, 8)
+        assert safe_verdict(at(frame)).word in shown.splitlines()[1]
+
+
 def test_a_limit_that_is_passed_is_over_counted_and_first_though_nothing_holds_for_it() -> None:
     frame = pictures.three()
     rows = (*frame.snapshot.risk, RiskRow("data age", "160.5 s", "90 s", False, 1.78))

@@ -120,8 +120,40 @@ def test_said_is_exactly_as_wide_as_asked(raw: str, width: int, align: str) -> N
     assert cell_len(f.middle(raw, width)) == width
 
 
-def test_a_long_title_keeps_the_end_where_the_time_stands() -> None:
-    assert f.middle("Bitcoin Up or Down - November 21, 2:00PM-2:15PM ET", 37).endswith("2:15PM ET")
+def test_a_long_title_keeps_its_first_and_last_words_whole() -> None:
+    name = "Bitcoin Up or Down - November 21, 2:00PM-2:15PM ET"
+    shown = {width: f.middle(name, width).rstrip() for width in (18, 26, 37, 44)}
+    assert shown == {
+        18: "Bitcoin…2:15PM ET", 26: "Bitcoin Up or…2:15PM ET", 37: "Bitcoin Up or Down…2:00PM-2:15PM ET",
+        44: "Bitcoin Up or Down…21, 2:00PM-2:15PM ET",
+    }  # fmt: skip
+    assert f.middle("Fed cuts 25bp in December?", 18) == "Fed cuts…December?"
+    assert f.middle("Incomprehensibilities", 14) == "Incomprehensi…", "one word has no other end"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("equity $1,234.56", 12, "equity…"),
+        ("book age 4.25 s", 13, "book age…"),
+        ("order 12.5k", 10, "order…"),
+        ("-$10.05", 5, "…"),
+        ("age 12 s", 7, "age 12…"),
+        ("0x71ab99c2", 6, "0x71a…"),
+        ("4593637592279392591960509", 9, "45936375…"),
+    ],
+)
+def test_no_number_is_cut_in_it_but_a_name_may_be(text: str, width: int, shown: str) -> None:
+    assert f.fit(text, width) == f"{shown:{width}}"
+
+
+def test_of_several_texts_the_fullest_that_fits_is_taken() -> None:
+    texts = ("made +$12.40", "+$12.40", "+$12")
+    assert [f.first_fit(width, *texts) for width in (12, 11, 7, 6, 4)] == ["made +$12.40", "+$12.40", "+$12.40", "+$12", "+$12"]
+    assert f.first_fit(3, *texts) == "…  "
+
+
+def test_a_text_too_long_ends_in_an_ellipsis() -> None:
     assert f.fit("abcdef", 4) == "abc…" and f.fit("abc   ", 4) == "abc "
     assert f.fit("日本語", 4) == "日… " and f.fit("x", 3, ">") == "  x" and f.fit("x", 4, "^") == " x  "
 

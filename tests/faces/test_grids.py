@@ -6,11 +6,12 @@ from functools import cache
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from pmm_tui.core.snapshot import Stats, StatsCell
+from pmm_tui.core.snapshot import NoteRow, Stats, StatsCell
 from pmm_tui.tui.rows import desk, fills, lines, log, orders, risk, top
 from pmm_tui.tui.rows.lines import Builder, Row
 from pmm_tui.tui.state import Scene, badges, desk_verdict
 from tests.faces import pictures, scenes
+from tests.faces.pictures import NOW
 
 
 @cache
@@ -66,10 +67,19 @@ def test_a_list_scrolls_to_its_end_and_not_beyond_and_a_filter_keeps_what_matche
     assert "feed gap" in noted and "requote" not in noted
 
 
+def test_the_log_breaks_a_long_event_between_words_and_cuts_none() -> None:
+    frame = pictures.quoting()
+    why = "order 903 SELL 10 Up @ 52.0 refused: invalid post-only order: order crosses book and will not be placed here again today"
+    one = scenes.scene(replace(frame, snapshot=replace(frame.snapshot, notes=(NoteRow(NOW, "warn", why), *frame.snapshot.notes))))
+    shown = drawn(log.log, one, 80, 20)
+    assert " ".join(line.strip() for line in shown.splitlines()[1:3]).endswith(why) and "…" not in shown.splitlines()[1]
+
+
 def test_what_holds_comes_first_then_what_is_near() -> None:
     shown = drawn(risk.risk, scenes.scene(pictures.held()), 80, 30).splitlines()
     words = [row.split()[0] for row in shown if row.split()[:1] in (["HOLDS"], ["near"], ["ok"])]
-    assert words == ["HOLDS", "near", "ok", "ok", "ok", "ok", "ok"]
+    assert words == ["HOLDS", "near", "ok", "ok", "ok", "ok"]
+    assert any(row.startswith(" –     wallet check") and "not asked" in row for row in shown), "what nobody asked is not ok"
     assert any(row.startswith(" HOLDS data age") and row.rstrip().endswith("210%") for row in shown)
 
 

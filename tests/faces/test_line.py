@@ -1,12 +1,10 @@
 """The line between a person and the console is cut, stopped and bent: the desks never feel it, and what comes back is the whole screen."""
 
-import asyncio
 import fcntl
 import os
 import shutil
 import signal
 import struct
-import sys
 import tempfile
 import termios
 import time
@@ -17,11 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from pmm_tui.api.client import Client
+from pmm_tui.core.events import Ticked
+from pmm_tui.record.conduct import TICK_NS
+from pmm_tui.record.journal import read
+from pmm_tui.record.lines import LIVE
+from pmm_tui.tui.bench_stall import FILL_S, LOOK_S, turns
 from tests.faces.test_terminal import START, Pty, Tmux, consoles, desks
 from tests.runtime.scene import Home, waited
 
-STALLED_S = 10.0
+STALLED_TICKS = 800
+"""Four seconds at FAST: longer than what a console calls a stall."""
 FAST = ("-m", "pmm_tui", "--profile", "demo", "--speed", "20", "--keep")
 STORM = ((60, 12), (200, 50), (80, 24), (31, 7), (160, 48))
 IN_TMUX = "import os, sys; os.execvp('tmux', ['tmux', *sys.argv[1:]])"
@@ -51,60 +54,64 @@ def resize(screen: Pty, width: int, height: int) -> None:
     screen.child.send_signal(signal.SIGWINCH)
 
 
-def fill(screen: Pty) -> None:
-    """Read nothing, and have the whole screen written again and again, until no more fits between the two."""
-    unread = [-1, -2]
-    while len(set(unread[-5:])) > 1:
-        resize(screen, 160 - len(unread) % 2, 48)
-        time.sleep(0.1)
-        unread.append(struct.unpack("i", fcntl.ioctl(screen.ours, termios.FIONREAD, b"0000"))[0])
+def left_by_q(screen: Pty) -> bool:
+    """Whether it has left; asked again where it has not: a key that came with the first picture is not obeyed."""
+    screen.text()
+    if screen.child.poll() is None:
+        screen.press("q")
+    return screen.child.poll() is not None
 
 
-async def arrivals(socket: Path, seconds: float) -> list[float]:
-    """When each picture of a desk reached somebody else who looks at it, seconds from now."""
-    client, came, last = Client(socket, "test:line"), [], None
-    listening = asyncio.create_task(client.run())
-    began = time.monotonic()
-    while time.monotonic() - began < seconds:
-        await asyncio.sleep(0.005)
-        if (frame := client.latest()) is not None and frame is not last:
-            last = frame
-            came.append(time.monotonic() - began)
-    listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
-    return came
+def fill(screen: Pty) -> int:
+    """Read nothing, and have the whole screen written again and again, until the console waits for its terminal; its `turns` then."""
+    while True:
+        for width in (159, 160):
+            resize(screen, width, 48)
+            time.sleep(FILL_S)
+        stood = turns(screen.child.pid)
+        time.sleep(LOOK_S)
+        if turns(screen.child.pid) == stood:
+            return stood
 
 
-def p99_apart_ms(came: list[float]) -> float:
-    """How far apart two pictures are at most, but for one in a hundred."""
-    apart = sorted(after - before for before, after in pairwise(came))
-    return 1e3 * apart[len(apart) * 99 // 100]
+def both(text: str) -> bool:
+    """Whether a screen shows two desks that quote."""
+    return text.count("QUOTING 1 of") >= 2 and "Paper and production" in text
 
 
-def test_a_terminal_that_is_bent_then_reads_nothing_for_ten_seconds_and_then_hangs_up() -> None:
+def ticks(run: Path) -> int:
+    """How many are in a journal so far."""
+    return (run / LIVE).read_bytes().count(b'"type":"Ticked"')
+
+
+def test_a_terminal_that_is_bent_then_reads_nothing_and_then_hangs_up_costs_neither_of_two_desks_a_tick() -> None:
     with a_home() as home:
-        screen = Pty(home, 160, 48, *FAST, "--logs", str(home.logs))
+        screen = Pty(home, 160, 48, *FAST, "--profile", "demo", "--logs", str(home.logs))
         with screen.open():
-            screen.wait(lambda text: "QUOTING" in text and "Safe?" in text)
-            (pid,) = desks(home)
+            screen.wait(both)
+            pids, runs = desks(home), list(home.logs.iterdir())
+            assert len(pids) == len(runs) == 2
             for width, height in STORM * 4:
                 resize(screen, width, height)
-            screen.wait(lambda text: "Safe?" in text and "target [PAPER]" in text)
-            before = asyncio.run(arrivals(socket_of(home), 3.0))
-            fill(screen)
-            stalled = asyncio.run(arrivals(socket_of(home), STALLED_S))  # nobody reads the console's terminal meanwhile
-            assert {int(when) for when in stalled[5:]} >= set(range(1, int(STALLED_S))), "the desk told everybody else all the time"
-            sys.stdout.write(f"pictures apart, p99: {p99_apart_ms(before):.0f} ms read, {p99_apart_ms(stalled):.0f} ms stalled\n")
+            screen.wait(both)
+            stood, before = fill(screen), {run: ticks(run) for run in runs}
             screen.press(" ")
+            waited(lambda: all(ticks(run) > count + STALLED_TICKS for run, count in before.items()))
+            stayed = turns(screen.child.pid) - stood
             text = screen.wait("not obeyed")
-            assert "Safe?" in text and "PAUSED" not in text, "it comes back as a whole, and a key from then does nothing now"
+            assert stayed == 0, "the console stood all the time, and still the desks went on"
+            assert b"the terminal stalled for " in screen.wrote
+            assert both(text) and "PAUSED" not in text, "it comes back as a whole, and a key from then does nothing now"
             screen.child.send_signal(signal.SIGHUP)
             screen.left()
-        assert desks(home) == [pid]
-        os.kill(pid, signal.SIGTERM)
+        assert desks(home) == pids
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
         waited(lambda: not desks(home))
-        (run,) = home.logs.iterdir()
-        assert "proven" in home.call("replay", run).stdout
+        for run in runs:
+            at = [entry.event.at for entry in read(run) if isinstance(entry.event, Ticked)]
+            assert {after - earlier for earlier, after in pairwise(at)} == {TICK_NS}, "every tick, in order"
+        assert "proven" in home.call("replay", runs[0]).stdout
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -118,8 +125,8 @@ def test_in_tmux_one_detaches_attaches_with_another_size_and_a_killed_pane_leave
             for width, height, shown in ((160, 49, "Safe?"), (80, 25, "[PAPER]")):
                 looker = Pty(home, width, height, *words)
                 with looker.open():
+                    looker.wait("QUOTING")
                     text = looker.wait(shown)
-                    assert "QUOTING" in text
                     assert ("Safe?" in text) is (width == 160), "it is laid out for whoever is attached"
                     window.do("detach-client", "-s", "t")
                     assert looker.left() == 0
@@ -132,6 +139,6 @@ def test_in_tmux_one_detaches_attaches_with_another_size_and_a_killed_pane_leave
         back = Pty(home, 160, 48, "-m", "pmm_tui", "attach", socket_of(home).stem)
         with back.open():
             back.wait("QUOTING 1 of")
-            back.press("q")
+            waited(lambda: left_by_q(back))
             assert back.left() == 0
         assert desks(home) == [pid]

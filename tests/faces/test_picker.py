@@ -1,6 +1,7 @@
 """The palette, the filter, the picker, going to LIVE and leaving it: real money is typed or told, never slipped into."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from pmm_tui.api.widening import adds_risk, risk_of
 from pmm_tui.cli_console import _Here as Here
 from pmm_tui.core.snapshot import Frame
+from pmm_tui.runtime.fleet import Seen
 from pmm_tui.tui.app import PmmApp
 from pmm_tui.tui.dialogs.asked import first_quotes
 from pmm_tui.tui.dialogs.pick import Line, Pick
@@ -148,6 +150,27 @@ async def test_the_picker_lists_runs_and_profiles_with_the_diff_and_attaches() -
             await one.type(words)
             await one.press("enter", "ctrl+u")
             assert isinstance(one.app.screen, Pick), "neither real money, nor what is wrong, nor what is gone starts here"
+
+
+@pytest.mark.parametrize("size", [WIDE, (80, 24)])
+async def test_a_run_in_the_picker_gives_up_whole_facts_and_cuts_none(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    poor = replace(pictures.money(), equity=pictures.money().initial - 12_345_670_000, drawdown_pct=100.0)
+    three = pictures.three()
+    many = replace(three, snapshot=replace(three.snapshot, markets=three.snapshot.markets * 4))
+    frames = (three, many, replace(pictures.quoting(), snapshot=replace(pictures.snapshot(), money=poor)))
+    seen = [Seen(f"run-{number}-20261121-120000-abcd", Path(f"{number}.sock"), frame) for number, frame in enumerate(frames)]
+    monkeypatch.setattr("pmm_tui.runtime.fleet.running", lambda: seen)
+    machine = Machine()
+    monkeypatch.setattr(machine, "runs", Here(None).runs)
+    async with desk(pictures.quoting(), size, elsewhere=machine) as one:
+        await one.press("ctrl+o")
+        await settled(one)
+        rows = [row for row in grid(one.app).splitlines() if "-20261121-120000-" in row]
+        assert len(rows) == 3 and not [row for row in rows if "…" in row or re.search("attach|you are here", row) is None]
+        told = [re.findall(r"drawdown \S+%|\d+ markets?", row) for row in rows]
+        assert [len(facts) for facts in told] == ([2, 2, 2] if size == WIDE else [0, 0, 0])
+        if size == WIDE:
+            assert [facts[1] for facts in told] == ["3 markets", "12 markets", "1 market"] and told[2][0] == "drawdown 100.0%"
 
 
 def test_a_production_profile_for_an_exchange_of_this_machine_is_no_real_money() -> None:

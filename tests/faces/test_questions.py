@@ -1,9 +1,16 @@
 """Questions: what costs money is shown first, what adds risk is typed, and nothing is confirmed by a held, hurried or pasted key."""
 
+import asyncio
+import gc
+import weakref
+from typing import Any
+
+import pytest
 from msgspec.structs import replace
 from textual import events
 
 from pmm_tui.tui.dialogs.question import Confirm, Dialog, TypePhrase
+from pmm_tui.tui.widgets.pane import Pane
 from tests.faces import pictures
 from tests.faces.conftest import grid
 from tests.faces.driver import desk
@@ -192,3 +199,33 @@ async def test_live_stop_and_live_profile_are_typed() -> None:
         await one.type("APPLY LIVE")
         await one.press("enter")
         assert one.source.asked == [("stop", {}), ("reload", {"apply": False}), ("reload", {"apply": True, "typed": "APPLY LIVE"})]
+
+
+async def test_a_closed_dialog_leaves_no_painted_lines_behind() -> None:
+    painted = []
+    async with desk(pictures.quoting()) as one:
+        for _ in range(2):
+            await one.press("question_mark")
+            painted += [weakref.ref(widget._styles_cache) for widget in (one.app.screen, one.app.screen.query_one(Pane))]
+            await one.press("escape")
+        gc.collect()
+        assert len(painted) == 4 and not any(cache() for cache in painted)
+
+
+async def test_another_theme_sends_for_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pmm_tui.tui.memory.SWEEP_S", 0.01)
+    swept = asyncio.Event()
+
+    def whole(phase: str, info: dict[str, Any]) -> None:
+        if info["generation"] == 2 and phase == "stop":
+            swept.set()
+
+    async with desk(pictures.quoting()) as one:
+        gc.disable()
+        gc.callbacks.append(whole)
+        try:
+            one.app.dress("cb")
+            await asyncio.wait_for(swept.wait(), 20)
+        finally:
+            gc.callbacks.remove(whole)
+            gc.enable()

@@ -13,10 +13,11 @@ from pmm_tui.api.protocol import Link
 from pmm_tui.core.market import Side
 from pmm_tui.core.snapshot import Frame, QuoteRow
 from pmm_tui.core.units import ONE, Cash, Price, Size
+from pmm_tui.tui.closing import exit_of
 from pmm_tui.tui.palette import STYLES, style
 from pmm_tui.tui.rows import book, chart, desk, duo, fills, foot, ladder, lines, log, market, orders, risk, top
 from pmm_tui.tui.rows.lines import Builder, Panel, Row
-from pmm_tui.tui.state import Scene, desk_verdict, exit_of, quoting_verdict, safe_verdict, worst_case
+from pmm_tui.tui.state import Scene, desk_verdict, quoting_verdict, safe_verdict, worst_case
 from tests.faces import pictures, scenes
 from tests.faces.fake_desk import ENDED, LOST, NEVER, UP
 from tests.faces.pictures import NOW, level, lots, usd
@@ -230,7 +231,7 @@ def test_guards_that_hold_come_first_and_a_lost_feed_says_why() -> None:
 def test_the_kill_pane_tells_steps_times_proof_and_how_to_reopen() -> None:
     shown = text(desk.kill(scene(pictures.killed()), 100, 12))
     assert "3 ✔ open orders = 0   14:02:19.800 the venue's account shows none" in shown
-    assert "R, type RESET PAPER" in shown and "worst case -$39.20" in shown
+    assert "R, type RESET PAPER" in shown and "worst -$39.20" in shown
     under_way = desk.kill(scene(pictures.killing()), 100, 12)
     assert "CANCEL NOT CONFIRMED" in under_way.title and "3 · open orders = 0   not yet" in text(under_way)
     assert "reset: possible once" in text(under_way) and desk.kill_height(scene(pictures.quoting())) == 0

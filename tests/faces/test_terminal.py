@@ -215,8 +215,10 @@ def test_leaving_a_rehearsal_asks_and_can_stop_it(home: Home, tmux: Callable[...
 class Pty(Screen):
     """A pseudo-terminal with an emulator that keeps its screen."""
 
-    def __init__(self, home: Home, width: int, height: int, *words: str) -> None:
+    def __init__(self, home: Home, width: int, height: int, *words: str, **env: str) -> None:
         self._screen = pyte.Screen(width, height)
+        self.wrote = bytearray()
+        """All that was written to it and read."""
         self._stream = pyte.ByteStream(self._screen)
         self.ours, theirs = pty.openpty()
         fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
@@ -227,7 +229,7 @@ class Pty(Screen):
             stderr=theirs,
             cwd=ROOT,
             start_new_session=True,
-            env=a_terminals_own() | home.env | {"TERM": "xterm-256color"},
+            env=a_terminals_own() | home.env | {"TERM": "xterm-256color"} | env,
         )
         os.close(theirs)
 
@@ -245,9 +247,10 @@ class Pty(Screen):
         """The screen now: everything that was written so far, drawn."""
         while select.select([self.ours], [], [], 0.02)[0]:
             try:
-                self._stream.feed(os.read(self.ours, 65_536))
+                self.wrote += (read := os.read(self.ours, 65_536))
             except OSError:
                 break  # the other side is closed
+            self._stream.feed(read)
         return "\n".join(self._screen.display)
 
     def press(self, key: str) -> None:
@@ -263,17 +266,19 @@ class Pty(Screen):
         return self.child.returncode
 
 
-def test_on_a_pty_a_remapped_key_kills_and_the_terminal_is_given_back(home: Home) -> None:
+def test_on_a_terminal_without_a_locale_all_is_ascii_a_remapped_key_kills_and_the_terminal_is_given_back(home: Home) -> None:
     settings = home.folder / "config" / "pmm-tui" / "tui.toml"
     settings.parent.mkdir(parents=True)
-    settings.write_text('fps = 4\nsymbols = "ascii"\n\n[keymap]\nkill = "!"\n')
-    screen = Pty(home, 160, 48)
+    settings.write_text('fps = 4\n\n[keymap]\nkill = "!"\n')
+    screen = Pty(home, 160, 48, TERM="linux", LANG="C", LC_ALL="", LC_CTYPE="")
     with screen.open():
         assert " !  KILL" in screen.wait("QUOTING 1 of")
+        assert "+- Safe? ---" in screen.wait("+- Fills") and "::: PAPER :::" in screen.text()
         screen.press("!")
         screen.wait("holds no open order")
         screen.press("q")
         assert screen.left() == 0
+    assert screen.wrote.isascii() and len(screen.wrote) > 10_000
 
 
 def test_settings_that_are_wrong_stop_the_console_before_it_starts_and_say_where(home: Home) -> None:

@@ -119,7 +119,7 @@ async def test_F48_a_trade_of_the_wallet_that_is_not_the_desks_is_external() -> 
         scene.by_hand(price=0.99, shares=20, rests=False)  # ten of the desk's own bid for NO, ten of the crowd
         await scene.until(lambda: held(scene) == (20 * SHARE, 10 * SHARE), 3)
         assert {fact.size for fact in scene.facts(ExternalFilled)} == {10 * SHARE}
-        assert scene.noted("EXTERNAL BUY 10 Yes @ 0.53") and [alert for alert in scene.said(Alert) if alert.key == "external"]
+        assert scene.noted("EXTERNAL BUY 10 Yes @ 53.0") and [alert for alert in scene.said(Alert) if alert.key == "external"]
         await scene.quoting()
         assert scene.engine.state.kill.phase == "ok"
 

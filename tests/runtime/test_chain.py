@@ -28,6 +28,7 @@ from pmm_tui.exchange.node import NoNode, call, find_anvil
 from pmm_tui.exchange.polymarket import Polymarket
 from pmm_tui.exchange.settlement import Settlement
 from pmm_tui.exchange.terms import Lasts, Order
+from pmm_tui.exchange.wallets import UNLIMITED
 from pmm_tui.runtime.chain import LOUD_AFTER, ChainFeed, opener
 from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.demo import PLACES
@@ -74,10 +75,14 @@ class Scene:
 
     def order(self, name: str, wallet: str, side: Side, token: str, lasts: Lasts = Lasts.GTC) -> None:
         """An order over ten shares at half a dollar."""
+        assert not self.refused(name, wallet, side, token, lasts)
+        self.exchange.advance(Nanos(1))
+
+    def refused(self, name: str, wallet: str, side: Side, token: str, lasts: Lasts = Lasts.GTC) -> str:
+        """The same, and why it is not taken."""
         owner = "key" if wallet == OWNER else ""
         one = Order(name, wallet, owner, MARKET.id, token, side, Price(5_000), Size(10 * SHARE), lasts, False, Nanos(1))
-        assert not self.matching.place(one, Nanos(1)).error
-        self.exchange.advance(Nanos(1))
+        return self.matching.place(one, Nanos(1)).error
 
     async def buy_both(self) -> None:
         """The wallet buys ten of each, and all of it is mined and on the chain."""
@@ -140,6 +145,31 @@ async def test_pairs_merged_on_chain_are_dollars_everywhere(scene: Scene) -> Non
     assert scene.matching.cash(OWNER) == 94 * DOLLAR and scene.matching.shares(OWNER, MARKET.no) == 6 * SHARE
 
 
+async def test_orders_may_use_what_their_wallet_allows_on_chain_and_no_more(scene: Scene) -> None:
+    await scene.buy_both()
+    at, node, wallet = scene.settlement.chain, scene.settlement.node, scene.matching.wallet(OWNER)
+    assert wallet.may_move("COLLATERAL", at.exchange) == UNLIMITED and not wallet.may_move("COLLATERAL", at.exchange_v3)
+
+    async def allowed(kind: str, amount: int) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while wallet.may_move(kind, at.exchange) != amount:
+                await asyncio.sleep(0.02)
+
+    await node.send(OWNER, at.tokens, call("setApprovalForAll", ("address", "bool"), at.exchange, False))
+    await node.send(OWNER, at.pusd, call("approve", ("address", "uint256"), at.exchange, 6 * DOLLAR))
+    await allowed("CONDITIONAL", 0)
+    await allowed("COLLATERAL", 6 * DOLLAR)
+    short = "not enough balance / allowance: the allowance is not enough -> spender: {}, allowance: {}, sum of matched orders: 0, "
+    amount = "order amount (inc. fees): {}"
+    assert scene.refused("s", OWNER, Side.SELL, MARKET.yes) == short.format(at.exchange, 0) + amount.format(10 * SHARE)
+    scene.order("c", OWNER, Side.BUY, MARKET.yes)
+    scene.order("d", OTHERS, Side.SELL, MARKET.yes, Lasts.FAK)
+    assert "allowance: 6000000, sum of matched orders: 5000000, " in scene.refused("e", OWNER, Side.BUY, MARKET.yes), "one is under way"
+    scene.exchange.advance(Nanos(120 * SECOND))
+    await allowed("COLLATERAL", 1 * DOLLAR)
+    assert scene.refused("f", OWNER, Side.BUY, MARKET.yes) == short.format(at.exchange, DOLLAR) + amount.format(5 * DOLLAR)
+
+
 async def test_what_cannot_be_merged_says_why(scene: Scene) -> None:
     refused = await scene.feed.merge(MARKET, Size(4 * SHARE))
     assert refused.size == 0 and "insufficient balance" in refused.reason
@@ -175,7 +205,7 @@ async def test_a_reading_waits_for_what_is_on_its_way_but_not_for_ever(scene: Sc
 
 async def test_a_node_that_goes_away_is_logged_and_nothing_else(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     await scene.seen()
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "pmm_tui")  # httpx logs addresses at this level; the desk's own logs never show it
     await scene.settlement.close()
     task = asyncio.create_task(scene.seen())
     async with asyncio.timeout(PATIENCE_S):
@@ -214,10 +244,12 @@ def test_without_anvil_the_exchange_says_what_would_do(monkeypatch: pytest.Monke
     ended = CliRunner().invoke(app, ["exchange", "--port", "0", "--chain"])
     assert ended.exit_code == 2
     assert ended.stderr.startswith("pmm-tui: --chain: anvil was not found") and "make test" in ended.stderr
+    alone = CliRunner().invoke(app, ["exchange", "--port", "0", "--bare"])
+    assert alone.exit_code == 2 and "give --chain" in alone.stderr
 
 
 def test_a_desk_that_trades_on_it_never_differs_from_the_chain(home: Home) -> None:
-    words = [sys.executable, "-m", "pmm_tui", "exchange", "--port", "0", "--tape", "demo", "--start-at", "895", "--chain"]
+    words = [sys.executable, "-m", "pmm_tui", "exchange", "--port", "0", "--tape", "demo", "--start-at", "895", "--speed", "4", "--chain"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT) as child:
         assert child.stdout is not None
         try:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from pmm_tui import cli
 from pmm_tui.api.client import owner
 from pmm_tui.api.payloads import health
-from pmm_tui.core.snapshot import Frame
+from pmm_tui.core.snapshot import NOT_ASKED, Frame, RiskRow
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.runtime import doctor, fleet, shell
 from pmm_tui.runtime.alerts import GAP_NS
@@ -166,6 +166,17 @@ def test_a_killed_desk_is_not_called_well_in_the_same_breath() -> None:
     frame = pictures.killed()
     found = {one.what: one for one in judge(of(frame), frame, Nanos(0))}
     assert found["kill switch"].level == "alarm" and "killed" not in found["desk"].why
+
+
+def test_what_nobody_checked_is_never_called_well_and_simulated_money_is_in_no_wallet() -> None:
+    frame = pictures.live()
+    risk = (*(row for row in frame.snapshot.risk if row.name != "wallet check"), RiskRow("wallet check", NOT_ASKED, "2", False))
+    frame = replace(frame, snapshot=replace(frame.snapshot, risk=risk, feeds=()))
+    found = {one.what: one for one in judge(of(frame), frame, Nanos(0))}
+    assert (found["wallet check"].level, found["links"].level) == ("unasked", "unasked")
+    assert str(found["wallet check"]).split()[0] == "unasked"
+    paper = replace(frame, card=replace(frame.card, mode="PAPER", source="tape"))
+    assert not {"wallet check", "links"} & {one.what for one in judge(of(paper), paper, Nanos(0))}
 
 
 def test_who_reads_no_further_hears_no_complaint(home: Home) -> None:

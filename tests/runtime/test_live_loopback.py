@@ -60,10 +60,3 @@ def test_F67_F84_a_lost_terminal_is_the_profiles_choice_and_the_kill_file_leaves
         (stage.folder() / "KILL").touch()
         waited(lambda: not stage.open_orders())
         assert ended(desk) == 3, "it ended killed"
-
-
-def test_a_preflight_passes_here(stage: Stage) -> None:
-    checked = stage.home.call("preflight", "--profile", stage.profile, "--json", env=stage.env)
-    told = json.loads(checked.stdout)
-    assert checked.returncode == 0 and told["passed"] and all(check["ok"] for check in told["checks"]), told
-    assert stage.open_orders() == []

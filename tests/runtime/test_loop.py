@@ -301,13 +301,8 @@ async def test_orders_are_signed_and_on_the_disk_before_they_leave_and_cancels_w
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = Scene(tmp_path / "run", knobs_=knobs(stale_after_s=3600.0, quote_interval_s=0.0))
-    steps, sync = scene.venue.steps, scene.desk.journal.sync
-
-    def synced() -> None:
-        steps.append("disk")
-        sync()
-
-    monkeypatch.setattr(Journal, "sync", lambda journal: synced())
+    steps = scene.venue.steps
+    monkeypatch.setattr(Journal, "sync", lambda journal: steps.append("disk"))
     scene.books.told.append(book(2, "30x500 | 36x500"))
     await scene.run(scene.stop.set)
     told = " ".join(step for step in steps if step != "Sync")

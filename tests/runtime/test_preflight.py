@@ -11,13 +11,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import httpx
 import pytest
 from eth_account import Account
+from typer.testing import CliRunner
 
+from pmm_tui.cli import app
 from pmm_tui.core.market import Market
 from pmm_tui.core.units import DOLLAR, SHARE, Price, Size
-from pmm_tui.exchange.node import Node, NoNode, find_anvil
-from pmm_tui.exchange.private import EXCHANGES
+from pmm_tui.exchange.contracts import POLYGON
+from pmm_tui.exchange.node import Node, NoNode, call, find_anvil
+from pmm_tui.exchange.wallets import EXCHANGES, UNLIMITED
 from pmm_tui.runtime import preflight
 from pmm_tui.runtime.alerts import URLS, Channels
 from pmm_tui.runtime.clock import Clock
@@ -29,13 +33,10 @@ from pmm_tui.runtime.profile import Profile, load, packaged
 from pmm_tui.runtime.purse import Wish, purse
 from pmm_tui.venues.clob.client import SdkClob
 from pmm_tui.venues.clob.keys import PRIVATE_KEY, Keys
-from pmm_tui.venues.clob.port import Signed
 from pmm_tui.venues.clob.wallet import Wallet
 from tests.runtime.scene import PATIENCE_S, ROOT, Home
 
 KEY = "11" * 32
-GIVEN = 8
-"""Allowances that a wallet on the local chain has from the start: all but the four of the other protocol."""
 SECRET_PATH = "/hooks/s3cr3t-part"
 NAMES = [
     "paper knobs", "kill switch", "order size", "signature type", "geoblock", "alert channel", "venue and key", "clock", "balance",
@@ -60,20 +61,36 @@ class Stand:
         """The profile itself."""
         return load(self.profile(**values))
 
-    async def set_up(self) -> None:
+    async def set_up(self) -> SdkClob:
         """Have the key made, and wait until the exchange's grant is on the chain."""
-        await (await open_client(self.load(), fresh(), Clock(), Random(1))).close()
+        clob = await open_client(self.load(), fresh(), Clock(), Random(1))
         account = fresh().account
         wallet = await Wallet.open(self.said["rpc"], account.address, account)
         async with asyncio.timeout(PATIENCE_S):
-            while sum(one.given for one in await wallet.allowances()) < GIVEN:
+            while not (await wallet.holdings()).pusd:
                 await asyncio.sleep(0.02)
         await wallet.close()
+        return clob
+
+    async def allowed(self, clob: SdkClob) -> dict[str, int]:
+        """What the venue says that each exchange may move of the wallet's dollars."""
+        told = preflight.Overheard()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.said['port']}", event_hooks={"response": [told.hear]}) as http:
+            again = await open_client(self.load(), clob._keys, Clock(), Random(1), http)
+            await again.cash()
+        return told.allowances["COLLATERAL"]
 
     async def checks(self, keys: Keys | None = None, **values: object) -> dict[str, Check]:
         """All checks, by name."""
         found = await run_checks(self.load(**values), keys or fresh(), Channels(()))
         return {check.name: check for check in found}
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One market is enough here, and the exchange is asked again at once."""
+    monkeypatch.setattr(preflight, "GATHER_S", 0.0)
+    monkeypatch.setattr(preflight, "LEFT_APART_S", 0.0)
 
 
 def fresh() -> Keys:
@@ -83,12 +100,12 @@ def fresh() -> Keys:
 
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
-    """The exchange as a program; its wallet has all allowances but those that only `wallet approve` gives."""
+    """The exchange as a program; its wallet allows what `wallet approve` gives, and nothing before."""
     try:
         find_anvil()
     except NoNode as missing:
         pytest.skip(str(missing))
-    words = [sys.executable, "-m", "pmm_tui", "exchange", "--port", "0", "--tape", "demo", "--start-at", "900", "--chain"]
+    words = [sys.executable, "-m", "pmm_tui", "exchange", "--port", "0", "--tape", "demo", "--start-at", "900", "--chain", "--bare"]
     with (
         tempfile.TemporaryDirectory(prefix="pmm") as folder,
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT) as child,
@@ -119,23 +136,39 @@ async def receiver(status: int, body: dict[str, Any] | None = None) -> AsyncIter
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{SECRET_PATH}", heard
 
 
-async def test_allowances_are_missing_until_they_are_given_and_then_all_of_it_passes(
-    stand: Stand, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_allowances_are_missing_until_they_are_given_and_then_all_of_it_passes(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     stand.home.enter(monkeypatch)
-    await stand.set_up()
-    before = await stand.checks()
-    assert [name for name, check in before.items() if not check.ok] == ["allowances"]
-    assert "pUSD for the exchange v3, positions v2 for the exchange v3; do: pmm-tui wallet approve" in before["allowances"].why
+    clob = await stand.set_up()
+    before = await preflight.chain_checks(stand.load(), fresh())
+    assert [check.name for check in before if not check.ok] == ["allowances"]
+    assert "by the chain: pUSD for the exchange, pUSD for the neg-risk exchange, pUSD for the exchange v3, outcome" in before[-1].why
+    market = await preflight.find_market(stand.load())
+    assert market is not None
+    node = Node(stand.said["rpc"])
+    told = "not enough balance / allowance: the allowance is not enough -> spender: {}, allowance: {}, sum of matched orders: 0, order"
+    for cents in (0, 2):
+        if cents:
+            await node.send(clob.wallet, POLYGON.pusd, call("approve", ("address", "uint256"), POLYGON.exchange, cents * DOLLAR // 100))
+        async with asyncio.timeout(PATIENCE_S):
+            while (await stand.allowed(clob))[POLYGON.exchange.lower()] != cents * DOLLAR // 100:
+                await asyncio.sleep(0.02)
+        refused = await preflight.guarded("place and cancel", preflight.place_and_cancel(clob, market, Clock()))
+        assert not refused.ok and told.format(POLYGON.exchange, cents * DOLLAR // 100) in refused.why
     monkeypatch.setenv(PRIVATE_KEY, KEY)
     file = stand.profile()
     await asyncio.to_thread(purse, file, Wish("approve", yes=True), str, lambda text: None, lambda text: None, None)
+    async with asyncio.timeout(PATIENCE_S):
+        while set((await stand.allowed(clob)).values()) != {UNLIMITED}:
+            await asyncio.sleep(0.02)
+    await clob.close()
+    await node.close()
     async with receiver(204) as (url, heard):
         monkeypatch.setenv(PRIVATE_KEY, KEY)
         monkeypatch.setenv(URLS, url.replace("http:", "json:"))
-        assert await asyncio.to_thread(preflight.preflight, file, str, True) == 0
-    told = capsys.readouterr().out
-    said = json.loads(told)
+        ended = await asyncio.to_thread(CliRunner().invoke, app, ["preflight", "--profile", file, "--json"])
+    assert ended.exit_code == 0, ended.output
+    told = ended.output
+    said = json.loads(ended.stdout)
     assert said["passed"] and [check["name"] for check in said["checks"]] == NAMES
     assert SECRET_PATH not in told and KEY not in told
     assert len(heard) == 1 and b"pmm-tui preflight" in heard[0]
@@ -193,9 +226,6 @@ async def test_the_chain_must_be_the_right_one_and_pay_for_gas(stand: Stand, mon
 
 async def test_without_a_node_the_venue_tells_the_allowances(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     stand.home.enter(monkeypatch)
-    found = await stand.checks(rpc_url="")
-    assert list(found) == NAMES and [check for check in found.values() if not check.ok] == []
-    assert found["allowances"].why == "all 5 are given, by the venue; no node is named"
     profile = stand.load(rpc_url="")
     told = preflight.Overheard(allowances={"COLLATERAL": dict.fromkeys(map(str.lower, EXCHANGES), 25 * DOLLAR)})
     assert "told of none" in preflight.venue_allowances(profile, told).why
@@ -214,16 +244,18 @@ async def test_a_check_that_fails_is_the_exit_code_and_is_not_remembered(
 ) -> None:
     stand.home.enter(monkeypatch)
     monkeypatch.setenv(PRIVATE_KEY, KEY)
-    file = stand.profile(rpc_url="", kill_switch_max_drawdown_pct=30)
+    file = stand.profile(rpc_url="", kill_switch_max_drawdown_pct=30, clob_url="http://127.0.0.1:1")
     assert await asyncio.to_thread(preflight.preflight, file, str, True) == 1
     said = json.loads(capsys.readouterr().out)
-    assert not said["passed"] and [check["name"] for check in said["checks"] if not check["ok"]] == ["kill switch"]
+    failed = [check["name"] for check in said["checks"] if not check["ok"]]
+    assert not said["passed"] and failed == ["kill switch", "venue and key", "allowances"]
     assert against(read_preflight(load(file), said["wallet"]), load(file)) == "the last one failed"
     monkeypatch.setenv(PRIVATE_KEY, KEY)
     file = stand.profile(rpc_url="")
     assert await asyncio.to_thread(preflight.preflight, file, str, False) == 0
     told = capsys.readouterr().out
     assert "FAIL" not in told and told.count("pass  ") == len(NAMES) and "passed, valid today (UTC)" in told
+    assert "all 5 are given, by the venue; no node is named" in told
     assert against(read_preflight(load(file), said["wallet"]), load(file)) == ""
 
 
@@ -240,8 +272,6 @@ async def test_what_the_venue_will_not_have_fails(stand: Stand, monkeypatch: pyt
         unlisted = Market(id="0x" + "99" * 32, slug="none", question="?", yes="91", no="92", tick=Price(100), min_size=Size(5 * SHARE))
         refused = await preflight.guarded("place and cancel", preflight.place_and_cancel(clob, unlisted, Clock()))
         assert not refused.ok and "Invalid order payload" in refused.why
-        drill = await preflight.guarded("kill drill", preflight.kill_drill(clob, unlisted, Clock()))
-        assert not drill.ok and "refused an order of the drill" in drill.why
         monkeypatch.setattr("pmm_tui.runtime.preflight.time.time", lambda: 0.0)
         assert not (await preflight.skew(clob)).ok
     finally:
@@ -252,12 +282,12 @@ async def test_what_a_failed_check_left_resting_is_cancelled_and_that_is_proven(
     stand.home.enter(monkeypatch)
     monkeypatch.setattr(preflight, "LATE_S", 0.0)
 
-    async def booked_and_lost(clob: SdkClob, market: Market, clock: Clock) -> list[Signed]:
-        await clob.post([clob.sign(preflight.small_order(market, 7), market, clock())])
+    async def booked_and_lost(profile: Profile, keys: Keys, market: Market, clob: SdkClob) -> Check:
+        await clob.post([clob.sign(preflight.small_order(market, 7), market, Clock()())])
         assert len(await clob.open_orders()) == 1
-        raise ValueError("the other leg was refused")
+        raise ValueError("the connection broke")
 
-    monkeypatch.setattr(preflight, "_arm", booked_and_lost)
+    monkeypatch.setattr(preflight, "kill_drill", booked_and_lost)
     found = await stand.checks()
     assert not found["kill drill"].ok and found["nothing left"] == Check("nothing left", True, "no open order, read twice")
     clob = await open_client(stand.load(), fresh(), Clock(), Random(1))

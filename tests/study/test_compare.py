@@ -248,8 +248,9 @@ def test_gas_is_by_the_operation_and_never_judged() -> None:
 
 
 def test_numbers_are_written_short() -> None:
-    assert [written(3.14159, unit) for unit in ("%", "c/sh", "ms", "$")] == ["3.1", "3.14", "3.1", "3.142"]
+    assert [written(3.14159, unit) for unit in ("%", "¢/sh", "ms", "$")] == ["3.1", "3.14", "3.1", "3.142"]
     assert [written(value, "ms") for value in (None, math.nan, 41.6)] == ["–", "–", "42"]
+    assert [written(-value, "$/h") for value in (999.5, 1_234.56, 12_345.67)] == ["-999.50", "-1,234.6", "-12,346"]
     assert [ratio_written(value) for value in (None, 0.524, 12.3, 345.0, 12_000.0, -5_000.0)] == [
         "–",
         "0.52",
@@ -259,7 +260,9 @@ def test_numbers_are_written_short() -> None:
         "<-999",
     ]
     shown = [i.Interval(0.41, 0.66), i.Interval(1.3, math.inf), i.Interval(0, 0.74), i.Interval(0, math.inf), i.Interval(-2.0, 0.06, True)]
-    assert [interval_written(one) for one in (None, *shown)] == ["–", "0.41–0.66", "≥1.30", "≤0.74", "all", "¬ -2.00–0.06"]
+    assert [interval_written(one) for one in (None, *shown)] == ["–", "0.41–0.66", "≥1.30", "≤0.74", "all", "¬ -2.00 to 0.06"]
+    below = [i.Interval(-0.84, -0.37), i.Interval(-0.84, 0.37), i.Interval(-12.34, -1.0, True), i.Interval(-5e3, -1e3)]
+    assert [interval_written(one) for one in below] == ["-0.84 to -0.37", "-0.84 to 0.37", "¬ -12.3 to -1.00", "<-999 to <-999"]
 
 
 def a_run(folder: Path, mode: str, fills: int) -> Path:

@@ -59,6 +59,9 @@ class Taped:
         self._session.asked(command)
         await self._venue.send(command)
 
+    async def flush(self) -> None:
+        await self._venue.flush()
+
     def events(self) -> AsyncIterator[Event]:
         return self._venue.events()
 

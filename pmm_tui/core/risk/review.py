@@ -125,7 +125,7 @@ def resolution(quotes: list[Quote], view: View, standing: Standing, knobs: RiskK
     middle = (view.bid + view.ask) / 2
     edge = knobs.min_price * ONE
     if middle < edge or middle > ONE - edge:
-        return hold_all(quotes, f"price beyond {knobs.min_price:g}")
+        return hold_all(quotes, f"price beyond {knobs.min_price * 100:g}¢ or {100 - knobs.min_price * 100:g}¢")
     return quotes
 
 

@@ -3,9 +3,10 @@
 from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.core.units import DOLLAR, ONE, Cash, Price, pays
 from pmm_tui.tui import format as f
+from pmm_tui.tui.closing import SLIPPAGE_TICKS, exit_of
 from pmm_tui.tui.elsewhere import PreflightLine
 from pmm_tui.tui.rows.lines import Row, Span
-from pmm_tui.tui.state import OVER, SLIPPAGE_TICKS, Scene, exit_of, why_lost, worst_case
+from pmm_tui.tui.state import OVER, Scene, why_lost, worst_case
 
 TYPED_ABOVE = Cash(250 * DOLLAR)
 """Real money beyond this is typed, not confirmed by one key."""
@@ -31,7 +32,8 @@ def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]
     snapshot = scene.frame.snapshot if scene.frame is not None else None
     ids = {row.id for row in rows}
     resting = sum(1 for order in snapshot.orders if order.market in ids) if snapshot is not None else 0
-    made: list[Row] = [((f" 1  cancel {resting} open order{'s' if resting != 1 else ''}; quoting stays paused", ""),)]
+    cancel = f"cancel {resting} open order{'s' if resting != 1 else ''}" if resting else "nothing to cancel"
+    made: list[Row] = [((f" 1  {cancel}; quoting stays paused", ""),)]
     for row in [row for row in rows if row.merges][:_SHOWN]:
         pairs = f.shares(row.merges)
         made.append(((f" 2  merge {pairs} {f.said(row.outcomes[0], 8).strip()} with {pairs} {f.said(row.outcomes[1], 8).strip()}", "bold"),
@@ -58,7 +60,10 @@ def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]
     if len(exits) > _SHOWN:
         made.append(((f"    and {len(exits) - _SHOWN} more markets", "warn"),))
     if not exits:
-        made.append(((f" {last}  nothing to sell: no net position", "dim"),))
+        where = f" in {f.middle(rows[0].question, 33).strip()}" if len(rows) == 1 else ""
+        made.append(((f" {last}  nothing to sell: no net position{where}", "dim"),))
+        made += [(), ((" so either answer leaves it at the steps above", ""),)]
+        return made, Cash(0)
     proceeds, fee = Cash(sum(exit_.proceeds for _, exit_ in exits)), Cash(sum(row.exit_fee for row, _ in exits))
     made += [
         (),
@@ -175,12 +180,13 @@ def _preflight(scene: Scene, line: PreflightLine | None) -> list[Row]:
 
 def how_to_start(profiles: list[tuple[str, str]]) -> list[Row]:
     """Which desk would start with real money, and by which command: its keys are proven on the command line, never here."""
-    rows: list[Row] = [(("  no production desk is shown here; its keys are proven on the command line", ""),), ()]
+    rows: list[Row] = [(("  no production desk is shown here: its keys are proven in a shell", ""),), ()]
     for name, wrong in profiles[:_SHOWN]:
         rows.append(((f"  {f.said(name, 20)}", "bold"), (f.said(wrong, 52) if wrong else "", "down")))
         if not wrong:
-            rows.append(((f"    pmm-tui preflight --profile {f.clean(name)}", "ours"), ("      checks, valid for today", "dim")))
-            rows.append(((f"    pmm-tui --profile {f.clean(name)} --live", "ours"), ("      asks for the wallet", "dim")))
+            check, start = f"pmm-tui preflight --profile {f.clean(name)}", f"pmm-tui --profile {f.clean(name)} --live"
+            rows.append(((f"    {check}", "ours"), ("   checks, valid for today", "dim")))
+            rows.append(((f"    {start.ljust(len(check))}", "ours"), ("   asks for the wallet", "dim")))
     if not profiles:
         rows.append((("  there is no profile of mode live; prod-001 is the example to copy", "warn"),))
     return rows
@@ -190,9 +196,10 @@ def stop(scene: Scene) -> list[Row]:
     """What ending the desk does."""
     held = sum(1 for row in scene.frame.snapshot.markets if row.yes != row.no) if scene.frame is not None else 0
     orders = len(scene.frame.snapshot.orders) if scene.frame is not None else 0
+    kept = f"{held} position{'s are kept as they are' if held != 1 else ' is kept as it is'}" if held else "nothing is held"
     return [
-        ((f" cancels {orders} open order{'s' if orders != 1 else ''}, then ends the run", ""),),
-        ((f" {held} position{'s are' if held != 1 else ' is'} kept as {'they are' if held != 1 else 'it is'}", "warn" if held else "dim"),),
+        ((f" cancels {orders or 'no'} open order{'s' if orders != 1 else ''}, then ends the run", ""),),
+        ((f" {kept}", "warn" if held else "dim"),),
     ]
 
 

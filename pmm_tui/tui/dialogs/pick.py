@@ -7,8 +7,8 @@ from textual import events
 from textual.app import ComposeResult
 
 from pmm_tui.tui.dialogs.question import Dialog
-from pmm_tui.tui.format import fit
-from pmm_tui.tui.rows.lines import Panel, Row, exact, matches, tinted
+from pmm_tui.tui.format import fit, width_of
+from pmm_tui.tui.rows.lines import Panel, Row, exact, length, matches, tinted
 from pmm_tui.tui.state import Scene
 from pmm_tui.tui.widgets.pane import Pane
 
@@ -25,6 +25,22 @@ class Item(NamedTuple):
     """What typing looks for."""
     below: tuple[Row, ...] = ()
     """Shown under the list while the cursor is here."""
+
+
+def narrowed(row: Row, alike: list[Row], width: int) -> Row:
+    """The row where the longest of its kind is wider than this: its widest column gives way, and does so alike in every row of the kind.
+
+    Facts go whole, from the last; there are two blanks between them. The last column is cut as any text is, unless it is a line.
+    """
+    over = max(map(length, alike)) - width
+    at = max(range(len(row)), key=lambda column: max(width_of(one[column][0]) for one in alike))
+    text, style = row[at]
+    if over <= 0 or (at == len(row) - 1 and text.strip("─")):
+        return row
+    room, kept = max(0, width_of(text) - over), text.rstrip()
+    while width_of(kept) > room and "  " in kept.lstrip():
+        kept = kept.rpartition("  ")[0].rstrip()
+    return (*row[:at], (fit(kept, room) if kept.strip("─") else kept[:room], style), *row[at + 1 :])
 
 
 class Menu(Dialog):
@@ -76,7 +92,8 @@ class Pick(Dialog):
         first = max(0, min(self._at - room // 2, len(found) - room))
         rows: list[Row] = [((" ▏", "dim"), (self.text, "bold"), ("▏", "ours"), ("" if self.text else "  type to narrow", "dim")), ()]
         for number, item in enumerate(found[first : first + room], start=first):
-            row = exact((("▶ " if number == self._at and item.answer else "  ", "ours"), *item.row), width)
+            kept = narrowed(item.row, [one.row for one in self._items if len(one.row) == len(item.row)], width - 2)
+            row = exact((("▶ " if number == self._at and item.answer else "  ", "ours"), *kept), width)
             rows.append(tinted(row, "sel") if number == self._at and item.answer else row)
         if not found:
             rows.append((("  nothing has these words", "warn"),))

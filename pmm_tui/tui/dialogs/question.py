@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 
 from pmm_tui.tui.dialogs.arming import ARM_S, Arming, Typed
 from pmm_tui.tui.format import fit
+from pmm_tui.tui.memory import sweep
 from pmm_tui.tui.rows.lines import Panel, Row
 from pmm_tui.tui.state import Scene
 from pmm_tui.tui.widgets.pane import Pane
@@ -39,6 +40,10 @@ class Dialog(ModalScreen[str]):
         pane.styles.height = self.tall
         pane.styles.width = self.wide
         self.redraw()
+
+    def on_unmount(self) -> None:
+        """Leave nothing behind."""
+        sweep(self.app)
 
     @property
     def tall(self) -> int:

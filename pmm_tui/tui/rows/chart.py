@@ -6,7 +6,7 @@ from functools import lru_cache
 from pmm_tui.core.snapshot import FillRow, MarketRow
 from pmm_tui.core.units import DOLLAR, ONE, SECOND, Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.duo import mode_word, sides
+from pmm_tui.tui.rows.duo import letter, mode_word, sides
 from pmm_tui.tui.rows.lines import Panel, Row, Span, across, block
 from pmm_tui.tui.rows.top import is_production
 from pmm_tui.tui.state import Scene, Symbols, TracePoint
@@ -143,11 +143,17 @@ def equity(scene: Scene, width: int, height: int) -> Panel:
     panels = [_equity(one, room, height) for one, room in ((left, half), (right, width - 3 - half))]
     bar: list[Row] = [((" │ ", "frame"),)] * height
     rows = across(block(panels[0].rows, half, height), bar, block(panels[1].rows, width - 3 - half, height))
-    made = (
-        (mode_word(one), panel.title.rpartition(" ")[2] if panel.note else f.NONE) for one, panel in zip((left, right), panels, strict=True)
+    gains = [panel.title.rpartition(" ")[2] if panel.note else f.NONE for panel in panels]
+    words, letters = (
+        "   ".join(f"{name(one)} {gain}" for one, gain in zip((left, right), gains, strict=True)) for name in (mode_word, letter)
     )
-    notes = " │ ".join(panel.note for panel in panels if panel.note)
-    return Panel(f"Profit and loss   {'   '.join(f'{name} {gain}' for name, gain in made)}", rows, notes)
+    deepest = [panel.note for panel in panels if panel.note]
+    amounts = " │ ".join(note.rpartition(" ")[2] for note in deepest)
+    return Panel(
+        f.first_fit(width - 3, f"Profit and loss   {words}", f"Profit   {words}", words, f"Profit   {letters}", letters),
+        rows,
+        f.first_fit(width - 3, " │ ".join(deepest), f"drawdown at most {amounts}", f"deepest {amounts}") if deepest else "",
+    )
 
 
 def _equity(scene: Scene, width: int, height: int) -> Panel:

@@ -18,9 +18,9 @@ ROOMY = 100
 """From this width on both sample sizes have a column."""
 _HOW = (
     ("a paper desk and a production desk on one tape", "pmm-tui --profile demo"),
-    ("two desks of your own profiles", "pmm-tui --profile run-007 --profile prod-001"),
-    ("two desks that run already", "pmm-tui attach SOCKET SOCKET"),
-    ("two finished runs", "pmm-tui compare RUN RUN"),
+    ("two desks of your own profiles, the second with real money", "pmm-tui --profile run-007 --profile prod-001 --live"),
+    ("two desks that run already, as pmm-tui ps names them", "pmm-tui attach RUN RUN"),
+    ("two finished runs, by their folders", "pmm-tui compare RUN RUN"),
 )
 
 
@@ -65,7 +65,7 @@ def _alone(width: int) -> list[Row]:
         (),
     ]
     for what, words in _HOW:
-        rows.append((("   ", ""), (f.fit(words, 46), "ours"), (f.fit(f" {what}", max(0, width - 49)), "dim")))
+        rows += [((f.fit(f" {what}:", width), "dim"),), (("   ", ""), (words, "ours")), ()]
     return rows
 
 
@@ -73,7 +73,7 @@ def _drawn(table: Comparison, names: tuple[str, str], scroll: int, width: int, h
     verdict = _verdict(table, width)
     if table.why:
         return Panel("Comparison", verdict)
-    over = [((f.fit(f" {_basis(table, names)}", width), "dim"),), *verdict, _head(names, width)]
+    over = [((f.first_fit(width, *_basis(table, names)), "dim"),), *verdict, _head(names, width)]
     rows: list[Row] = []
     for number, line in enumerate(table.rows):
         if number == 0 or table.rows[number - 1].group != line.group:
@@ -84,11 +84,12 @@ def _drawn(table: Comparison, names: tuple[str, str], scroll: int, width: int, h
     return Panel("Comparison", [*over, *shown], note, "frame-alarm" if table.alarms else "")
 
 
-def _basis(table: Comparison, names: tuple[str, str]) -> str:
-    """What is compared."""
-    markets = f"{table.markets} market{'' if table.markets == 1 else 's'} that both quoted at the same time"
-    times = " and ".join(f"{name} {f.age(seconds)}" for name, seconds in zip(names, table.quoted_s, strict=True))
-    return f"{markets}: with orders resting {times}, by stretches of {f.age(table.stretch_s)}"
+def _basis(table: Comparison, names: tuple[str, str]) -> tuple[str, str]:
+    """What is compared, at length and in short."""
+    count, stretch = f"{table.markets} market{'' if table.markets == 1 else 's'}", f"by stretches of {f.age(table.stretch_s)}"
+    spent = [f"{name} {f.age(seconds)}" for name, seconds in zip(names, table.quoted_s, strict=True)]
+    full = f" {count} that both quoted at the same time: with orders resting {' and '.join(spent)}, {stretch}"
+    return full, f" {count} quoted by both: {', '.join(spent)}, {stretch}"
 
 
 def _verdict(table: Comparison, width: int) -> list[Row]:
@@ -98,7 +99,7 @@ def _verdict(table: Comparison, width: int) -> list[Row]:
     if table.alarms:
         head = f" ! {len(table.alarms)} DIVERGE{'S' if len(table.alarms) == 1 else ''} "
         room = width - len(head)
-        named = wrap(", ".join(row.name.strip() for row in table.alarms), room - 1, 1 if width >= ROOMY else 2)
+        named = _listed(tuple(row.name.strip() for row in table.alarms), room - 1, 1 if width >= ROOMY else 2)
         first: Row = ((head, "alarm"), (f.fit(f" {named[0]}", room), "warn"))
         return [first, *(((" " * len(head), ""), (f.fit(f" {text}", room), "warn")) for text in named[1:])]
     judged = sum(row.verdict in ("alike", "differs", "unclear") for row in table.rows)
@@ -110,11 +111,22 @@ def _verdict(table: Comparison, width: int) -> list[Row]:
     ]
 
 
+@lru_cache(maxsize=4)  # they change once a second
+def _listed(names: tuple[str, ...], width: int, lines: int) -> list[str]:
+    """The names over at most so many lines; of those that do not fit, how many they are."""
+    for shown in range(len(names), 0, -1):
+        rest = f" and {len(names) - shown} more" if shown < len(names) else ""
+        made = wrap(", ".join(names[:shown]) + rest, width, len(names))
+        if len(made) <= lines:
+            return made
+    return wrap(names[0], width, lines)
+
+
 def _widths(width: int) -> tuple[int, int, int, int, int, int]:
     """Cells of the name, each value, the ratio, the interval and the samples; and blanks between them."""
     if width >= ROOMY:
         return min(30, width - 74), 11, 8, 16, 14, 2
-    return max(12, width - 57), 9, 7, 12, 6, 1
+    return max(12, width - 57), 8, 6, 16, 6, 1
 
 
 def _head(names: tuple[str, str], width: int) -> Row:

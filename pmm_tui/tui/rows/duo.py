@@ -108,7 +108,7 @@ def _safe(one: Scene, width: int) -> Row:
     """Safety in a word, how far the kill switch is away, and what holds."""
     verdict = safe_verdict(one)
     money = one.frame.snapshot.money if one.frame is not None else None
-    word: Row = ((f" {verdict.glyph} {f.fit(verdict.word, 7)} ", {"up": "running", "warn": "held"}.get(verdict.style, verdict.style)),)
+    word: Row = ((f" {verdict.glyph} {verdict.word:<7} ", {"up": "running", "warn": "held"}.get(verdict.style, verdict.style)),)
     if money is None:
         return word
     row: Row = (*word, (" ", ""), *gauge(money, 16), (f" {f.fit(f.percent(money.drawdown_pct), 5, '>')} of {money.halt_pct:g}%  ", ""))
@@ -152,10 +152,10 @@ def _line(one: Scene, chosen: bool, width: int) -> Row:
     if one.frame is None:
         return _head(one, chosen, width)
     money = one.frame.snapshot.money
-    profit = Cash(money.equity - money.initial)
+    profit, fills = Cash(money.equity - money.initial), one.frame.snapshot.fill_count
     tail: Row = (
         (f" {f.signed_usd(profit)}", tone(profit)),
-        (f"  {one.frame.snapshot.fill_count} fills  {len(one.frame.snapshot.orders)} open", "dim"),
+        (f"  {fills} fill{'s' * (fills != 1)}  {len(one.frame.snapshot.orders)} open", "dim"),
     )
     verdict = desk_verdict(one)
     word: Row = (("▶ " if chosen else "  ", "bold"), *mode_block(one), (f" {verdict.glyph} {verdict.word} ", verdict.style))

@@ -1,5 +1,8 @@
 """The foot of the screen and the help, both made from the key table; and the face of a screen that is too small."""
 
+from collections.abc import Iterable
+from functools import lru_cache
+
 from msgspec.structs import replace
 
 from pmm_tui.core.units import Cash
@@ -25,22 +28,32 @@ def target(scene: Scene) -> Span:
     return (f"[{word}]", "paper")
 
 
-def _keys_row(scene: Scene, keys: list[Key], roomy: bool) -> Row:
+Named = tuple[Key, str]
+"""A key and what it is called now."""
+
+
+def _keys_row(aim: Span, keys: list[Named], roomy: bool) -> Row:
     """The target and the keys, each in its pill."""
-    row: list[Span] = [(" target " if roomy else " ", "dim"), target(scene)]
-    for key in keys:
+    row: list[Span] = [(" target " if roomy else " ", "dim"), aim]
+    for key, name in keys:
         pill = f" {key.show} " if roomy else key.show
-        row += [("  " if roomy else " ", ""), (pill, "danger" if key.id == "kill" else "key"), (f" {label(key, scene)}", "")]
+        row += [("  " if roomy else " ", ""), (pill, "danger" if key.id == "kill" else "key"), (f" {name}", "")]
     return tuple(row)
 
 
-def _fitting(scene: Scene, keys: list[Key], width: int) -> Row:
+@lru_cache(maxsize=16)  # the keys change when somebody does something
+def _fitting(aim: Span, keys: tuple[Named, ...], width: int) -> Row:
     """As many of the keys as fit, the kill key first of all."""
-    row = _keys_row(scene, keys, width >= 100)
-    while length(row) > width and len(keys) > 1:
-        keys.remove(max(reversed(keys), key=lambda key: key.footer - (key.id == "kill")))
-        row = _keys_row(scene, keys, width >= 100)
+    kept = list(keys)
+    row = _keys_row(aim, kept, width >= 100)
+    while length(row) > width and len(kept) > 1:
+        kept.remove(max(reversed(kept), key=lambda named: named[0].footer - (named[0].id == "kill")))
+        row = _keys_row(aim, kept, width >= 100)
     return row
+
+
+def _named(scene: Scene, keys: Iterable[Key]) -> tuple[Named, ...]:
+    return tuple([(key, label(key, scene)) for key in keys if applies(key, scene)])
 
 
 def unanswered(scene: Scene) -> list[str]:
@@ -63,7 +76,7 @@ def told(scene: Scene, width: int) -> Row:
 
 def footer(scene: Scene, width: int, height: int, keys: Keys = KEYS) -> Panel:
     """What was last answered or happened, and the keys that act now, as many as fit."""
-    row = _fitting(scene, [key for key in keys if key.footer and applies(key, scene)], width)
+    row = _fitting(target(scene), _named(scene, (key for key in keys if key.footer)), width)
     rows: list[Row] = [told(scene, width), row]
     return Panel("", rows[-height:])
 
@@ -112,7 +125,7 @@ def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
         (8, ((" The desk keeps running. These keys still work:", ""),)),
         (7, ()),
         (5, newest(scene, width)),
-        (1, _fitting(scene, [key for key in table if key.small and applies(key, scene)], width)),
+        (1, _fitting(target(scene), _named(scene, (key for key in table if key.small)), width)),
     ]
     kept = sorted(range(len(ranked)), key=lambda at: ranked[at][0])[:height]
     rows = [row for at, (_, row) in enumerate(ranked) if at in kept]

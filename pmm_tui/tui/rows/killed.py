@@ -6,21 +6,32 @@ from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Row, Span, flow, wrap
 from pmm_tui.tui.state import Scene, cools_down, worst_case
 
+NARROW = 70
+"""Below this width the times have no thousandths."""
 
-def step(number: int, row: KillRow, over: bool, width: int) -> Row:
+
+def steps(snapshot: Snapshot, width: int) -> list[Row]:
+    """Every step of the kill, as narrow as their names allow where there is little room."""
+    name = max((len(row.step) for row in snapshot.kill), default=0) + 1 if width < NARROW else 18
+    return [_step(number, row, snapshot.phase == "killed", min(18, name), width) for number, row in enumerate(snapshot.kill, start=1)]
+
+
+def _step(number: int, row: KillRow, over: bool, name: int, width: int) -> Row:
     """One step of the kill: proven at a time, awaited, or, once the kill is over, not part of it."""
+    narrow = width < NARROW
+    time = 9 if narrow else 13
     mark: Span = ("✔ ", "up") if row.at else ("✖ ", "dim") if over else ("· ", "warn")
-    when = f.clock(row.at, True) if row.at else f.NONE if over else "not yet"
+    when = f.clock(row.at, not narrow) if row.at else f.NONE if over else "not yet"
     style = "" if row.at else "dim" if over else "warn"
-    note = f.said(row.note, max(0, width - 37)).rstrip()
-    return ((f" {number} ", "head"), mark, (f.said(row.step, 18), "bold"), (f.fit(when, 13), style), (note, style or "dim"))
+    note = f.said(row.note, max(0, width - name - time - 6)).rstrip()
+    return ((f" {number} ", "head"), mark, (f.said(row.step, name), "bold"), (f.fit(when, time), style), (note, style or "dim"))
 
 
 def _held(snapshot: Snapshot) -> Row:
     """What the desk still holds, and what of it still rests."""
     worst = sum(worst_case(row) for row in snapshot.markets)
     held = sum(1 for row in snapshot.markets if row.yes != row.no)
-    what = f"{held} position{'s' if held != 1 else ''}, worst case {f.signed_usd(Cash(worst))}  " if held else "nothing  "
+    what = f"{held} position{'s' if held != 1 else ''}, worst {f.signed_usd(Cash(worst))}  " if held else "nothing  "
     orders: Span = (f"open orders {len(snapshot.orders)}", "warn" if snapshot.orders else "")
     return ((" still held: ", "head"), (what, "warn" if held else ""), orders)
 
@@ -34,9 +45,10 @@ def killed(one: Scene, width: int) -> list[Row]:
     at = next((step.at for step in snapshot.kill if step.at), 0)
     why = f.said(snapshot.why, max(8, width - 26)).strip()
     rows: list[Row] = [((" ", ""), *flow((("why", why, "down"), ("at", f"{f.clock(at, True)}{f.zone()}", "bold")), width - 1))]
-    rows += [step(number, row, proven, width) for number, row in enumerate(snapshot.kill, start=1)]
+    rows += steps(snapshot, width)
     mode = "REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
-    how = f"reset: R, type RESET {mode} and why it is safe; no quote until then"
+    how, until = f"reset: R, type RESET {mode} and why it is safe", "; no quote until then"
+    how += until if len(how + until) <= width - 2 else ""
     if (left := cools_down(one)) > 0:
         how = f"reset: after the cool-down, {f.age(left)} left; no quote until then"
     if not proven:

@@ -30,23 +30,23 @@ def length(row: Iterable[Span]) -> int:
     """Cells of a row."""
     texts = [text for text, _ in row]
     plain = "".join(texts)
-    return len(plain) if plain.isascii() else sum([width_of(text) for text in texts])
+    return len(plain) if plain.isascii() else sum(map(width_of, texts))
 
 
 @lru_cache(maxsize=1_024)  # most rows are those of a tenth of a second ago
 def exact(row: Row, width: int, fill: str = "") -> Row:
     """The row at exactly `width` cells: padded with blanks in style `fill`, or cut."""
+    if (cells := length(row)) <= width:
+        return (*row, (" " * (width - cells), fill)) if cells < width else row
     kept: list[Span] = []
     room = width
     for text, style in row:
         cells = width_of(text)
         if cells > room:
             kept.append((fit(text, room), style))
-            return tuple(kept)
+            break
         kept.append((text, style))
         room -= cells
-    if room:
-        kept.append((" " * room, fill))
     return tuple(kept)
 
 
@@ -105,6 +105,7 @@ def wrap(text: str, width: int, lines: int) -> list[str]:
     return [fit(line, min(width, width_of(line))) for line in made]
 
 
+@lru_cache(maxsize=256)  # a title changes seldom
 def _edge(left: str, line: str, right: str, label: Row, width: int, tone: str, at_end: bool) -> Row:
     """A top or bottom line with a label set into it."""
     room = width - 2

@@ -5,10 +5,13 @@ from msgspec.structs import replace
 from pmm_tui.core.snapshot import NoteRow
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.duo import letter, sides
-from pmm_tui.tui.rows.lines import Panel, Row, Span, framed, matches, window
+from pmm_tui.tui.rows.lines import Panel, Row, Span, framed, matches, window, wrap
 from pmm_tui.tui.state import Scene
 
 LEVELS = {"info": ("  ", ""), "warn": ("! ", "warn"), "alarm": ("!!", "alarm")}
+
+WRAPPED = 3
+"""The log's own screen gives an event so many lines."""
 
 
 def merged(scene: Scene) -> list[tuple[str, NoteRow]]:
@@ -34,12 +37,19 @@ def by_arrival(scene: Scene) -> str:
 
 
 def line(mark: str, note: NoteRow, width: int, millis: bool = False) -> Row:
-    """One note: time, desk, level, text."""
+    """One note: time, desk, level, text, as much of it as fits."""
+    return _lines(mark, note, width, millis, 1)[0]
+
+
+def _lines(mark: str, note: NoteRow, width: int, millis: bool, most: int) -> list[Row]:
+    """One note over at most so many lines."""
     sign, style = LEVELS.get(note.level, ("? ", "warn"))
     desk: tuple[Span, ...] = ((f"{mark} ", "live" if mark == "L" else "paper"), (" ", "")) if mark else ()
     lead = 9 + 4 * millis + 3 * bool(mark)
-    text = f.said(note.text, max(0, width - lead - 3)).rstrip()
-    return ((f"{f.clock(note.at, millis)} ", "dim"), *desk, (sign, style), (f" {text}", style))
+    text, room = f.clean(note.text), max(0, width - lead - 3)
+    first, *rest = wrap(text, room, most) if most > 1 and f.width_of(text) > room else [f.fit(text, room).rstrip()]
+    head: Row = ((f"{f.clock(note.at, millis)} ", "dim"), *desk, (sign, style), (f" {first}", style))
+    return [head, *(((f"{' ' * (lead + 3)}{more}", style),) for more in rest)]
 
 
 def log(scene: Scene, width: int, height: int) -> Panel:
@@ -49,7 +59,8 @@ def log(scene: Scene, width: int, height: int) -> Panel:
 
 def _inside(scene: Scene, width: int, height: int) -> Panel:
     notes = [(mark, note) for mark, note in merged(scene) if matches(scene.filter, f.clean(note.text))]
-    shown, part = window([line(mark, note, width, width >= 100) for mark, note in notes], height, scene.scroll)
+    rows = [row for mark, note in notes for row in _lines(mark, note, width, width >= 100, WRAPPED)]
+    shown, part = window(rows, height, scene.scroll)
     counts = [sum(note.level == level for _, note in notes) for level in ("alarm", "warn")]
     title = f"Events {len(notes)}" + (f"  filter {scene.filter}" if scene.filter else "")
     note = "   ".join(text for text in (by_arrival(scene), f"alarms {counts[0]}  warnings {counts[1]}", part) if text)

@@ -57,7 +57,8 @@ def _title(row: MarketRow, scene: Scene, width: int) -> Row:
         (f.fit(f.left((row.closes - at) / SECOND) if row.closes else f.NONE, 6), ""),
         (" ", ""), (state.rstrip(), style),
     )  # fmt: skip
-    more: Row = (("  tick ", "head"), (f"{row.tick / ONE:g}", ""), ("  id ", "head"), (f"{row.id[:6]}…{row.id[-2:]}", "dim"))
+    grid = f"{f.cents(row.tick, row.tick, scene.probability)}{'' if scene.probability else '¢'}"
+    more: Row = (("  tick ", "head"), (grid, ""), ("  id ", "head"), (f"{row.id[:6]}…{row.id[-2:]}", "dim"))
     if width >= ROOMY:
         facts = (*facts, *more)
     name = f.middle(row.question, max(8, width - length(facts) - 2)).rstrip()
@@ -155,13 +156,13 @@ def _limits(one: Scene, whole: bool) -> dict[str, Span]:
     }
 
 
-def _columns(names: Sequence[str], columns: Sequence[dict[str, Span]], width: int) -> list[Row]:
-    """Names at the left, one column a desk at the right."""
-    each = min(24, max(8, (width - 13) // max(1, len(columns))))
+def _columns(names: Sequence[str], columns: Sequence[dict[str, Span]], width: int, lead: int = 13) -> list[Row]:
+    """Names at the left in `lead` cells, one column a desk at the right."""
+    each = min(24, max(8, (width - lead) // max(1, len(columns))))
     rows: list[Row] = []
     for name in names:
         cells = [column.get(name, (f.NONE, "dim")) for column in columns]
-        rows.append(((f.fit(name, 13), "head"), *((f.fit(text, each, ">"), style) for text, style in cells)))
+        rows.append(((f.fit(name, lead), "head"), *((f.fit(text, each, ">"), style) for text, style in cells)))
     return rows
 
 
@@ -277,7 +278,8 @@ def holdings(scene: Scene, width: int, height: int) -> Panel:
     else:
         wide = width >= NARROW
         each = min(10, (width - 2 * many) // (5 if wide else 4))
-        titles = (*names, *(f"if {name}"[: each - 1] for name in names), "made")[: 5 if wide else 4]
+        end = "if " if max(map(len, names)) + 4 <= each else "→"
+        titles = (*names, *(f"{end}{name}" for name in names), "made")[: 5 if wide else 4]
         rows = [(("  " * many, ""), *((f.fit(title, each, ">"), "head") for title in titles))]
         for one in desks:
             held = one.market
@@ -295,7 +297,10 @@ def holdings(scene: Scene, width: int, height: int) -> Panel:
 def both_positions(scene: Scene, width: int, height: int) -> Panel:
     """Both desks' positions, and what each has made and may lose here."""
     held = holdings(scene, width, height)
-    rows = [*held.rows, *_columns(("made", "worst"), [_model(scene, one.market) for one in _desks(scene)], width)]
+    columns = [
+        {name: (f"{letter(one)} {text}", style) for name, (text, style) in _model(scene, one.market).items()} for one in _desks(scene)
+    ]
+    rows = [*held.rows, *_columns(("made", "worst"), columns, width, lead=6)]
     return Panel("Positions", rows[:height], held.note)
 
 

@@ -1,11 +1,11 @@
 """Everything that may stop a desk: the kill switch, each guard, cap and reviewer against its limit, what is held, the connections."""
 
-from pmm_tui.core.snapshot import RiskRow, Snapshot
+from pmm_tui.core.snapshot import Frame, RiskRow, Snapshot
 from pmm_tui.core.units import SECOND, Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import passed
 from pmm_tui.tui.rows.duo import both
-from pmm_tui.tui.rows.killed import step
+from pmm_tui.tui.rows.killed import steps
 from pmm_tui.tui.rows.ladder import reason
 from pmm_tui.tui.rows.lines import Panel, Row, Span, window
 from pmm_tui.tui.rows.top import gauge
@@ -32,7 +32,7 @@ def headroom(used: float, width: int) -> Row:
 
 def guard(row: RiskRow, width: int) -> Row:
     """One guard: its state in a word, its name, now, limit, headroom."""
-    near: Span = ("near ", "warn") if row.used >= NEAR else ("ok   ", "up")
+    near: Span = ("near ", "warn") if row.used >= NEAR else ("ok   ", "up") if row.asked else ("–    ", "dim")
     word: Span = ("HOLDS", "held") if row.holding else ("OVER ", "alarm") if passed(row) else near
     room = width - 46
     tail = headroom(row.used, min(24, room)) if room >= 5 else ()
@@ -54,7 +54,7 @@ def _kill(snapshot: Snapshot, width: int) -> list[Row]:
         facts = f" armed: at {f.usd(level)} equity, {money.halt_pct:g}% below the {money.reference}"
         return [((f.fit(facts, width), ""),)]
     rows: list[Row] = [((f" tripped: {f.said(snapshot.why, max(0, width - 11)).rstrip()}", "down"),)]
-    return rows + [step(number, row, snapshot.phase == "killed", width) for number, row in enumerate(snapshot.kill, start=1)]
+    return rows + steps(snapshot, width)
 
 
 def held(snapshot: Snapshot, width: int) -> list[Row]:
@@ -74,9 +74,10 @@ def held(snapshot: Snapshot, width: int) -> list[Row]:
     return rows or [((" nothing is held back", "dim"),)]
 
 
-def feeds(snapshot: Snapshot, width: int, beat_s: float = -1.0) -> list[Row]:
+def feeds(frame: Frame, width: int) -> list[Row]:
     """Every connection: up or down, for how long, and why; how long ago the venue answered a heartbeat, where it did."""
     rows: list[Row] = []
+    snapshot, beat_s = frame.snapshot, frame.card.heartbeat_s
     for feed in snapshot.feeds:
         lamp: Span = ("● up  ", "up") if feed.up else ("✖ DOWN", "alarm")
         since = f.age((snapshot.at - feed.since) / SECOND)
@@ -84,7 +85,7 @@ def feeds(snapshot: Snapshot, width: int, beat_s: float = -1.0) -> list[Row]:
         if feed.link == "heartbeat" and beat_s >= 0:
             why = f"last answered {f.age(beat_s)} ago  {why}".rstrip()
         rows.append(((" ", ""), lamp, (f" {f.said(feed.link, 10)} {f.fit(since, 5, '>')} ", ""), (why, "warn")))
-    return rows or [((" no connection is known", "dim"),)]
+    return rows or [((" no connection is known" if frame.card.source != "tape" else " none: a tape is played", "dim"),)]
 
 
 def _inside(scene: Scene, width: int, height: int) -> Panel:
@@ -106,7 +107,7 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
     rows += [guard(row, width) for row in guards] or [((" none reported yet", "dim"),)]
     rows += [(("Kill switch", "title"),), *_kill(snapshot, width)]
     rows += [(("Held back", "title"),), *held(snapshot, width)]
-    rows += [(("Connections", "title"),), *feeds(snapshot, width, scene.frame.card.heartbeat_s)]
+    rows += [(("Connections", "title"),), *feeds(scene.frame, width)]
     shown, part = window(rows, max(1, height - len(top)), scene.scroll)
     holding = sum(row.holding for row in snapshot.risk)
     over = sum(passed(row) and not row.holding for row in snapshot.risk)

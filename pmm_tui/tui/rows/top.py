@@ -141,7 +141,7 @@ def strip(scene: Scene, width: int, _: int) -> Panel:
         (("picture ", "head"), (f.age(scene.link.age_s) if scene.link.age_s >= 1 else "now", "alarm" if scene.lost else "")),
         (("answer ", "head"), (f.fit(f"{card.answer_ms:.0f}ms", 6), "")) if card.answer_ms >= 0 else (),
         (("step p99 ", "head"), (f.fit(f"{card.engine_p99_us:.0f}µs", 6, ">"), "")) if not scene.replayed else (),
-        (("run ", "head"), (f.said(card.run, 24).strip(), "dim")),
+        (("run ", "head"), (f.said(card.run, 40).strip(), "dim")),
     ]
     row: list[Span] = []
     for part in parts:

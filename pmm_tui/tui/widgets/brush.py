@@ -1,6 +1,7 @@
 """Writes to the terminal only the cells that changed: absolute columns, and of a style only what differs from the one before."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
@@ -57,17 +58,14 @@ NO_INK = Ink("")
 @lru_cache(maxsize=4_096)
 def narrow(text: str) -> bool:
     """Whether each of its characters takes one cell."""
-    return text.isascii() or all(cell_len(char) == 1 for char in text)
+    return text.isascii() or all(cell_len(char) == 1 for char in set(text))
 
 
-class Drawn:
-    """A row as cells: its text, and for each cell the character whose code is the number of its ink."""
+class _Cells(NamedTuple):
+    """A stretch of a row: its text, and for each cell the character whose code is the number of its ink."""
 
-    __slots__ = ("inks", "text")
-
-    def __init__(self, text: str, inks: str) -> None:
-        self.text = text
-        self.inks = inks
+    text: str
+    inks: str
 
 
 class Brush:
@@ -84,17 +82,12 @@ class Brush:
         self._said: list[str] = []
         self._ink = -1
 
-    def draw(self, row: Row, widget: Widget) -> Drawn | None:
-        """The row as cells; None where a character takes two of them, or none."""
-        texts = [text for text, _ in row]
-        whole = "".join(texts)
-        if not whole.isascii() and not all(map(narrow, texts)):
-            return None
+    def _draw(self, row: Row, widget: Widget) -> _Cells:
         number_of = self._numbers
         for _, names in row:
             if names not in number_of:
                 number_of[names] = self._mix(names, widget)
-        return Drawn(whole, "".join([number_of[names] * len(text) for text, names in row]))
+        return _Cells("".join([text for text, _ in row]), "".join([number_of[names] * len(text) for text, names in row]))
 
     def _mix(self, names: str, widget: Widget) -> str:
         """A style by the way that the library paints it: through the same filters, to the same colours."""
@@ -112,8 +105,25 @@ class Brush:
         self._blanks.append(next(alike) if ink.attributes <= _INVISIBLE else number)
         return chr(number)
 
-    def change(self, x: int, y: int, old: Drawn, new: Drawn) -> None:
-        """Where a row that begins at this cell of the screen is no longer what it was, write it."""
+    def change(self, x: int, y: int, old: Row, new: Row, widget: Widget) -> bool:
+        """Where a row that begins at this cell of the screen is no longer what it was, write it. False: it has wide characters."""
+        head = x_head = 0
+        for span, span_before in zip(new, old, strict=False):
+            if span != span_before:
+                break
+            head, x_head = head + 1, x_head + len(span[0])
+        tail = 0
+        for span, span_before in zip(new[:head:-1], old[:head:-1], strict=False):
+            if span != span_before:
+                break
+            tail += 1
+        middle, middle_before = new[head : len(new) - tail], old[head : len(old) - tail]
+        if not all(map(narrow, [text for text, _ in new + middle_before])):
+            return False
+        self._change(x + x_head, y, self._draw(middle_before, widget), self._draw(middle, widget))
+        return True
+
+    def _change(self, x: int, y: int, old: _Cells, new: _Cells) -> None:
         text, inks, blanks = new.text, new.inks, self._blanks
         cells = zip(text, inks, old.text, old.inks, strict=True)
         changed = [

@@ -7,13 +7,15 @@ from rich.segment import Segment
 from textual.dom import NoScreen
 from textual.errors import NoWidget
 from textual.geometry import Region, Size
+from textual.map_geometry import MapGeometry
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
 from pmm_tui.tui.palette import style
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, block, boxed, ruled
 from pmm_tui.tui.state import Scene
-from pmm_tui.tui.widgets.brush import Brush, Drawn
+from pmm_tui.tui.widgets.brush import Brush
 
 Frame = Literal["box", "rule", "bare"]
 _FRAMES: dict[Frame, Callable[[Panel, int, int, bool], list[Row]]] = {
@@ -55,11 +57,12 @@ class Pane(Widget):
         self._shape: tuple[object, ...] = ()
         self._rows: list[Row] = []
         self._strips: list[Strip | None] = []
-        self._drawn: list[Drawn | None] = []
-        self._brush: Brush | None = None
-        """Whose inks the drawn rows are in."""
         self._touched = False
         """Whether the brush painted rows that the library still has an older picture of."""
+        self._base: Screen[object] | None = None
+        self._geometry: MapGeometry | None = None
+        self._whole: Region | None = None
+        """Where it stands by that geometry."""
         self.painted = 0
         """Rows painted again so far."""
 
@@ -82,10 +85,13 @@ class Pane(Widget):
     def _place(self) -> Region | None:
         """Where it stands on its screen; None while not all of it is to be seen."""
         try:
-            place = self.screen.find_widget(self)
+            self._base = self._base or self.screen
+            geometry = self._base.find_widget(self)
         except (NoWidget, NoScreen):
             return None
-        return place.region if place.visible_region == place.region else None
+        if geometry is not self._geometry:
+            self._geometry, self._whole = geometry, geometry.region if geometry.visible_region == geometry.region else None
+        return self._whole
 
     def _may_wait(self, size: Size) -> bool:
         """Whether the rows may stand though the scene is another one: at their pace, and only where the desks are in the same state."""
@@ -102,8 +108,7 @@ class Pane(Widget):
         size = self.size
         if (self._late or self._shape != self._shape_at(size)) and not self._may_wait(size):
             self._touched = True
-            for y, _ in self._build(size):
-                self._drawn[y] = None
+            self._build(size)
 
     def _build(self, size: Size) -> list[tuple[int, Row]]:
         """Make the rows anew; the numbers of those that changed, and what stood there. Where there are more or fewer, all are painted."""
@@ -127,24 +132,19 @@ class Pane(Widget):
         return changed
 
     def _paint(self, brush: Brush, place: Region, changed: list[tuple[int, Row]]) -> None:
-        if brush is not self._brush:
-            self._brush, self._drawn = brush, [None] * len(self._rows)
         for y, old in changed:
-            before, after = self._drawn[y] or brush.draw(old, self), brush.draw(self._rows[y], self)
-            if before is None or after is None:
-                self._leave(y)
+            if brush.change(place.x, place.y + y, old, self._rows[y], self):
+                self._touched = True
             else:
-                brush.change(place.x, place.y + y, before, after)
-                self._drawn[y], self._touched = after, True
+                self._leave(y)
 
     def _leave(self, y: int) -> None:
         """Leave a row to the library."""
-        self._drawn[y] = None
         self.refresh(Region(0, y, self.size.width, 1))
 
     def restyle(self) -> None:
         """Paint all rows again, in the theme of now."""
-        self._strips, self._drawn = [None] * len(self._rows), [None] * len(self._rows)
+        self._strips = [None] * len(self._rows)
         self.painted += len(self._rows)
         self.refresh()
 

@@ -134,6 +134,9 @@ class Reader:
             raise Silent(troubles.clean(f"{type(lost).__name__}: {lost}".rstrip(": "))) from None
         if not said.is_success:
             raise troubles.trouble(said.status_code, said.text)
+        kind = said.headers.get("content-type", "no content type").partition(";")[0][:60]
+        if "json" not in kind:
+            raise Silent(troubles.clean(f"HTTP {said.status_code} with {kind} instead of JSON: somebody answers in the venue's place"))
         return self._read(lambda body: read(msgspec.json.decode(body)), said.content)
 
     @staticmethod

@@ -1,6 +1,6 @@
 """What the paper exchange remembers of every order it was sent, for questions asked later."""
 
-from collections import OrderedDict
+from collections import deque
 
 from msgspec import structs
 
@@ -16,11 +16,14 @@ REMEMBERED = 10_000
 class Register:
     """Open orders, and the fills of every order taken; a refused one is known too, so that sent again it is still refused."""
 
-    __slots__ = ("_fills", "open")
+    __slots__ = ("_ages", "_fills", "open")
 
     def __init__(self) -> None:
         self.open: dict[int, Resting] = {}
-        self._fills: OrderedDict[int, list[Fill] | None] = OrderedDict()
+        self._fills: dict[int, tuple[Fill, ...] | None] = {}
+        """None: refused. Nearly all have none, and nothing stands for it: ten thousand empty lists would be most of what a desk holds."""
+        self._ages: deque[int] = deque(maxlen=2 * REMEMBERED)
+        """The same orders, the oldest first."""
 
     def __contains__(self, order: int) -> bool:
         return order in self._fills
@@ -28,7 +31,7 @@ class Register:
     def take(self, order: Resting) -> None:
         """The order is booked."""
         self.open[order.id] = order
-        self._remember(order.id, [])
+        self._remember(order.id, ())
 
     def refuse(self, order: int) -> None:
         """The order is not booked, and never will be."""
@@ -38,7 +41,7 @@ class Register:
         """One more fill of an open order."""
         fills = self._fills[order]
         if fills is not None:
-            fills.append(fill)
+            self._fills[order] = (*fills, fill)
 
     def matched(self, order: int) -> Size | None:
         """What was filled of an order in all; None where it was never booked."""
@@ -61,9 +64,13 @@ class Register:
                 events.append(FillSettled(at, fill.event.trade, order, fill.ok))
         return events
 
-    def _remember(self, order: int, fills: list[Fill] | None) -> None:
+    def _remember(self, order: int, fills: tuple[Fill, ...] | None) -> None:
+        if order not in self._fills:
+            self._ages.append(order)
         self._fills[order] = fills
-        if len(self._fills) > REMEMBERED:
-            oldest, kept = self._fills.popitem(last=False)
+        if len(self._ages) > REMEMBERED:
+            oldest = self._ages.popleft()
             if oldest in self.open:
-                self._fills[oldest] = kept
+                self._ages.append(oldest)
+            else:
+                del self._fills[oldest]

@@ -1,0 +1,27 @@
+"""The console's memory: the collector is kept away from what lives on, and sent for what a closed dialog or another theme leaves behind."""
+
+import gc
+from typing import Any
+
+from textual._styles_cache import StylesCache
+from textual.app import App
+
+SWEEP_S = 1.0
+"""The new screen stands by then."""
+
+
+def keep() -> None:
+    """What was made so far will live as long as the console: keep the collector away from it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)  # a picture is thousands of objects without a cycle: looking oftener doubles the longest turn
+
+
+def sweep(app: App[Any]) -> None:
+    """Let go soon of what a dialog or a theme left: thousands of objects in cycles, for which the collector would come after 20 minutes.
+
+    And of what was painted for widgets that are gone: the library's memory of 1,024 colours holds one's painted lines in each of its keys.
+    """
+    StylesCache.get_inner_outer.cache_clear()
+    if app.is_running:
+        app.call_later(app.set_timer, SWEEP_S, gc.collect)  # set by the dialog itself, it would know the dialog until then
