@@ -249,7 +249,7 @@ def test_without_anvil_the_exchange_says_what_would_do(monkeypatch: pytest.Monke
 
 
 def test_a_desk_that_trades_on_it_never_differs_from_the_chain(home: Home) -> None:
-    words = [sys.executable, "-m", "pmm_tui", "exchange", "--port", "0", "--tape", "demo", "--start-at", "895", "--speed", "4", "--chain"]
+    words = [sys.executable, "-m", "pmm_tui", "exchange", "--port", "0", "--tape", "demo", "--start-at", "895", "--chain"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT) as child:
         assert child.stdout is not None
         try:

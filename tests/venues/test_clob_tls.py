@@ -163,6 +163,7 @@ async def test_F44_a_page_in_place_of_the_venue_is_no_answer_to_anything(tmp_pat
     async with portal(pem) as (where, came):
         said = await asked(where, tmp_path)
     assert b"POST /order HTTP/1.1" in came and b"DELETE /cancel-all HTTP/1.1" in came, "each of them asked, and had its page"
+    assert not [text for text in said.values() if "RuntimeError" in text], "said in words"
     assert said["market"] == "socket 1: refused with HTTP 200"
     assert said["gamma"] == "HTTP 200 with text/html instead of JSON"
     assert said["monitor"].endswith("HTTP 200 with text/html instead of JSON: somebody answers in the venue's place")

@@ -126,7 +126,8 @@ class Lanes:
         """Until cancelled."""
         while True:
             await self._woken.wait()
-            self.go()
+            if self._woken.is_set():  # otherwise somebody else was quicker
+                self.go()
 
     def go(self) -> None:
         """Send what may leave."""

@@ -175,7 +175,7 @@ class OneHost(httpx.AsyncClient):
         target = f"{self._root}{url}?{httpx.QueryParams(params)}" if params else self._root + url
         answer = await self._ask(method, self._message(f"{method} {target} HTTP/1.1\n", headers or {}, content))
         response = httpx.Response(answer.status, headers=answer.headers, content=b"".join(answer.body))
-        if not response.is_success or "set-cookie" in response.headers:
+        if not response.is_success or "set-cookie" in response.headers or "json" not in response.headers.get("content-type", ""):
             response.request = httpx.Request(method, self.base_url.join(target))
             self._remember(response)
         return response
