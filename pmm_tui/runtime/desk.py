@@ -11,7 +11,7 @@ import msgspec
 
 from pmm_tui.core.commands import Alert, Command, Place
 from pmm_tui.core.engine import Engine
-from pmm_tui.core.events import Event, FillSettled, OrderFilled, OrderRejected, OrderSigned
+from pmm_tui.core.events import Event, FillSettled, OrderFilled, OrderRejected
 from pmm_tui.core.instructions import Killed
 from pmm_tui.core.snapshot import DeskCard, Frame, Stats
 from pmm_tui.core.state import Note
@@ -71,28 +71,15 @@ class Desk:
         Records that cannot be written halt the desk: a kill follows at once, and nothing is placed from then on. What the engine or the
         journal raises because of a defect is raised on, with the desk dead and the fact that led to it in the journal.
         """
-        counts = type(event) is not OrderSigned  # its order waits to leave, and no figure takes anything from it
-        if counts:
-            self._catch_up()
-        began = time.perf_counter_ns()
-        whole = False
+        self._catch_up()
+        commands, failure = self._record(event)
         try:
-            commands = self.engine.step(event)
-            now = time.perf_counter_ns()
-            failure = self._write(event, commands) if self._writing else None
-            whole = True
-        finally:
-            if not whole:
-                self._die(event)
-        self._took_ns.append(now - began)
-        try:
-            self._aside(event, commands, now)
+            self._aside(event, commands, time.perf_counter_ns())
         except OSError as error:
             failure = failure or error
-        if counts:
-            self._uncounted = (event, commands)
-            if not commands:
-                self._catch_up()  # nothing waits to leave
+        self._uncounted = (event, commands)
+        if not commands:
+            self._catch_up()  # nothing waits to leave
         if failure is not None and not self.busy:
             commands = commands + self._halt(event, failure)
         return [command for command in commands if not isinstance(command, Place)] if self.busy else commands
@@ -102,14 +89,14 @@ class Desk:
 
         The commands that may leave then: without the disk's word, nothing that adds risk.
         """
-        for fact in facts:
-            self.step(fact)
         failure: OSError | None = None
+        for fact in facts:
+            failure = self._record(fact)[1] or failure  # no file and no figure takes anything from an id
         if self._writing:
             try:
                 self.journal.sync()
             except OSError as broken:
-                self._writing, failure = False, broken
+                self._writing, failure = False, failure or broken
         if failure is not None and not self.busy:
             commands = commands + self._halt(facts[-1], failure)
         return [command for command in commands if not isinstance(command, Place)] if self.busy else commands
@@ -163,6 +150,20 @@ class Desk:
         if self._tally is not None and (self._stats is None or now - self._stats_at >= STATE_EVERY_NS):
             self._stats, self._stats_at = self._tally.told(), now
         return self._stats
+
+    def _record(self, event: Event) -> tuple[list[Command], OSError | None]:
+        """One fact through the engine and into the journal: what it asks for, and why it could not be written."""
+        began = time.perf_counter_ns()
+        whole = False
+        try:
+            commands = self.engine.step(event)
+            self._took_ns.append(time.perf_counter_ns() - began)
+            failure = self._write(event, commands) if self._writing else None
+            whole = True
+        finally:
+            if not whole:
+                self._die(event)
+        return commands, failure
 
     def _write(self, event: Event, commands: list[Command]) -> OSError | None:
         """Into the journal; the reason where that cannot be, and then it is written no more unless this entry is in it all the same."""

@@ -16,12 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polymarket._internal import wallet as wallets
 from polymarket._internal.actions import account, auth, order_heartbeats
-from polymarket._internal.actions.orders import cancel, limit, market, orders, post, typed_data, types
+from polymarket._internal.actions.orders import cancel, limit, market, post, typed_data, types
 from polymarket._internal.environment import PRODUCTION_CONFIG
 from polymarket._internal.hmac import build_hmac_signature
 from polymarket._internal.l1_auth import sign_api_key_auth
 from polymarket.clients._transport import AsyncTransport
-from polymarket.types import EvmAddress
 
 from pmm_tui.core.market import Kind, Side
 from pmm_tui.core.units import LOT, ONE, TICKS, Nanos, Price, Size
@@ -243,8 +242,8 @@ SIGNERS = {wallet: signer(wallet) for wallet in ("", DEPOSIT)}
 )  # fmt: skip
 def test_F40_an_order_is_hashed_as_the_sdk_does(salt: int, token: int, maker: int, taker: int, at: int, side: Side, wallet: str) -> None:
     made = SIGNERS[wallet]
-    unsigned = dataclasses.replace(made._unsigned(placed(PLACE, token=str(token), side=side), MARKET, maker, taker, at), salt=salt)
-    assert made._contents(unsigned) == typed_data._order_contents_hash(unsigned)
+    terms = made._terms(placed(PLACE, token=str(token), side=side), maker, taker, at) | {"salt": salt}
+    assert made._contents(terms) == typed_data._order_contents_hash(client._unsigned((2, False), terms))
 
 
 def test_F40_a_token_of_more_than_256_bits_is_not_signed() -> None:
@@ -253,7 +252,7 @@ def test_F40_a_token_of_more_than_256_bits_is_not_signed() -> None:
 
 
 def test_F40_a_wrong_domain_stops_before_the_first_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(client._HEADERS, EvmAddress(PRODUCTION_CONFIG.standard_exchange), bytes(32))
+    monkeypatch.setitem(client._HEADERS, (2, False), bytes(32))
     with pytest.raises(KeyUnfit, match="protocol 2, neg-risk False"):
         signer()
 
@@ -274,7 +273,6 @@ def test_F40_a_signature_of_another_key_stops_before_the_first_order(monkeypatch
 
 CONTRACT: list[tuple[Callable[..., Any], str]] = [
     (market._compute_market_order_amounts, "amount price side tick_size"),
-    (orders.create_signed_order, "order signature post_only"),
     (typed_data.build_order_typed_data, "order protocol_version"),
     (typed_data.build_order_signature, "order signature protocol_version"),
     (post.build_post_order_request, "signed_order owner_api_key"),

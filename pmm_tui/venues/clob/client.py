@@ -5,7 +5,7 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx
 from coincurve import PrivateKey
@@ -20,7 +20,6 @@ from polymarket._internal.actions import order_heartbeats as heartbeats
 from polymarket._internal.actions.orders import cancel as removals
 from polymarket._internal.actions.orders import market as taking
 from polymarket._internal.actions.orders import post, typed_data
-from polymarket._internal.actions.orders.orders import create_signed_order
 from polymarket._internal.actions.orders.types import BYTES32_ZERO, UnsignedOrder
 from polymarket._internal.environment import PRODUCTION_CONFIG
 from polymarket._internal.hmac import build_hmac_signature
@@ -28,8 +27,8 @@ from polymarket._internal.l1_auth import sign_api_key_auth
 from polymarket.clients._transport import AsyncTransport
 from polymarket.errors import OrderHeartbeatMismatchError, PolymarketError, RateLimitError, RequestRejectedError
 from polymarket.models.clob import ApiKeyCreds, AssetType
-from polymarket.models.clob.orders import OrderType
-from polymarket.models.types import OrderSide, TokenId
+from polymarket.models.clob.orders import OrderType, SignedOrder
+from polymarket.models.types import OrderSide
 from polymarket.types import EvmAddress, HexString
 
 from pmm_tui.core.commands import Place
@@ -61,7 +60,7 @@ _WRAP = keccak(
     b"TypedDataSign(Order contents,string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)" + _ORDER_TYPE
 )
 _WRAPPER = keccak(b"DepositWallet") + keccak(b"1") + CHAIN.to_bytes(32, "big")
-_HEADERS = {address: bytes.fromhex(_DOMAINS[named]) for named, address in _EXCHANGES.items()}
+_HEADERS = {domain: bytes.fromhex(separator) for domain, separator in _DOMAINS.items()}
 
 
 class _Lane:
@@ -118,8 +117,8 @@ class SdkClob:
             raise KeyUnfit(f"the key of {keys.account.address} does not sign for {self.wallet} with signature type {signature_type}")
         self.signature_type = derived
         """0 EOA, 1 proxy, 2 Safe, 3 deposit wallet."""
-        signer = self.wallet if derived == 3 else keys.account.address
-        self._owner = b"".join(bytes.fromhex(address[2:]).rjust(32, b"\0") for address in (self.wallet, signer))
+        self._named = self.wallet if derived == 3 else keys.account.address
+        self._owner = b"".join(bytes.fromhex(address[2:]).rjust(32, b"\0") for address in (self.wallet, self._named))
         self._check_signatures()
 
     def connect(self, main: httpx.AsyncClient, quick: httpx.AsyncClient, owned: Sequence[httpx.AsyncClient]) -> None:
@@ -131,34 +130,22 @@ class SdkClob:
 
     def sign(self, place: Place, market: Market, at: Nanos) -> Signed:
         """Sign an order; ValueError where its token, price or size is none of this market's."""
-        maker, taker = amounts(place, market)
-        unsigned = self._unsigned(place, market, maker, taker, int(at) // 1_000_000)
-        signature, id_, _ = self._seal(unsigned)
-        return Signed(order=place.order, id=id_, body=create_signed_order(unsigned, signature, post_only=place.kind is Kind.POST_ONLY))
+        terms = self._terms(place, *amounts(place, market), int(at) // 1_000_000)
+        signature, id_, _ = self._seal(_domain(market), terms)
+        body = SignedOrder(**terms, signature=signature, post_only=place.kind is Kind.POST_ONLY)
+        return Signed(order=place.order, id=id_, body=body)
 
-    def _unsigned(self, place: Place, market: Market, maker: int, taker: int, at_ms: int) -> UnsignedOrder:
-        return UnsignedOrder(
-            chain_id=CHAIN,
-            builder=BYTES32_ZERO,
-            exchange_address=_EXCHANGES[market.protocol, market.neg_risk and market.protocol != 3],
-            expiration=0,
-            maker=EvmAddress(self.wallet),
-            maker_amount=maker,
-            metadata=BYTES32_ZERO,
-            order_type=_TYPES[place.kind],
-            salt=self._chance.getrandbits(53),
-            side=place.side.value,
-            signature_type=self.signature_type,
-            signer=EvmAddress(self.wallet if self.signature_type == 3 else self._keys.account.address),
-            taker_amount=taker,
-            timestamp=at_ms,
-            token_id=TokenId(place.token),
-            protocol_version="3" if market.protocol == 3 else "2",
-        )
+    def _terms(self, place: Place, maker: int, taker: int, at_ms: int) -> dict[str, Any]:
+        """What an order says, as the SDK names it."""
+        return {
+            "builder": BYTES32_ZERO, "metadata": BYTES32_ZERO, "expiration": 0, "order_type": _TYPES[place.kind], "side": place.side.value,
+            "maker": self.wallet, "signer": self._named, "signature_type": self.signature_type, "token_id": place.token,
+            "maker_amount": maker, "taker_amount": taker, "timestamp": at_ms, "salt": self._chance.getrandbits(53),
+        }  # fmt: skip
 
-    def _seal(self, unsigned: UnsignedOrder) -> tuple[HexString, str, SignableMessage]:
+    def _seal(self, domain: tuple[int, bool], terms: dict[str, Any]) -> tuple[HexString, str, SignableMessage]:
         """The signature, the order's id, and what was signed: the order, or what a deposit wallet wraps it into (ERC-7739)."""
-        header, order = _HEADERS[unsigned.exchange_address], self._contents(unsigned)
+        header, order = _HEADERS[domain], self._contents(terms)
         id_ = digest = keccak(b"\x19\x01" + header + order)
         body, trailer = order, ""
         if self.signature_type == 3:
@@ -169,26 +156,28 @@ class SdkClob:
         signature = HexString(f"0x{made[:64].hex()}{made[64] + 27:02x}{trailer}")
         return signature, "0x" + id_.hex(), SignableMessage(b"\x01", header, body)
 
-    def _contents(self, order: UnsignedOrder) -> bytes:
+    def _contents(self, terms: dict[str, Any]) -> bytes:
         """EIP-712's hash of the struct, twelve words; the SDK's own, to which it is compared at the start, takes several times as long."""
-        said = int(order.token_id), order.maker_amount, order.taker_amount, order.side != "BUY", order.signature_type, order.timestamp
+        side = terms["side"] != "BUY"
+        said = int(terms["token_id"]), terms["maker_amount"], terms["taker_amount"], side, self.signature_type, terms["timestamp"]
         try:
             words = b"".join([number.to_bytes(32, "big") for number in said])
         except OverflowError:
             raise ValueError("a token or an amount of more than 256 bits") from None
-        return keccak(_ORDER_HASH + order.salt.to_bytes(32, "big") + self._owner + words + _NO_MARKS)
+        return keccak(_ORDER_HASH + terms["salt"].to_bytes(32, "big") + self._owner + words + _NO_MARKS)
 
     def _check_signatures(self) -> None:
         """Sign one order for each exchange and recover the signer: a wrong domain or a broken signature stops here, not at the venue."""
-        for (protocol, neg_risk), domain in _DOMAINS.items():
-            market = Market(id="", slug="", question="", yes="1", no="2", tick=ONE, min_size=LOT, neg_risk=neg_risk, protocol=protocol)
-            unsigned = self._unsigned(Place(order=0, market="", token="1", side=Side.BUY, price=ONE, size=LOT), market, 1, 1, 1)
-            signature, _, message = self._seal(unsigned)
+        for domain, separator in _DOMAINS.items():
+            terms = self._terms(Place(order=0, market="", token="1", side=Side.BUY, price=ONE, size=LOT), 1, 1, 1)
+            signature, _, message = self._seal(domain, terms)
             signer = Account.recover_message(message, signature=bytes.fromhex(signature[2:132]))
+            unsigned = _unsigned(domain, terms)
             general = encode_typed_data(full_message=typed_data.build_order_typed_data(unsigned))
             whole = typed_data.build_order_signature(unsigned, HexString(signature[:132]))
-            if signer != self._keys.account.address or (message.header.hex(), message, signature) != (domain, general, whole):
-                raise KeyUnfit(f"orders for protocol {protocol}, neg-risk {neg_risk}, would not carry the signature that the venue checks")
+            if signer != self._keys.account.address or (message.header.hex(), message, signature) != (separator, general, whole):
+                for_ = f"protocol {domain[0]}, neg-risk {domain[1]}"
+                raise KeyUnfit(f"orders for {for_}, would not carry the signature that the venue checks")
 
     def _headers(self, method: str, path: str, body: str | None) -> dict[str, str]:
         creds, at_s = self._creds(), int(self._clock()) // SECOND
@@ -379,6 +368,15 @@ async def make(
         await clob.close()
         raise
     return clob
+
+
+def _domain(market: Market) -> tuple[int, bool]:
+    return market.protocol, market.neg_risk and market.protocol != 3
+
+
+def _unsigned(domain: tuple[int, bool], terms: dict[str, Any]) -> UnsignedOrder:
+    at: Literal["2", "3"] = "3" if domain[0] == 3 else "2"
+    return UnsignedOrder(**terms, chain_id=CHAIN, exchange_address=_EXCHANGES[domain], protocol_version=at)
 
 
 def amounts(place: Place, market: Market) -> tuple[int, int]:
