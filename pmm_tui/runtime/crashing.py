@@ -100,8 +100,6 @@ class Drill:
         self.ids: set[str] = set()
         """Every order that any run wrote down."""
         self.markets: dict[str, Market] = {}
-        self.late: set[str] = set()
-        """Orders of a dead desk that reached the exchange when the next one was up."""
         self._runs: set[str] = set()
 
     def start(self) -> "subprocess.Popen[bytes]":
@@ -201,8 +199,8 @@ class Drill:
         left.torn, left.ended = bool(journal.torn), journal.closing is not None
         return left
 
-    def check(self, left: Left, truth: Truth) -> None:
-        """What the exchange says against what all journals say."""
+    def check(self, left: Left, truth: Truth, late: frozenset[str] = frozenset()) -> None:
+        """What the exchange says against what all journals say. `late`: orders of a dead desk that came while this one was up."""
         known = left.ids.keys() if left.opened is not None else self.ids
         _hold(truth.opens <= known, "every order that rests was written down, and none is of before the start", str(truth.opens - known))
         lost = self.cable.acknowledged - self.ids
@@ -215,7 +213,7 @@ class Drill:
         _hold(shares == held, "and its shares", f"{shares} for {held}")
         if left.opened is None:
             return
-        before_cash, before = books(tuple(piece for piece in truth.pieces if piece.order.lower() not in left.ids.keys() | self.late))
+        before_cash, before = books(tuple(piece for piece in truth.pieces if piece.order.lower() not in left.ids.keys() | late))
         _hold(left.opened == before_cash, "a desk opens with the cash that all runs before it left", f"{left.opened} for {before_cash}")
         for market in [self.markets[name] for name in left.quoted]:
             for token in (market.yes, market.no):
@@ -282,11 +280,11 @@ async def _kill_once(drill: Drill, clob: client.SdkClob, chance: Random, window_
     await _compared(drill, clob)
 
 
-async def _compared(drill: Drill, clob: client.SdkClob) -> None:
+async def _compared(drill: Drill, clob: client.SdkClob, late: frozenset[str] = frozenset()) -> None:
     """What a killed desk left, against what the exchange says."""
     tally, left = drill.tally, drill.bury()
     truth = await drill.truth(clob)
-    drill.check(left, truth)
+    drill.check(left, truth, late)
     tally.kills += 1
     tally.left_resting += len(truth.opens)
     tally.fills = len(truth.pieces)
@@ -306,22 +304,22 @@ async def kill_late(drill: Drill, clob: client.SdkClob) -> None:
     finally:
         child.kill()
         child.wait()
-    drill.late |= {id_ for id_ in drill.bury().ids if await clob.order(id_) is None}
+    late = frozenset([id_ for id_ in drill.bury().ids if await clob.order(id_) is None])
     child = drill.start()
     try:
         _hold(await drill.up(child, time.monotonic() + UP_S), "a desk comes up", drill.said())
         drill.cable.pass_orders()
         await asyncio.sleep(ARRIVE_S)
         until = time.monotonic() + LATE_S
-        while resting := drill.late & {one.id.lower() for one in await clob.open_orders()}:
+        while resting := late & {one.id.lower() for one in await clob.open_orders()}:
             _hold(time.monotonic() < until, "an order of a dead desk that comes late is cancelled", str(resting))
             _hold(child.poll() is None, "a desk outlives what it finds", drill.said())
             await asyncio.sleep(LOOK_S)
     finally:
         child.kill()
         child.wait()
-    drill.tally.late = len([id_ for id_ in drill.late if await clob.order(id_) is not None])
-    await _compared(drill, clob)
+    drill.tally.late += len([id_ for id_ in late if await clob.order(id_) is not None])
+    await _compared(drill, clob, late)
 
 
 async def _end(drill: Drill, clob: client.SdkClob, window_s: float) -> None:

@@ -26,6 +26,7 @@ WINDOW_S = 0.1
 KEY_APART_S = 0.7
 """Longer than a held key, so that every press counts."""
 PATIENCE_S = 5.0
+READ_S = 0.05
 
 
 def child(sockets: Sequence[str], told: str, fps: str, listens: str) -> int:
@@ -140,8 +141,11 @@ class Watched:
     def close(self) -> None:
         """End it: it asks nothing when it is told to by a signal."""
         os.kill(self.pid, signal.SIGTERM)
-        self.read(PATIENCE_S)
-        os.waitpid(self.pid, 0)
+        ends = time.monotonic() + PATIENCE_S
+        while not os.waitpid(self.pid, os.WNOHANG)[0]:
+            if time.monotonic() > ends:
+                os.kill(self.pid, signal.SIGKILL)
+            self.read(READ_S)  # one that is not read does not come to its end
         os.close(self._fd)
 
 

@@ -221,6 +221,9 @@ def test_the_drill_sees_what_is_lost(tmp_path: Path) -> None:
     paid, held = Cash(GRANT - 2_000_000), {"yes": Size(5 * SHARE)}
     drill.check(left, Truth(frozenset({"0xb"}), (piece("0xb"),), paid, held))
     drill.check(left, Truth(frozenset(), (piece("0xb", "MATCHED"),), GRANT, {}))
+    late = Truth(frozenset(), (piece("0xa"),), paid, held)
+    drill.check(left, late, frozenset({"0xa"}))
+    drill.check(Left(ids={"0xe": 1}, opened=paid), late)  # what came late and was filled is of before the next start
     for lost, truth in (
         ("none is of before the start", Truth(frozenset({"0xa"}), (), GRANT, {})),
         ("every order that traded was written down", Truth(frozenset(), (piece("0xc"),), paid, held)),
