@@ -153,6 +153,6 @@ async def test_F80_no_trouble_repeats_a_header_a_signature_or_a_key() -> None:
     with pytest.raises(Refused) as told:
         await clob.post([signed])
     shown = f"{told.value} {told.value!r} {told.value.text} {vars(told.value)}"
-    for hidden in (signed.body.signature[2:], SECRET, PASSPHRASE, OWNER, "11" * 32):
+    for hidden in (signed.body[0].signature[2:], SECRET, PASSPHRASE, OWNER, "11" * 32):
         assert hidden not in shown
     assert told.value.__cause__ is None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import json
 import pickle
 from collections.abc import Callable
 from decimal import Decimal
@@ -14,26 +15,36 @@ import pytest
 from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.json import encode
 from polymarket._internal import wallet as wallets
 from polymarket._internal.actions import account, auth, order_heartbeats
-from polymarket._internal.actions.orders import cancel, limit, market, post, typed_data, types
+from polymarket._internal.actions.orders import cancel, limit, market, orders, post, typed_data, types
 from polymarket._internal.environment import PRODUCTION_CONFIG
-from polymarket._internal.hmac import build_hmac_signature
 from polymarket._internal.l1_auth import sign_api_key_auth
 from polymarket.clients._transport import AsyncTransport
+from polymarket.models.types import TokenId
+from polymarket.types import EvmAddress, HexString
 
 from pmm_tui.core.market import Kind, Side
 from pmm_tui.core.units import LOT, ONE, TICKS, Nanos, Price, Size
-from pmm_tui.venues.clob import client
+from pmm_tui.venues.clob import client, signing
 from pmm_tui.venues.clob.client import SdkClob, amounts
 from pmm_tui.venues.clob.keys import KeyUnfit
 from pmm_tui.venues.clob.port import Clob, Signed
+from pmm_tui.venues.clob.signing import NONE32, Envelope, Terms
 from tests.venues.clob_scene import AT, EOA, MARKET, OWNER, PLACE, TOKEN, WALLET, keys, listed, placed, signer
 
 FACTORIES = PRODUCTION_CONFIG.wallet_derivation
 PROXY = wallets.derive_proxy_wallet_address(EOA, FACTORIES)
 SAFE = wallets.derive_safe_wallet_address(EOA, FACTORIES)
 DEPOSIT = wallets.derive_uups_deposit_wallet_address(EOA, FACTORIES)
+
+
+def posted(signed: Signed) -> dict[str, Any]:
+    """What a POST carries of it."""
+    order, lasts, post_only = signed.body
+    told: dict[str, Any] = json.loads(encode(Envelope(False, order, lasts, OWNER, post_only)))
+    return told
 
 
 # --- what is signed ---------------------------------------------------------------------------------------------------------------------
@@ -105,7 +116,7 @@ VECTORS = [
 def test_F40_the_published_vectors_hold(of_market: Any, of_place: Any, wallet: str, kind: int | None, id_: str, signature: str) -> None:
     signed = signer(wallet, kind).sign(placed(PLACE, **of_place), listed(**of_market), AT)
     assert (signed.order, signed.id) == (7, id_)
-    assert signed.body.signature == signature
+    assert signed.body[0].signature == signature
 
 
 WALLETS = {"EOA": ("", None), "proxy": (PROXY, None), "Safe": (SAFE, None), "deposit wallet": (WALLET, 3)}
@@ -121,7 +132,7 @@ def test_another_client_of_the_venue_signs_every_order_the_same(wallet: str, kin
         for side in Side:
             price, size = Price(chance.randrange(100, ONE, 100)), Size(chance.randrange(5_000_000, 15_000_000, LOT))
             signed = ours.sign(placed(PLACE, side=side, price=price, size=size), listed(neg_risk=neg_risk, protocol=protocol), AT)
-            body = post.build_post_order_request(signed.body, owner_api_key=OWNER)[1]["order"]
+            body = posted(signed)["order"]
             fields = {name: value for name, value in body.items() if name != "signature"}
             wanted = builder.build_order_typed_data(theirs.OrderV2(**fields | {"side": side is Side.SELL}))
             assert signed.id == builder.build_order_hash(wanted)
@@ -130,15 +141,14 @@ def test_another_client_of_the_venue_signs_every_order_the_same(wallet: str, kin
 
 def test_the_body_is_the_venues_own_shape() -> None:
     signed = signer().sign(PLACE, MARKET, AT)
-    _, body = post.build_post_order_request(signed.body, owner_api_key=OWNER)
+    body = posted(signed)
     zero = "0x" + "00" * 32
     assert body == {
         "deferExec": False,
         "order": {
             "builder": zero, "expiration": "0", "maker": EOA, "makerAmount": "5200000", "metadata": zero, "salt": 479249096354,
-            "side": "BUY",
-            "signature": signed.body.signature, "signatureType": 0, "signer": EOA, "takerAmount": "10000000", "timestamp": "1713398400000",
-            "tokenId": TOKEN,
+            "side": "BUY", "signature": signed.body[0].signature, "signatureType": 0, "signer": EOA, "takerAmount": "10000000",
+            "timestamp": "1713398400000", "tokenId": TOKEN,
         },
         "orderType": "GTC",
         "owner": OWNER,
@@ -148,7 +158,7 @@ def test_the_body_is_the_venues_own_shape() -> None:
 
 @pytest.mark.parametrize(("kind", "lasts"), [(Kind.GTC, "GTC"), (Kind.IOC, "FAK"), (Kind.FOK, "FOK")])
 def test_only_post_only_says_so(kind: Kind, lasts: str) -> None:
-    _, body = post.build_post_order_request(signer().sign(placed(PLACE, kind=kind), MARKET, AT).body, owner_api_key=OWNER)
+    body = posted(signer().sign(placed(PLACE, kind=kind), MARKET, AT))
     assert body["orderType"] == lasts
     assert "postOnly" not in body
 
@@ -157,7 +167,7 @@ def test_a_seed_and_a_time_give_the_same_bytes_and_salts_fit_a_double() -> None:
     first, second = (SdkClob(keys(), "", None, Random(5), lambda: Nanos(0)) for _ in range(2))
     for place in (PLACE, placed(PLACE, side=Side.SELL)):
         assert first.sign(place, MARKET, AT) == second.sign(place, MARKET, AT)
-        assert 0 <= first.sign(place, MARKET, AT).body.salt < 2**53
+        assert 0 <= first.sign(place, MARKET, AT).body[0].salt < 2**53
         second.sign(place, MARKET, AT)
 
 
@@ -221,7 +231,7 @@ def test_the_signature_type_follows_from_the_wallet() -> None:
     }
     for wallet, kind in owned.items():
         made = signer(wallet.lower())
-        body = made.sign(PLACE, MARKET, AT).body
+        body, *_ = made.sign(PLACE, MARKET, AT).body
         assert (made.signature_type, made.wallet, body.maker) == (kind, wallet, wallet)
         assert body.signer == (wallet if kind == 3 else EOA)
 
@@ -241,9 +251,13 @@ SIGNERS = {wallet: signer(wallet) for wallet in ("", DEPOSIT)}
     at=st.integers(0, 2**64), side=st.sampled_from(list(Side)), wallet=st.sampled_from(sorted(SIGNERS)),
 )  # fmt: skip
 def test_F40_an_order_is_hashed_as_the_sdk_does(salt: int, token: int, maker: int, taker: int, at: int, side: Side, wallet: str) -> None:
-    made = SIGNERS[wallet]
-    terms = made._terms(placed(PLACE, token=str(token), side=side), maker, taker, at) | {"salt": salt}
-    assert made._contents(terms) == typed_data._order_contents_hash(client._unsigned((2, False), terms))
+    pen, of, none = SIGNERS[wallet]._pen, EvmAddress(wallet or EOA), HexString(NONE32)
+    unsigned = types.UnsignedOrder(
+        chain_id=137, builder=none, exchange_address=EvmAddress(PRODUCTION_CONFIG.standard_exchange), expiration=0, maker=of, signer=of,
+        maker_amount=maker, taker_amount=taker, metadata=none, order_type="GTC", salt=salt, side=side.value, timestamp=at,
+        signature_type=3 if wallet else 0, token_id=TokenId(str(token)),
+    )  # fmt: skip
+    assert pen.contents(Terms(str(token), side is Side.SELL, maker, taker, at, salt)) == typed_data._order_contents_hash(unsigned)
 
 
 def test_F40_a_token_of_more_than_256_bits_is_not_signed() -> None:
@@ -252,13 +266,13 @@ def test_F40_a_token_of_more_than_256_bits_is_not_signed() -> None:
 
 
 def test_F40_a_wrong_domain_stops_before_the_first_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(client._HEADERS, (2, False), bytes(32))
+    monkeypatch.setitem(signing._SEPARATORS, (2, False), bytes(32))
     with pytest.raises(KeyUnfit, match="protocol 2, neg-risk False"):
         signer()
 
 
 def test_F40_an_order_hashed_otherwise_than_by_the_general_encoder_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_ORDER_HASH", bytes(32))
+    monkeypatch.setattr(signing, "_TYPE_HASH", bytes(32))
     with pytest.raises(KeyUnfit, match="protocol 2, neg-risk False"):
         signer()
 
@@ -269,6 +283,12 @@ def test_F40_a_signature_of_another_key_stops_before_the_first_order(monkeypatch
         signer()
 
 
+def test_F40_an_order_with_another_field_stops_before_the_first_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing, "NONE32", "0x" + "1" * 64)
+    with pytest.raises(KeyUnfit, match="protocol 2, neg-risk False"):
+        signer()
+
+
 # --- the contract with the SDK ----------------------------------------------------------------------------------------------------------
 
 CONTRACT: list[tuple[Callable[..., Any], str]] = [
@@ -276,9 +296,7 @@ CONTRACT: list[tuple[Callable[..., Any], str]] = [
     (typed_data.build_order_typed_data, "order protocol_version"),
     (typed_data.build_order_signature, "order signature protocol_version"),
     (post.build_post_order_request, "signed_order owner_api_key"),
-    (post.build_post_orders_request, "signed_orders owner_api_key"),
-    (cancel.build_cancel_order_request, "order_id"),
-    (cancel.build_cancel_orders_request, "order_ids"),
+    (orders.create_signed_order, "order signature post_only"),
     (cancel.build_cancel_all_request, ""),
     (cancel.build_cancel_market_orders_request, "market asset_id token_id"),
     (account.build_list_open_orders_request, "asset_id token_id id market cursor"),
@@ -290,7 +308,6 @@ CONTRACT: list[tuple[Callable[..., Any], str]] = [
     (auth.derive_api_key, "clob signature"),
     (auth.create_api_key, "clob signature"),
     (sign_api_key_auth, "signer chain_id timestamp nonce"),
-    (build_hmac_signature, "secret timestamp method path body"),
     (wallets.try_classify_wallet_type, "signer wallet config"),
     (wallets.signature_type_for, "wallet_type"),
     (AsyncTransport.__init__, "self base_url options logger client header_resolver on_rate_limit_update"),
