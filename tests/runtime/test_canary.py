@@ -105,7 +105,7 @@ def test_a_desk_that_cannot_start_tells_nothing(tmp_path: Path, port: int) -> No
     here, away = profile_for(home, port, "here"), profile_for(home, 1, "away")
     env = {PRIVATE_KEY: KEY}
     node = {RPC_URL: WORDS[RPC_URL]}
-    ended_so(home.call("--profile", away, "--no-ui", "--logs", home.logs, env=env | node), 2, "Cannot connect to host")
+    ended_so(home.call("--profile", away, "--no-ui", "--logs", home.logs, env=env | node), 2, "Connect call failed")
     partly = {API_KEY: WORDS[API_KEY], API_PASSPHRASE: WORDS[API_PASSPHRASE]}
     ended_so(home.call("--profile", here, "--no-ui", "--logs", home.logs, env=env | partly), 2, "an API key has three parts")
     ended_so(home.call("--profile", here, "--no-ui", "--logs", home.logs, env={PRIVATE_KEY: KEY + "7"}), 2, "expected 64 hex digits")
