@@ -241,7 +241,7 @@ def paused(state: State, event: Paused) -> MarketState | None:
     for market in chosen(state, event.market):
         market.paused = market.urgent = True
     if not event.market:
-        state.paused, state.paused_why = True, event.why
+        state.paused, state.paused_why = True, f"paused: {event.why}" if event.why else f"paused by {event.actor}"
     state.note("warn", f"{event.actor} paused {event.market or 'the desk'}{event.why and ': ' + event.why}")
     return None
 

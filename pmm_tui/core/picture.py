@@ -78,7 +78,7 @@ def phase_of(state: State) -> tuple[str, str]:
     if state.ending:
         return "ending", "no open order" if state.ended_at else "waiting until the account holds no open order"
     if state.paused:
-        return "paused", state.paused_why or "paused by the operator"
+        return "paused", state.paused_why
     if not state.markets:
         return "starting", "no market yet"
     if state.kill.phase == "alert":
@@ -239,19 +239,25 @@ def risk_rows(state: State) -> tuple[RiskRow, ...]:
         RiskRow("data age", f"{age:.1f} s", f"{risk.stale_after_s:g} s", late, age / risk.stale_after_s),
         *_caps(state, held),
         RiskRow("open orders", f"{live}", f"{risk.max_open_orders}", _any(held, "open orders"), live / risk.max_open_orders),
-        RiskRow("time to the end", f"{max(0.0, left):.0f} s", f">{risk.stop_before_close_s:g} s", _any(held, "ends in")),
+        RiskRow("time to the end", _lasting(left), f">{risk.stop_before_close_s:g} s", _any(held, "ends in")),
         RiskRow("price bounds", "beyond" if beyond else "within", f">{risk.min_price * 100:g}¢", beyond),
         RiskRow("crossed books", f"{crossed}", "0", "crossed book" in holds),
         RiskRow("wrong hashes", f"{streak}", f"{risk.hash_streak_max}", _any(holds, "book hash"), streak / risk.hash_streak_max),
-        RiskRow("account check", f"{state.account_misses} missed", "2", state.account_misses >= 2, state.account_misses / 2),
+        RiskRow("account check", f"{state.account_misses} missed", "2 missed", state.account_misses >= 2, state.account_misses / 2),
         RiskRow(
-            "wallet check", f"{state.wallet_misses} missed" if asked else NOT_ASKED, "2", state.wallet_misses >= 2,
+            "wallet check", f"{state.wallet_misses} missed" if asked else NOT_ASKED, "2 missed", state.wallet_misses >= 2,
             state.wallet_misses / 2 if asked else -1.0,
         ),
         RiskRow("failed trades", f"{failed}", f"{risk.failed_trades_max}", _any(holds, "failed on chain"), undone),
         *clock_guard(state),
         *reference_guards(state, holds),
     )  # fmt: skip
+
+
+def _lasting(seconds: float) -> str:
+    """A time to come in the largest unit of which there are two: 20 s, 15 min, 3 h, 18 d."""
+    unit, each = next(((unit, each) for unit, each in (("d", 86_400), ("h", 3_600), ("min", 60)) if seconds >= 2 * each), ("s", 1))
+    return f"{max(0.0, seconds) / each:.0f} {unit}"
 
 
 def clock_guard(state: State) -> list[RiskRow]:
@@ -319,10 +325,10 @@ def kill_rows(state: State) -> tuple[KillRow, ...]:
         return ()
     resting = sum(1 for order in state.live.values() if order.status is not Status.SETTLING)
     held = any(one.shares for one in state.portfolio.holdings.values())
-    verified = "account holds no open order" if switch.verified_at else f"not confirmed yet, asked {switch.asks} times"
+    verified = "account holds no order" if switch.verified_at else f"not yet, asked {switch.asks} times"
     return (
         KillRow("stop quoting", switch.killed_at, "admission closed"),
         KillRow("cancel all", switch.cancelled_at, "none left in our books" if switch.cancelled_at else f"{resting} not yet gone"),
         KillRow("verify", switch.verified_at, verified),
-        KillRow("flatten", Nanos(0), "not done: held, f flattens it" if held else "nothing is held"),
+        KillRow("flatten", Nanos(0), "kept until flattened" if held else "nothing is held"),
     )

@@ -67,6 +67,11 @@ class FillRow(Struct, frozen=True):
     others, micro-dollars, positive to our good. None where there was no mid to hold it against; all six None where it failed or is not
     followed."""
 
+    @property
+    def foreign(self) -> bool:
+        """Whether somebody else sent its order with our wallet: this desk's own numbers are positive."""
+        return self.order < 0
+
 
 class TradeRow(Struct, frozen=True):
     """Somebody took: price and the taker's side in YES terms."""

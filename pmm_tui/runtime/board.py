@@ -88,6 +88,9 @@ class DeskBoard:
             return False, f"this desk is broken, start another: {self._desk.busy}"
         if cmd == "kill_reset":
             return self._reset(args, who)
+        if cmd == "resume" and args.get("from_paper") is True and self._unproven is not None and (why := self._unproven(self._profile)):
+            name = self._profile.name
+            return False, f"not resumed: no preflight passed today ({why}). Stop the desk, then: pmm-tui preflight --profile {name}"
         return self._direct(cmd, str(args.get("market", "")), args.get("passive") is True, who)
 
     def _direct(self, cmd: str, market: str, passive: bool, who: str) -> tuple[bool, str]:

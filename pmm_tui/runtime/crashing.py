@@ -297,10 +297,11 @@ async def kill_late(drill: Drill, clob: client.SdkClob) -> None:
     try:
         _hold(await drill.up(child, time.monotonic() + UP_S), "a desk comes up", drill.said())
         drill.cable.hold_orders()
-        async with asyncio.timeout(UP_S):
-            while not drill.cable.held:
-                _hold(child.poll() is None, "a desk goes on without answers", drill.said())
-                await asyncio.sleep(LOOK_S)
+        until = time.monotonic() + UP_S
+        while not drill.cable.held:
+            _hold(child.poll() is None, "a desk goes on without answers", drill.said())
+            _hold(time.monotonic() < until, "a desk that is up places orders", f"none within {UP_S:g} s: {drill.said()}")
+            await asyncio.sleep(LOOK_S)
     finally:
         child.kill()
         child.wait()

@@ -10,9 +10,10 @@ from pmm_tui.api.widening import APPLY, adds_risk
 from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.tui import format as f
 from pmm_tui.tui.dialogs import asked, widening
-from pmm_tui.tui.dialogs.question import Notice
-from pmm_tui.tui.sending import Go, Target, aimed, confirm, in_replay, send, typed
-from pmm_tui.tui.state import Scene, cools_down
+from pmm_tui.tui.dialogs.question import Dialog, Notice
+from pmm_tui.tui.elsewhere import PreflightLine
+from pmm_tui.tui.sending import REPLAYED, Target, aimed, ask, confirm, in_replay, seen, send, typed
+from pmm_tui.tui.state import Scene, cools_down, is_real
 
 if TYPE_CHECKING:
     from pmm_tui.tui.app import PmmApp
@@ -28,9 +29,13 @@ SEEK_S = 30.0
 
 
 def kill(app: "PmmApp") -> None:
-    """Stop everything, now."""
-    if not in_replay(app):
-        send(app, "kill", {"reason": "operator"})
+    """Stop everything, now: on the desks that an open question names, else on the one that the keys go to."""
+    named = app.screen.about if isinstance(app.screen, Dialog) else ()
+    for target in [seen(source) for source in named] or [aimed(app)]:
+        if target.scene.replayed:
+            app.say(REPLAYED, "warn")
+        else:
+            send(app, "kill", {"reason": "operator"}, target)
 
 
 def toggle(app: "PmmApp") -> None:
@@ -64,9 +69,23 @@ def _toggle(app: "PmmApp", market: str, paused: bool) -> None:
     elif hurried:
         app.say("paused; let go, then press again to resume", "warn")
     elif app.scene.live:
-        typed(app, "resume", asked.resume(app.scene), "RESUME LIVE", lambda _: send(app, "resume", args, to))
+        app.start(_ask_to_resume(app, to, args))
     else:
         send(app, "resume", args, to)
+
+
+async def _ask_to_resume(app: "PmmApp", to: Target, args: Args) -> None:
+    """Typed, behind what is at stake and the last preflight."""
+    rows = asked.resume(to.scene, await _last_preflight(app, to.scene), str(args["market"]))
+    typed(app, "resume", rows, "RESUME LIVE", lambda _: send(app, "resume", args, to), desks=(to,))
+
+
+async def _last_preflight(app: "PmmApp", scene: Scene) -> PreflightLine | None:
+    """That of a desk's profile and wallet; None where there is none, or nobody who knows."""
+    elsewhere, card = app.elsewhere, scene.frame.card if scene.frame is not None else None
+    if elsewhere is None or card is None:
+        return None
+    return await asyncio.to_thread(elsewhere.preflight, card.profile, card.account)
 
 
 def cancel(app: "PmmApp", everywhere: bool = False) -> None:
@@ -111,7 +130,7 @@ def _flatten(app: "PmmApp", what: str, rows: tuple[MarketRow, ...], market: str)
         if answer == "p":
             send(app, "flatten", {"market": market, "passive": True}, to)
         elif much:
-            typed(app, what, text, f"FLATTEN {proceeds // 1_000_000}", cross, scene=to.scene)
+            typed(app, what, text, f"FLATTEN {proceeds // 1_000_000}", cross, desks=(to,))
         else:
             cross("")
 
@@ -225,28 +244,25 @@ def mode(app: "PmmApp") -> None:
         return
     to = Target(app.sources[app.other], beside)
 
+    app.start(_to_real_money(app, to))
+
+
+async def _to_real_money(app: "PmmApp", to: Target) -> None:
+    """Typed, behind the last preflight of that desk's profile and wallet; refused where that does not count, or the desk cannot quote."""
+    line = await _last_preflight(app, to.scene)
+    rows = asked.go_live(to.scene, line)
+    if to.scene.stopped or to.scene.lost or not asked.proven(to.scene, line):
+        ask(app, Notice("cannot go there now", rows, to.scene), (to,))
+        return
+
     def go(_: str) -> None:
         if app.source is not to.source:
             app.flip()
         if to.scene.frame is not None and to.scene.frame.snapshot.phase == "paused":
-            send(app, "resume", {"market": ""}, to)
+            send(app, "resume", {"market": "", "from_paper": True}, to)
 
-    if beside.stopped or beside.lost:
-        app.push_screen(Notice(asked.title(beside, "cannot go there now"), asked.go_live(beside), beside))
-    else:
-        app.start(_to_real_money(app, beside, go))
-
-
-async def _to_real_money(app: "PmmApp", beside: Scene, go: Go) -> None:
-    """Typed, behind the last preflight of that desk's profile and wallet."""
-    card = beside.frame.card if beside.frame is not None else None
-    elsewhere = app.elsewhere
-    line = None
-    if elsewhere is not None and card is not None:
-        line = await asyncio.to_thread(elsewhere.preflight, card.profile, card.account)
-    name = f.said(card.profile, 30).strip() if card is not None else ""
-    rows = asked.go_live(beside, line)
-    typed(app, "the keys go there, and it quotes", rows, f"{asked.mode(beside)} {name}", go, scene=beside)
+    name = f.said(to.scene.frame.card.profile, 30).strip() if to.scene.frame is not None else ""
+    typed(app, "the keys go there, and it quotes", rows, f"{asked.mode(to.scene)} {name}", go, desks=(to,))
 
 
 async def _how_to_start(app: "PmmApp") -> None:
@@ -257,32 +273,37 @@ async def _how_to_start(app: "PmmApp") -> None:
 
 
 def ack(app: "PmmApp") -> None:
-    """An alarm was seen."""
+    """An alarm was seen: whoever sees this screen is there for every desk on it, whichever the keys go to."""
     app.herald.alarmed = False
     if app.read_only:
         app.say("seen, here; a read-only console tells the desk nothing")
-    else:
-        send(app, "ack", {})
+    elif not in_replay(app):
+        app.start(_ack(app))
+
+
+async def _ack(app: "PmmApp") -> None:
+    """Each desk's answer in one line, production's first: its operator's dead-man is what runs out."""
+    desks = [target for target in map(seen, app.sources) if not target.scene.replayed]
+    desks.sort(key=lambda target: not is_real(target.scene.frame))
+    answers = await asyncio.gather(*(target.source.command("ack", {}) for target in desks))
+    told = "; ".join(f"{asked.mode(target.scene)} {text}" for target, (_, text) in zip(desks, answers, strict=True))
+    app.say(f"{f.clock(app.scene.wall)} ack: {told}", "up" if all(ok for ok, _ in answers) else "alarm")
 
 
 def leave(app: "PmmApp") -> None:
     """Quit the console; a desk without real money that it started ends with it, one with real money is asked about."""
-    asking = [target for target in _targets(app) if _is_asked_about(app, target.scene)]
+    asking = [target for target in map(seen, app.sources) if _is_asked_about(app, target.scene)]
     if not asking or app.read_only:
         app.start(_leave(app, [], ""))
         return
     names = ", ".join(asked.mode(target.scene) for target in asking)
     choices = {
-        "k": "keep it running, and leave",
+        "y": "leave, and keep it running",
         "p": "pause it: pull its quotes, and leave",
         "c": "cancel all and stop it; leaves when it has ended",
     }
-    scene = asking[0].scene
-    confirm(app, f"what shall {names} do?", asked.leaving(scene), choices, lambda how: app.start(_leave(app, asking, how)), scene)
-
-
-def _targets(app: "PmmApp") -> list[Target]:
-    return [Target(source, Scene(source.latest(), source.link())) for source in app.sources]
+    rows = [row for target in asking for row in asked.leaving(target.scene)]
+    confirm(app, f"what shall {names} do?", rows, choices, lambda how: app.start(_leave(app, asking, how)), tuple(asking))
 
 
 def _is_asked_about(app: "PmmApp", scene: Scene) -> bool:

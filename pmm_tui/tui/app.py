@@ -28,7 +28,7 @@ from pmm_tui.tui.keys import ALWAYS, Key, Keys, harmless
 from pmm_tui.tui.looks import LOOKS
 from pmm_tui.tui.memory import keep, sweep
 from pmm_tui.tui.palette import RED_UP, TABLES, theme_of, without_colour
-from pmm_tui.tui.rows import desk
+from pmm_tui.tui.rows import book, desk
 from pmm_tui.tui.rows.lines import Row, matches
 from pmm_tui.tui.sending import Pressed, typed
 from pmm_tui.tui.state import OVER, Scene, Traces, is_real
@@ -141,7 +141,7 @@ class PmmApp(App[None]):
     def flip(self) -> None:
         """The keys go to the next desk."""
         self.target = self.other
-        self._chose = self.clock()
+        self._chose, self._lost = self.clock(), not self.source.link().connected
         self.pull()
 
     def attach(self, socket: Path, started: bool = False) -> None:
@@ -324,7 +324,7 @@ class PmmApp(App[None]):
         return Scene(
             frame, source.link(), selected, wall, traces=self._traces[number], read_only=self.safe_only, locked=self.locked,
             symbols=self.config.symbols,
-            deadman_s=left_s, unanswered=self.unanswered.look(source),
+            deadman_s=left_s, unanswered=self.unanswered.look(source), place=number,
             storm=self.herald.storms.look(frame, self.config.rejects, self.config.within_s) if frame is not None else "",
         )  # fmt: skip
 
@@ -388,8 +388,7 @@ class PmmApp(App[None]):
 
     def _settle(self) -> None:
         base = self.screen_stack[0]
-        base.set_class(self.scene.lost, "lost")
-        need = (len(self.scene.frame.snapshot.markets) if self.scene.frame is not None else 0, desk.kill_height(self.scene))
+        need = (len(book.listed(self.scene, self.size.width - 4)), desk.kill_height(self.scene))
         if need != self._settled:
             self._settled = need
             layout.settle(base, *need)

@@ -3,9 +3,12 @@
 from pmm_tui.core.snapshot import Frame, OrderRow, RiskRow, Snapshot
 from pmm_tui.core.units import Nanos
 from pmm_tui.tui import format as f
+from pmm_tui.tui.words import plain
 
 UNCONFIRMED_S = 3.0
 """What takes longer to be proven than this is called what it is."""
+FOREIGN_S = 600.0
+"""So long a fill that the desk did not ask for is told."""
 VITAL = ("heartbeat", "account", "user")
 """Without one of these a production desk does not know what rests in its name; the worst first."""
 UNKNOWN = ("CANCELLING", "UNCERTAIN")
@@ -43,10 +46,21 @@ def exposed(frame: Frame | None) -> str:
     return ", ".join(part for part in (at_large(frame), cut_off(frame.snapshot)) if part)
 
 
+def foreign(frame: Frame) -> str:
+    """What somebody else did with the wallet of a production desk: orders that rest, fills of the last minutes; empty where nothing."""
+    if frame.card.mode != "LIVE":
+        return ""
+    snapshot = frame.snapshot
+    rest = sum(order.status == "EXTERNAL" for order in snapshot.orders)
+    took = sum(fill.order < 0 and snapshot.at - fill.at < FOREIGN_S * 1e9 for fill in snapshot.fills)
+    parts = [f"{count} {what}{'s' * (count != 1)}" for count, what in ((rest, "order"), (took, "fill")) if count]
+    return f"{', '.join(parts)} not of this desk" if parts else ""
+
+
 def dark(snapshot: Snapshot) -> str:
     """The connections that are gone for longer than a moment, with their reasons: why nothing is known yet; empty where there is none."""
     gone = [feed for feed in snapshot.feeds if not feed.up and snapshot.at - feed.since > UNCONFIRMED_S * 1e9]
-    return ", ".join(f"{f.clean(feed.link)} lost: {f.clean(feed.why)}" for feed in gone)
+    return ", ".join(f"{f.clean(feed.link)} lost: {plain(feed.why)}" for feed in gone)
 
 
 def passed(row: RiskRow) -> bool:

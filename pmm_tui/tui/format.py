@@ -20,6 +20,7 @@ _JOINED = re.compile("(.)[\ufe0e\ufe0f]?(?:\u200d.[\ufe0e\ufe0f]?)+")
 _MARKS_MAX = 2
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\$?\d[\d.,:]{0,11}(?:[%¢]|[A-Za-z]{1,2})?(?!\w)")
 """A number with its sign and unit, of a length that people read."""
+_DIGIT, _TIME = re.compile(r"\d"), re.compile(r"\d{1,2}(?::\d\d)?[AP]M")
 _WORD = re.compile(r"(?:(?<=\s)|(?<=[^\s\d][-–/]))\S")
 """Where a word begins."""
 
@@ -73,12 +74,16 @@ def _whole(text: str, begun: str) -> str:
 
 
 def middle(text: str, width: int) -> str:
-    """A title from outside, cleaned; a long one keeps its first and its last words, where the time stands."""
+    """A title from outside, cleaned; a long one keeps its first and its last words, or of many the first and the time."""
     cleaned = clean(text)
     if cell_len(cleaned) <= width or width < 12:
         return fit(cleaned, width)
     starts = [found.start() for found in _WORD.finditer(cleaned)]
     end = next((cleaned[at:] for at in starts if at > 0 and cell_len(cleaned[at:]) <= width // 2), "")
+    if not _DIGIT.search(end) and (times := _TIME.findall(cleaned)):
+        end = times[-1]
+        begin = cleaned.split()[0]
+        return fit(f"{set_cell_size(begin, min(cell_len(begin), width - 1 - len(end)))}…{end}", width)
     room = width - 1 - cell_len(end)
     begins = (cleaned[:at].rstrip(" -–,") for at in reversed(starts) if at)
     begin = next((text for text in begins if cell_len(text) <= room), "")

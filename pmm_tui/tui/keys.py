@@ -5,12 +5,16 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pmm_tui.tui.exposed import KEY_REFUSED
+from pmm_tui.tui.signs import unseen
 from pmm_tui.tui.state import Scene, cools_down
 
 ALWAYS = ("kill", "kill.typing", "app.lock")
 """What a locked console still does to a desk, and the way out of the lock."""
-MARKET, LOG = 2, 6
+MARKET, RISK, LOG, COMPARE = 2, 5, 6, 8
 """The numbers of the screens that have keys of their own."""
+SCROLLED = (3, 4, RISK, LOG, COMPARE)
+"""Screens whose rows are moved through, not the markets."""
 
 
 class Key(Struct, frozen=True):
@@ -56,9 +60,9 @@ KEYS: Keys = (
     Key("kill.reset", ("R",), "R", "reset kill", "reopen after a kill: typed, with the reason", "adds", 1, True, when="killed"),
     Key("mode", ("m",), "m", "mode", "to LIVE: typed; to PAPER: LIVE pauses at once", "adds", 9),
     Key("profile.reload", ("r",), "r", "reload", "the profile again: shows the change, then asks", "adds", 10),
-    Key("ack", ("a",), "a", "ack", "an alarm was seen, and somebody is there", footer=8),
+    Key("ack", ("a",), "a", "ack", "an alarm was seen, and somebody is there", footer=8, small=True),
     Key("app.stop", ("Q",), "Q", "stop desk", "cancel everything and end the desk", "costs"),
-    Key("target", ("e",), "e", "other desk", "the keys go to the other desk, which is shown", footer=3, when="two"),
+    Key("target", ("e",), "e", "other desk", "the keys go to the other desk, which is shown", footer=3, small=True, when="two"),
     Key("tape.faster", ("greater_than_sign",), ">", "speed", "tape: faster, slower, next speed (1, 10, max)", "plays", 4, when="tape"),
     Key("tape.slower", ("less_than_sign",), "<", "slower", risk="plays"),
     Key("tape.speed", ("s",), "s", "next speed", risk="plays"),
@@ -115,15 +119,41 @@ def _toggles(scene: Scene) -> str:
     return "resume" if scene.frame.snapshot.phase == "paused" else "pause"
 
 
+def _market_paused(scene: Scene) -> bool:
+    """Whether the selected market was paused by itself: then its own key resumes it."""
+    row = scene.market
+    return row is not None and row.state == "paused" and scene.frame is not None and scene.frame.snapshot.phase != "paused"
+
+
+def _asked_for(scene: Scene) -> bool:
+    """Whether a desk waits for a sign of its operator, and this console can give it."""
+    return (scene.locked or not scene.read_only) and any(one is not None and unseen(one) for one in (scene, scene.beside))
+
+
+def rank(key: Key, scene: Scene) -> int:
+    """A key's rank in the footer now: what is the answer to what is shown stands there, and first."""
+    now = {"ack": _asked_for(scene), "quote.market": _market_paused(scene), "view.freeze": scene.frozen}
+    return 2 if now.get(key.id) else key.footer
+
+
 def _production(scene: Scene | None) -> bool:
     return scene is not None and (scene.live or scene.rehearsing)
 
 
 IDS = frozenset(key.id for key in KEYS)
 RISKS = {"none": "", "plays": "", "frees": "at once", "costs": "shows first", "adds": "asks first"}
+_CANCELLING = ("cancel", "cancel.all", "flatten", "flatten.all")
+"""What the venue has to take: with a refused key it takes none of it, and after a proven kill there is nothing to cancel."""
+_OF_A_MARKET = ("quote.market", "cancel", "flatten", "open", "filter")
+"""What is not offered where no market is to be seen."""
 _LABELS: dict[str, Callable[[Scene], str]] = {
+    "move.down": lambda scene: "scroll" if scene.pane in SCROLLED else "market",
     "target": lambda scene: "to PAPER" if scene.live or scene.rehearsing else "to LIVE" if _production(scene.beside) else "other desk",
     "quote.toggle": _toggles,
+    "quote.market": lambda scene: "resume market" if _market_paused(scene) else "pause market",
+    "ack": lambda scene: "I am here" if _asked_for(scene) else "ack",
+    "view.freeze": lambda scene: "go on" if scene.frozen else "freeze",
+    "focus.next": lambda scene: "next screen" if scene.pane > 1 else "pane",
     "book.unit": lambda scene: "cents" if scene.probability else "prob.",
     "book.bars": lambda scene: "linear" if scene.log_bars else "log",
 }
@@ -168,11 +198,15 @@ def applies(key: Key, scene: Scene) -> bool:
     """Whether a key can do something now."""
     if key.screens and scene.pane not in key.screens:
         return False
+    if scene.pane == COMPARE and key.id in _OF_A_MARKET:
+        return False
     if scene.locked and key.dangerous and key.id not in ALWAYS:
         return False
     if scene.lost and key.risk in ("frees", "costs", "adds") and (scene.link.ended or key.id not in ("kill", "kill.typing")):
         return False
     if scene.replayed and (key.risk in ("frees", "costs", "adds") or key.id == "ack") and key.id not in ("quote.toggle", "app.stop"):
+        return False
+    if not _has_object(key, scene):
         return False
     if key.when == "tape":
         return scene.replayed or (scene.frame is not None and scene.frame.card.source == "tape")
@@ -183,6 +217,19 @@ def applies(key: Key, scene: Scene) -> bool:
     if key.when == "killed":
         return scene.frame is not None and scene.frame.snapshot.phase == "killed" and cools_down(scene) <= 0
     return not (key.id == "quote.toggle" and scene.stopped and not scene.replayed)
+
+
+def _has_object(key: Key, scene: Scene) -> bool:
+    """Whether there is anything for the key to act on, and anybody who takes it."""
+    if key.screens == (MARKET,):
+        return scene.market is not None
+    if key.id == "ack":
+        return any(one is not None and one.frame is not None and not one.lost for one in (scene, scene.beside))
+    if key.id in _CANCELLING and scene.frame is not None:
+        snapshot = scene.frame.snapshot
+        proven = snapshot.phase == "killed" and key.id in ("cancel", "cancel.all")
+        return not proven and snapshot.venue.mode != KEY_REFUSED
+    return key.id != "filter" or scene.pane != RISK
 
 
 def label(key: Key, scene: Scene) -> str:

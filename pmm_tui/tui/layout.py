@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
@@ -58,15 +59,15 @@ def _present(builder: Builder) -> Builder:
 
 def compose(foot_: "Foot") -> ComposeResult:
     """Every pane of every layout; the style sheet chooses."""
-    yield Pane(_present(top.banner), "bare", id="banner")
-    yield Pane(top.strip, "bare", id="strip")
+    yield Pane(_present(top.banner), "bare", id="banner", fades=False)
+    yield Pane(top.strip, "bare", id="strip", fades=False)
     yield Pane(duo.duo, id="duo")
     with Horizontal(id="kpi"):
         yield Pane(top.safe)
         yield Pane(top.money)
         yield Pane(top.quotes)
     yield Pane(slim.summary, "bare", id="summary")
-    yield Pane(_present(desk.kill), id="kill")
+    yield Pane(_present(desk.kill), id="kill", fades=False)
     yield _pane("markets")
     with Horizontal(id="middle"):
         yield _pane("ladder")
@@ -80,8 +81,8 @@ def compose(foot_: "Foot") -> ComposeResult:
         yield Pane(chart.equity, id="equity", pace_s=CURVE_S)
         yield _pane("log")
     yield Pane(book.markets, id="zoom")
-    yield Pane(foot_.footer, "bare", id="footer")
-    yield Pane(foot_.small, "bare", id="small")
+    yield Pane(foot_.footer, "bare", id="footer", fades=False)
+    yield Pane(foot_.small, "bare", id="small", fades=False)
 
 
 def _pane(name: str) -> Pane:
@@ -96,7 +97,7 @@ class Foot:
 
     def footer(self, scene: Scene, width: int, height: int) -> Panel:
         """What was last answered, and the keys."""
-        return foot.footer(scene.present, width, height, self.keys)
+        return foot.footer(replace(scene.present, frozen=scene.frozen), width, height, self.keys)
 
     def small(self, scene: Scene, width: int, height: int) -> Panel:
         """The face of a screen that is too small."""

@@ -15,7 +15,7 @@ from pmm_tui.tui.config import RATES, ConfigRefused, read_config
 from pmm_tui.tui.dialogs import asked, widening
 from pmm_tui.tui.dialogs.pick import Item, Line, Pick
 from pmm_tui.tui.dialogs.question import Help
-from pmm_tui.tui.keys import LOG, MARKET, applies
+from pmm_tui.tui.keys import LOG, MARKET, SCROLLED, applies
 from pmm_tui.tui.layout import SCREENS
 from pmm_tui.tui.palette import THEMES
 from pmm_tui.tui.rows.foot import help_rows
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from pmm_tui.tui.app import PmmApp
 
 UNLOCK = "UNLOCK"
-SCROLLED = (3, 4, 5, LOG, 8)
-"""Screens whose rows are moved through, not the markets."""
 PAGE = 3
 """Rows by which the ladder is moved at once."""
 
@@ -237,7 +235,7 @@ def commands(app: "PmmApp") -> dict[str, tuple[str, Callable[[], None]]]:
 def palette(app: "PmmApp") -> None:
     """Find a command by its name."""
     known = commands(app)
-    items = [Item(name, ((f.fit(name, 26), "bold"), (show_, "dim")), name) for name, (show_, _) in known.items()]
+    items = [Item(name, ((f.fit(name, 22), "bold"), (show_, "dim")), name) for name, (show_, _) in known.items()]
     app.push_screen(Pick("Command", items, app.scene), lambda name: known[name][1]() if name else None)
 
 
@@ -264,8 +262,8 @@ async def _pick_run(app: "PmmApp") -> None:
         where = "you are here" if run.run in here else "attach" if run.answers else "no answer"
         mode = _mode(Scene(run.frame, Link(run.answers, 0.0)))
         row: Row = ((f.said(run.run, 30), "bold" if run.answers else "dim"), mode, (f.said(run.state, 48), ""), (f" {where}", "dim"))
-        below = tuple(widening.changes(diffs[run.run])) if run.run in diffs else ()
-        items.append(Item(f"run {run.socket}" if run.answers else "", row, f"{run.run} {mode[0]} {run.state}", below))
+        below = widening.changes(diffs[run.run], "r would change, not applied:") if run.run in diffs else []
+        items.append(Item(f"run {run.socket}" if run.answers else "", row, f"{run.run} {mode[0]} {run.state}", tuple(below)))
     if not runs:
         items.append(Item("", (("no desk runs", "dim"),), ""))
     items.append(_heading("profiles"))
@@ -273,7 +271,7 @@ async def _pick_run(app: "PmmApp") -> None:
         what = ("INVALID", "down") if one.wrong else (one.mode, "live" if one.mode == "LIVE" else "")
         tail = one.wrong or ("start a paper desk" if one.mode == "PAPER" else "starts on the command line only")
         can = not one.wrong and one.mode == "PAPER" and not app.safe_only
-        row = ((f.said(one.name, 26), "bold"), (f.fit(what[0], 10), what[1]), (f" {f.said(tail, 56).rstrip()}", "dim"))
+        row = ((f.said(one.name, 30), "bold"), (f" {f.fit(what[0], 9)} ", what[1]), (f.said(tail, 56).rstrip(), "dim"))
         items.append(Item(f"start {one.name}" if can else "", row, f"{one.name} {one.mode}"))
     app.push_screen(Pick("Runs and profiles", items, app.scene, "enter: attach or start   esc cancels"), partial(_picked, app))
 

@@ -42,8 +42,8 @@ STYLES: Styles = {
     "gain": Style(color="#c8f7da", bgcolor="#14532d", bold=True),
     "loss": Style(color="#ffd7d5", bgcolor="#6e2222", bold=True),
     "waiting": Style(color="#d5dbe3", bgcolor="#30363d", bold=True),
-    "held": Style(color="#1a1200", bgcolor="#e0a030", bold=True),
-    "paused": Style(color="#1a1200", bgcolor="#d8c04a", bold=True),
+    "held": Style(color="#ffc663", bgcolor="#4a2f00", bold=True),
+    "paused": Style(color="#f2e27a", bgcolor="#3d3a1c", bold=True),
     "alert": Style(color="#ffffff", bgcolor="#b85c00", bold=True),
     "killed": Style(color="#ffffff", bgcolor="#b3201f", bold=True),
     "lost": Style(color="#ffffff", bgcolor="#7a1f5c", bold=True),
@@ -88,6 +88,7 @@ COLOUR_BLIND: Styles = STYLES | {
     "ours": Style(color="#ffffff", bold=True),
     "wish": Style(color="#cc79a7"),
     "frame-alarm": Style(color=_VERMILION),
+    "frame-live": Style(color="#f0e442"),
     "running": Style(color="#ffffff", bgcolor="#0072b2", bold=True),
     "gain": Style(color="#ffffff", bgcolor="#0072b2", bold=True),
     "loss": Style(color="#000000", bgcolor=_ORANGE, bold=True),
@@ -100,12 +101,15 @@ COLOUR_BLIND: Styles = STYLES | {
 """Okabe and Ito's colours: blue against orange, vermilion for alarms, the same to every eye."""
 _PLAIN = Style(color="default", bgcolor="default")
 _BOLD, _DIM, _SOLID, _LOUD = Style(bold=True), Style(dim=True), Style(reverse=True), Style(reverse=True, bold=True)
+_LINED, _SHRILL = Style(bold=True, underline=True), Style(reverse=True, bold=True, underline=True)
 _BOLD_NAMES = (
     "bold", "title", "frame-live", "frame-alarm", "frame-chosen", "warn", "ours", "mid", "paper", "running", "gain", "waiting",
 )  # fmt: skip
 _DIM_NAMES = ("dim", "head", "frame", "wish", "bidbar", "askbar", "paper-fill")
 _SOLID_NAMES = ("key", "sel")
-_LOUD_NAMES = ("alarm", "danger", "live", "loss", "held", "paused", "alert", "killed", "lost")
+_LOUD_NAMES = ("danger", "live", "loss")
+_LINED_NAMES = ("held", "paused")
+_SHRILL_NAMES = ("alarm", "alert", "killed", "lost")
 MONO: Styles = (
     dict.fromkeys(STYLES, Style())
     | {"": _PLAIN}
@@ -113,8 +117,10 @@ MONO: Styles = (
     | dict.fromkeys(_DIM_NAMES, _DIM)
     | dict.fromkeys(_SOLID_NAMES, _SOLID)
     | dict.fromkeys(_LOUD_NAMES, _LOUD)
+    | dict.fromkeys(_LINED_NAMES, _LINED)
+    | dict.fromkeys(_SHRILL_NAMES, _SHRILL)
 )
-"""No colour at all: bold and dim on whatever the terminal has, and reversed what must be seen first: real money, alarms."""
+"""No colour at all: bold and dim on whatever the terminal has, and reversed what must be seen first: real money; lined, too: alarms."""
 ANSI: Styles = MONO | {
     "up": Style(color="green"),
     "plus": Style(color="green"),
@@ -130,19 +136,21 @@ ANSI: Styles = MONO | {
     "frame-live": Style(color="yellow", bold=True),
     "frame-chosen": Style(color="cyan", bold=True),
     "frame-alarm": Style(color="red", bold=True),
-    "alarm": Style(color="white", bgcolor="red", bold=True),
-    "danger": Style(color="white", bgcolor="red", bold=True),
-    "killed": Style(color="white", bgcolor="red", bold=True),
-    "lost": Style(color="white", bgcolor="magenta", bold=True),
-    "paper": Style(color="white", bgcolor="blue", bold=True),
+    "alarm": Style(color="bright_white", bgcolor="red", bold=True),
+    "danger": Style(color="bright_white", bgcolor="red", bold=True),
+    "killed": Style(color="bright_white", bgcolor="red", bold=True),
+    "alert": Style(color="bright_white", bgcolor="red", bold=True),
+    "lost": Style(color="bright_white", bgcolor="magenta", bold=True),
+    "sel": Style(bold=True, underline=True),
+    "paper": Style(color="bright_white", bgcolor="blue", bold=True),
     "paper-fill": Style(color="cyan", bgcolor="blue"),
     "live": Style(color="black", bgcolor="yellow", bold=True),
     "live-fill": Style(color="yellow", bgcolor="yellow"),
     "running": Style(color="black", bgcolor="green", bold=True),
     "gain": Style(color="black", bgcolor="green", bold=True),
-    "loss": Style(color="white", bgcolor="red", bold=True),
-    "held": Style(color="black", bgcolor="yellow", bold=True),
-    "paused": Style(color="black", bgcolor="yellow", bold=True),
+    "loss": Style(color="bright_white", bgcolor="red", bold=True),
+    "held": Style(color="bright_yellow", bgcolor="black", bold=True),
+    "paused": Style(color="black", bgcolor="cyan", bold=True),
 }
 """The terminal's own sixteen colours."""
 THEMES: dict[str, Styles] = {"dark": STYLES, "light": LIGHT, "cb": COLOUR_BLIND, "mono": MONO, "ansi": ANSI}

@@ -6,24 +6,26 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmm_tui.api.protocol import Link
 from pmm_tui.core.snapshot import Frame, MarketRow, Snapshot
 from pmm_tui.core.units import ONE, Cash, Nanos, gets
 from pmm_tui.tui import format as f
 from pmm_tui.tui.arrivals import Arrivals
-from pmm_tui.tui.exposed import KEY_REFUSED, UNCONFIRMED_S, at_large, dark, exposed, passed
+from pmm_tui.tui.exposed import KEY_REFUSED, UNCONFIRMED_S, at_large, dark, exposed, foreign, passed
+from pmm_tui.tui.words import plain
 
 SILENT_S = 3.0
 """A desk sends ten pictures a second: after this it counts as lost, connected or not."""
 OVER = ("closed", "resolved")
 UNREADY = ("waiting", "warming")
 VENUE = {
-    "restarting": ("VENUE RESTARTING", "it takes no orders now; the desk asks until it is back"),
-    "cancel_only": ("VENUE CANCEL-ONLY", "it takes cancels and no orders now"),
-    "disabled": ("VENUE CLOSED", "it says that trading is disabled"),
-    "limited": ("RATE-LIMITED", "too many requests: the desk waits as long as the venue said"),
-    KEY_REFUSED: ("KEY REFUSED", "the venue refuses our key: no order, no cancel"),
+    "restarting": ("VENUE RESTARTING", "no orders until it is back"),
+    "cancel_only": ("VENUE CANCEL-ONLY", "no new orders, cancels work"),
+    "disabled": ("VENUE CLOSED", "trading is disabled there"),
+    "limited": ("RATE-LIMITED", "too many requests, we wait"),
+    KEY_REFUSED: ("KEY REFUSED", "no order, no cancel works"),
 }
 """The modes in which the venue takes no orders, and what each means."""
 CLOSED = tuple(mode for mode in VENUE if mode != "limited")
@@ -122,6 +124,8 @@ class Scene(Struct, frozen=True):
     """Rows that a list is scrolled down by."""
     filter: str = ""
     """Only rows that have this text in them, whatever its case; with ! before it, only those that have not."""
+    place: int = 0
+    """Which of the desks it is, in the order in which they were asked for."""
 
     @property
     def market(self) -> MarketRow | None:
@@ -146,7 +150,7 @@ class Scene(Struct, frozen=True):
     @property
     def live(self) -> bool:
         """Whether real money is at stake."""
-        return self.frame is not None and self.frame.card.mode == "LIVE" and self.frame.card.source not in ("loopback", REPLAY)
+        return is_real(self.frame)
 
     @property
     def rehearsing(self) -> bool:
@@ -166,7 +170,7 @@ class Scene(Struct, frozen=True):
 
 def is_real(frame: Frame | None) -> bool:
     """Whether the desk of this picture trades real money."""
-    return frame is not None and frame.card.mode == "LIVE" and frame.card.source != "loopback"
+    return frame is not None and frame.card.mode == "LIVE" and frame.card.source not in ("loopback", REPLAY)
 
 
 class Verdict(Struct, frozen=True):
@@ -180,10 +184,12 @@ class Verdict(Struct, frozen=True):
 
 def why_lost(link: Link) -> str:
     """How long ago the last picture came, and what is being done."""
-    when = f"last picture {f.age(link.age_s)} ago" if math.isfinite(link.age_s) else "no picture yet"
-    if link.connected:
-        return f"{when}, the desk is silent"
-    return f"{when}, try {link.attempts + 1}{': ' if link.why else ''}{f.clean(link.why)}"
+    why = f.clean(link.why).removeprefix("no desk, ")
+    tries = f"try {link.attempts + 1}{': ' if why else ''}{why}"
+    if not math.isfinite(link.age_s):
+        return "connected, no picture yet" if link.connected else tries if link.attempts else why or "asking the desk's socket"
+    when = f"last picture {f.age(link.age_s)} ago"
+    return f"{when}, the desk is silent" if link.connected else f"{when}, {tries}"
 
 
 def quoting(scene: Scene) -> tuple[int, int]:
@@ -198,9 +204,9 @@ def desk_verdict(scene: Scene) -> Verdict:
     frame = scene.frame
     if frame is None:
         if scene.link.connected:
-            return Verdict("…", "WAITING FOR THE DESK", "connected, no picture yet", "waiting")
+            return Verdict("…", "WAITING FOR THE DESK", why_lost(scene.link), "waiting")
         if not scene.link.attempts:
-            return Verdict("…", "CONNECTING", f.clean(scene.link.why) or "asking the desk's socket", "waiting")
+            return Verdict("…", "CONNECTING", why_lost(scene.link), "waiting")
         return Verdict("✖", "NO DESK YET", why_lost(scene.link), "lost")
     if scene.lost:
         if scene.link.ended:
@@ -209,12 +215,10 @@ def desk_verdict(scene: Scene) -> Verdict:
     snapshot, why = frame.snapshot, f.clean(frame.snapshot.why)
     busy = f.clean(frame.card.busy)
     if snapshot.phase == "killing":
-        began = next((step.at for step in snapshot.kill if step.at), snapshot.at)
-        if (snapshot.at - began) / 1e9 >= UNCONFIRMED_S:
-            return Verdict("!!", UNPROVEN, f"for {f.age((snapshot.at - began) / 1e9)}, asking again: {why}", "killed")
-        return Verdict("!!", "KILLING", f"cancel not confirmed yet: {why}", "killed")
+        return killing(snapshot)
     if snapshot.phase == "killed":
-        return Verdict("!!", "KILLED", why, "killed")
+        left = cools_down(scene)
+        return Verdict("!!", "KILLED", f"0 open, verified{f', reset in {f.age(left)}' if left > 0 else ''}: {why}", "killed")
     if busy:
         return Verdict("!!", "DESK FAULT", busy, "killed")
     differs = mismatch(snapshot)
@@ -224,20 +228,37 @@ def desk_verdict(scene: Scene) -> Verdict:
     if danger and (venue is None or at_large(frame)):
         return Verdict("!", "EXPOSED", danger, "alarm")
     if snapshot.phase == "paused":
-        return Verdict("▌▌", "PAUSED", f.clean(frame.card.unwatched) or why or "quotes pulled by the operator", "paused")
+        why = f.clean(frame.card.unwatched) or why.removeprefix("paused").lstrip(": ")
+        return Verdict("▌▌", "PAUSED", why or "quotes pulled by the operator", "paused")
     if snapshot.phase == "ending":
         return Verdict("■", "ENDING", why, "paused")
     verdict = venue or quoting_verdict(scene)
     if snapshot.phase == "alert":
         return Verdict("!", "ALERT", f"{why}, {verdict.word.lower()}", "alert")
+    if venue is None and (strange := foreign(frame)):
+        return Verdict("!", "EXTERNAL", f"{strange}, {verdict.word.lower()}", "alert")
+    if verdict.style == "running" and scene.deadman_s <= DEADMAN_SHOWN_S:
+        style = "killed" if scene.deadman_s <= DEADMAN_LOUD_S else "alert"
+        why = "nobody was heard" + "; a: I am here" * (scene.locked or not scene.read_only)
+        return Verdict("!", f"DEAD-MAN {max(0.0, scene.deadman_s):.0f}s", why, style)
     return verdict
+
+
+def killing(snapshot: Snapshot) -> Verdict:
+    """A kill that is not proven yet: how much may rest, and since when, once that takes too long."""
+    began = next((step.at for step in snapshot.kill if step.at), snapshot.at)
+    since_s, left = (snapshot.at - began) / 1e9, len(snapshot.orders)
+    may = f"{left} order{'s' * (left != 1)} may rest"
+    if since_s >= UNCONFIRMED_S:
+        return Verdict("!!", UNPROVEN, f"{may}, asking for {f.age(since_s)}: {f.clean(snapshot.why)}", "killed")
+    return Verdict("!!", "KILLING", f"{may}: {f.clean(snapshot.why)}", "killed")
 
 
 def mismatch(snapshot: Snapshot) -> Verdict | None:
     """The venue's account or the wallet on chain is not what our books say; None where they agree."""
     for row in snapshot.risk:
         if row.holding and row.name in MISMATCHES:
-            return Verdict("!!", MISMATCHES[row.name], f"our books differ, {f.clean(row.now)} in a row: nothing is quoted", "alert")
+            return Verdict("!!", MISMATCHES[row.name], "nothing is quoted: our books differ, a third time kills", "alarm")
     return None
 
 
@@ -249,39 +270,8 @@ def venue_verdict(snapshot: Snapshot) -> Verdict | None:
     word, why = VENUE[row.mode]
     left_s = (row.until - snapshot.at) / 1e9
     again = f", again in {f.age(left_s)}" if left_s > 0 else ""
-    return Verdict("!", word, f"for {f.age((snapshot.at - row.since) / 1e9)}{again}: {why}", "alert")
-
-
-def post_only(snapshot: Snapshot) -> str:
-    """The badge of a venue that takes post-only orders alone, with how long it will at least; empty where it takes others."""
-    if snapshot.venue.mode != "post_only":
-        return ""
-    left_s = (snapshot.venue.until - snapshot.at) / 1e9
-    return f"VENUE POST-ONLY {f.fit(f.age(left_s), 5, '>')}" if left_s > 0 else "VENUE POST-ONLY"
-
-
-class Badge(NamedTuple):
-    """Something about this console or its venue that has to stand beside the state all the time."""
-
-    text: str
-    style: str
-
-
-def badges(scene: Scene) -> tuple[Badge, ...]:
-    """Read-only, the operator's dead-man running out or already run out, a venue that takes post-only orders alone."""
-    found: list[Badge] = []
-    frame = scene.frame
-    if scene.read_only:
-        found.append(Badge("LOCKED ctrl+l", "alert") if scene.locked else Badge("READ-ONLY", "waiting"))
-    if scene.deadman_s <= DEADMAN_SHOWN_S and not (frame is not None and frame.card.unwatched):
-        found.append(Badge(f"DEAD-MAN {max(0.0, scene.deadman_s):2.0f}s", "killed" if scene.deadman_s <= DEADMAN_LOUD_S else "alert"))
-    if frame is not None and frame.card.unwatched:
-        found.append(Badge("UNWATCHED", "alert"))
-    if scene.storm:
-        found.append(Badge(scene.storm, "alert"))
-    if frame is not None and (text := post_only(frame.snapshot)):
-        found.append(Badge(text, "alert"))
-    return tuple(found)
+    style = "alarm" if row.mode == KEY_REFUSED else "alert"
+    return Verdict("!", word, f"{why}, for {f.age((snapshot.at - row.since) / 1e9)}{again}", style)
 
 
 def _stale_for(rows: Sequence[MarketRow]) -> str:
@@ -301,9 +291,10 @@ def quoting_verdict(scene: Scene) -> Verdict:
     snapshot = scene.frame.snapshot
     quoting_, open_ = quoting(scene)
     if quoting_:
-        return Verdict("●", f"QUOTING {quoting_} of {open_}", "", "running")
+        word, busy = f"QUOTING {quoting_} of {open_}", f.clean(scene.frame.card.busy)
+        return Verdict("!", word, busy, "held") if busy else Verdict("●", word, "", "running")
     rows = [row for row in snapshot.markets if row.state not in OVER]
-    why = next((f.clean(row.why) for row in rows if row.why), f.clean(snapshot.why))
+    why = next((plain(row.why) for row in rows if row.why), f.clean(snapshot.why))
     if scene.stopped:
         return Verdict("✖", "NOT QUOTING", "the kill switch has tripped", "killed")
     if snapshot.phase == "paused":
@@ -319,7 +310,7 @@ def quoting_verdict(scene: Scene) -> Verdict:
     if all(row.state == "stale" for row in rows):
         return Verdict("■", "STALE", f"{_stale_for(rows)}, {why.removeprefix('stale: ')}".strip(", "), "held")
     if all(row.state == "paused" for row in rows):
-        return Verdict("▌▌", "PAUSED", "every market is paused by the operator", "paused")
+        return Verdict("▌▌", "PAUSED", "each market by itself: p resumes one", "paused")
     if all(row.state == "closing" for row in rows):
         return Verdict("»", "FLATTENING", why or "positions are being sold", "held")
     return Verdict("■", "NOT QUOTING", why or "no reason given", "held")
@@ -333,26 +324,46 @@ def safe_verdict(scene: Scene) -> Verdict:
         return Verdict("?", "UNKNOWN", "the desk is not heard" if scene.frame else "no picture yet", "alarm")
     snapshot, money = scene.frame.snapshot, scene.frame.snapshot.money
     if snapshot.phase == "killing":
-        return Verdict("✖", "KILLING", "cancel not confirmed", "alarm")
+        return replace(killing(snapshot), glyph="✖", style="alarm")
     if snapshot.phase == "killed":
         return Verdict("✖", "KILLED", "no open orders, verified", "alarm")
     if scene.frame.card.busy:
         return Verdict("✖", "DESK FAULT", f.clean(scene.frame.card.busy), "alarm")
     differs = mismatch(snapshot)
     if differs is not None:
-        return Verdict("✖", differs.word, differs.why, "alarm")
+        return replace(differs, glyph="✖")
     if danger := exposed(scene.frame):
         return Verdict("!", "EXPOSED", danger, "alarm")
     if snapshot.venue.mode == KEY_REFUSED:
-        return Verdict("!", "KEY REFUSED", "no cancel works; nothing rests", "alarm")
+        return Verdict("!", "KEY REFUSED", "no cancel works", "alarm")
     if snapshot.phase == "alert" or money.drawdown_pct >= money.alert_pct:
         return Verdict("!", "ALERT", f"drawdown beyond {f.percent(money.alert_pct)}", "alarm")
+    if strange := foreign(scene.frame):
+        return Verdict("!", "EXTERNAL", strange, "warn")
+    return _calm(scene.frame, quoting(scene)[0] > 0)
+
+
+def _calm(frame: Frame, quotes: bool) -> Verdict:
+    """No alarm: green only where no guard holds, and the desk either quotes or neither holds nor rests anything."""
+    snapshot = frame.snapshot
+    holds = sum(row.yes != row.no for row in snapshot.markets if row.payout_yes is None)
+    stake = f"{_many(holds, 'position')} held, {_many(len(snapshot.orders), 'order')} open"
+    gone = dark(snapshot)
+    if gone and not quotes and (holds or snapshot.orders):
+        return Verdict("!", "CUT OFF", f"{stake}; {gone}", "warn")
     holding = next((f.clean(row.name) for row in snapshot.risk if row.holding or passed(row)), "")
     if holding:
         return Verdict("✔", "SAFE", f"held by: {holding}", "warn")
-    if not snapshot.markets and (gone := dark(snapshot)):
-        return Verdict("✔", "SAFE", f"nothing is quoted; {gone}", "warn")
+    if gone and not quotes:
+        return Verdict("✔", "SAFE", f"nothing held, nothing open; {gone}", "warn")
+    still = any(row.state in ("held", "stale") for row in snapshot.markets)
+    if still and not quotes and (holds or snapshot.orders):
+        return Verdict("✔", "SAFE", f"{stake}; nothing quoted", "warn")
     return Verdict("✔", "SAFE", "no guard is holding", "up")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}" if count else f"no {what}"
 
 
 def cools_down(scene: Scene) -> float:

@@ -11,7 +11,8 @@ from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
 
 from pmm_tui.tui.charset import table
-from pmm_tui.tui.exposed import exposed
+from pmm_tui.tui.exposed import exposed, foreign
+from pmm_tui.tui.signs import unseen
 from pmm_tui.tui.state import CLOSED, UNPROVEN, desk_verdict, mismatch
 from pmm_tui.tui.storms import Storms
 from pmm_tui.tui.widgets.brush import Brush
@@ -129,9 +130,8 @@ class Easel:
             pane.restyle()
 
     def _brush_for(self, app: "PmmApp") -> Brush | None:
-        """None where the library has to paint: no terminal of ours, a dialog over the panes, or all of them dimmed."""
-        base = app.screen_stack[0]
-        if not isinstance(app._driver, Terminal) or len(app.screen_stack) > 1 or base.has_class("lost"):
+        """None where the library has to paint: no terminal of ours, or a dialog over the panes."""
+        if not isinstance(app._driver, Terminal) or len(app.screen_stack) > 1:
             return None
         if self._brush is None or self._brush.theme != app.theme:
             self._brush = Brush(app.theme)
@@ -189,6 +189,8 @@ def _alarms(scene: "Scene") -> list[str]:
         "beyond its alert level": not scene.stopped and snapshot.money.drawdown_pct >= snapshot.money.alert_pct,
         "without a venue": card.mode == "LIVE" and snapshot.venue.mode in CLOSED,
         "refused": bool(scene.storm),
+        "not watched": unseen(scene),
+        "traded by another": bool(foreign(scene.frame)),
         "lost": scene.live and scene.lost and not scene.link.ended,
     }
     return [f"{card.run} {what}" for what, so in alarms.items() if so]

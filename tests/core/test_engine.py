@@ -214,7 +214,8 @@ def test_pause_pulls_and_resume_quotes_again() -> None:
     bench, sent = quoting()
     commands = bench.tell(Paused(at(1_000), "t"))
     assert sorted(cancels(commands)) == [order.order for order in sent]
-    assert bench.engine.snapshot().phase == "paused"
+    shown = bench.engine.snapshot()
+    assert (shown.phase, shown.why, shown.markets[0].why) == ("paused", "paused by t", "paused by t"), "whoever it was"
     for order in sent:
         bench.tell(OrderCancelled(at(1_250), order.order, Size(0)))
     assert not places(bench.tick(1_400))
@@ -225,6 +226,13 @@ def test_one_market_can_be_paused_alone() -> None:
     bench, sent = quoting()
     assert len(cancels(bench.tell(Paused(at(1_000), "t", MARKET.id)))) == len(sent)
     assert bench.engine.snapshot().phase == "running"
+
+
+def test_a_pause_that_nobody_asked_for_says_why_and_no_operator() -> None:
+    bench, _ = quoting()
+    bench.tell(Paused(at(1_000), "operator watch", why="no sign of the operator for 900 s"))
+    shown = bench.engine.snapshot()
+    assert shown.why == shown.markets[0].why == "paused: no sign of the operator for 900 s"
 
 
 def test_a_cancel_that_overtook_its_order_is_asked_again_when_the_order_arrives() -> None:

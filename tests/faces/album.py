@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 from textual import events
 from textual.pilot import Pilot
 
+from pmm_tui.api.client import UNANSWERED
+from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.tui.app import PmmApp
 from pmm_tui.tui.config import Config
+from pmm_tui.tui.unanswered import Unanswered
 from tests.faces import album_table as table
 from tests.faces.album_table import EVERYDAY, LOOKS, MODES, QUESTIONS, SCREENS, SIZES, STATES, Asked, Seen
 from tests.faces.conftest import grid
@@ -127,8 +131,14 @@ class Studio:
         names = [(name, mode)] if seen.beside is None else [(EVERYDAY, "paper"), (name, "live")]
         for number, (source, one, (what, whose)) in enumerate(zip(self.sources, states, names, strict=True)):
             source.frame, source.now_link = one.frame, one.link
+            if what == "reject storm" and one.frame is not None:
+                before_ = replace(one.frame.snapshot, at=Nanos(one.frame.snapshot.at - SECOND), rejects={})
+                app.herald.storms.look(replace(one.frame, snapshot=before_), app.config.rejects, app.config.within_s)
             app._traces[number] = table.traces(what, whose)
-        app._chosen, app.frozen, app.target, app._chose = "", None, 0, float("-inf")
+        app.unanswered = Unanswered()
+        if name == "kill not answered":
+            app.unanswered.take(self.sources[-1], UNANSWERED)
+        app._chosen, app.frozen, app.target, app._chose, app._lost = "", None, 0, float("-inf"), False
         if app.read_only is not states[-1].read_only:
             app.read_only = states[-1].read_only
             app.take(app.config)

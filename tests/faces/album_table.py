@@ -1,5 +1,6 @@
 """What the console can look like: every screen, size and state for paper, LIVE and both; every theme; every question that it asks."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -7,13 +8,13 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from pmm_tui.api.protocol import Link
-from pmm_tui.core.snapshot import Frame
-from pmm_tui.core.units import Nanos, Size
+from pmm_tui.core.snapshot import Frame, KillRow, LevelRow, MarketRow, OrderRow, Snapshot
+from pmm_tui.core.units import ONE, SHARE, Cash, Nanos, Size
 from pmm_tui.tui.elsewhere import PreflightLine
 from pmm_tui.tui.palette import THEMES
 from pmm_tui.tui.state import Scene, Traces
 from tests.faces import pictures, scenes
-from tests.faces.fake_desk import ENDED, UP
+from tests.faces.fake_desk import ENDED, LOST, UP
 from tests.faces.pictures import NOW
 from tests.faces.test_compare import run
 
@@ -70,12 +71,69 @@ def pulled(frame: Frame) -> Frame:
     return replace(frame, snapshot=replace(frame.snapshot, markets=rows, orders=orders))
 
 
+def _ours(row: MarketRow, orders: tuple[OrderRow, ...]) -> MarketRow:
+    """The market with what its orders rest in its book."""
+    rests: Counter[tuple[bool, int]] = Counter()
+    for one in orders:
+        if one.market == row.id and one.status in ("OPEN", "CANCELLING"):
+            same = one.outcome == row.outcomes[0]
+            rests[(one.side == "BUY") is same, one.price if same else ONE - one.price] += one.size - one.filled
+
+    def told(levels: tuple[LevelRow, ...], bids: bool) -> tuple[LevelRow, ...]:
+        return tuple(replace(level, ours=Size(rests[bids, level.price])) for level in levels)
+
+    return replace(row, bids=told(row.bids, True), asks=told(row.asks, False))
+
+
+def honest(frame: Frame) -> Frame:
+    """The same picture with no figure that another one of it contradicts: what rests, what it binds, what is held, how old the data are."""
+    snapshot = frame.snapshot
+    quiet = {row.id for row in snapshot.markets if row.state in ("stale", "paused", "warming", "resolved")}
+    orders = tuple(one for one in snapshot.orders if one.market not in quiet)
+    traded = {one.market for one in orders}
+    rows = tuple(_ours(row, orders) if row.id in traded | quiet else row for row in snapshot.markets)
+    net = abs(rows[0].yes - rows[0].no) if rows else 0
+    age_s = max((row.health.age_ms for row in rows if row.state == "stale"), default=100) / 1_000
+    now = {
+        "open orders": (str(len(orders)), len(orders) / 200, False),
+        "net position": (f"{net / SHARE:g} sh", net / SHARE / 500, net >= 500 * SHARE),
+        "data age": (f"{age_s:.1f} s", age_s / 2, age_s > 2),
+    }
+    risk = tuple(
+        replace(one, now=now[one.name][0], used=now[one.name][1], holding=now[one.name][2]) if one.name in now else one
+        for one in snapshot.risk
+    )
+    feeds = tuple(
+        replace(one, up=False, since=pictures.ago(age_s), why=f"no data for {age_s:.1f} s, reconnecting") if one.link == "market" else one
+        for one in snapshot.feeds
+    )
+    money = snapshot.money if orders else replace(snapshot.money, reserved=Cash(0))
+    changed = replace(snapshot, orders=orders, markets=rows, risk=risk, feeds=feeds if age_s > 2 else snapshot.feeds, money=money)
+    return replace(frame, snapshot=_stopped(changed) if snapshot.phase in ("killing", "killed") else changed)
+
+
+def _stopped(snapshot: Snapshot) -> Snapshot:
+    """A kill in the steps that a desk tells of, with the drawdown that led to it."""
+    began = next(step.at for step in snapshot.kill if step.at)
+    proven = Nanos(began + 600_000_000) if snapshot.phase == "killed" else Nanos(0)
+    left = len(snapshot.orders)
+    steps = (
+        KillRow("stop quoting", began, "admission closed"),
+        KillRow("cancel all", proven, "none left in our books" if proven else f"{left} not yet gone"),
+        KillRow("verify", proven, "account holds no order" if proven else "not yet, asked 2 times"),
+        KillRow("flatten", Nanos(0), "kept until flattened"),
+    )
+    lost = replace(pictures.killed().snapshot.money, reserved=snapshot.money.reserved)
+    why = snapshot.why if snapshot.money.initial == lost.initial else "kill switch by console:pts/3"
+    return replace(snapshot, kill=steps, why=why, money=lost if snapshot.money.initial == lost.initial else snapshot.money)
+
+
 @cache
 def figures(mode: str) -> Frame:
     """The everyday picture with the figures of an hour: production waits longer, fills less and is picked off more."""
     if mode == "paper":
-        return replace(pulled(pictures.three()), stats=run(1, 60, 0.6, 40.0, 0.004))
-    return replace(pulled(scenes.production()), stats=run(2, 60, 0.25, 90.0, -0.002, gas=0.04))
+        return replace(honest(pulled(pictures.three())), stats=run(1, 60, 0.6, 40.0, 0.004))
+    return replace(honest(pulled(scenes.production())), stats=run(2, 60, 0.25, 90.0, -0.002, gas=0.04))
 
 
 def _deadman() -> Scene:
@@ -97,9 +155,35 @@ def _cooling() -> Scene:
     return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, resets_at=Nanos(NOW + 421_000_000_000))))
 
 
+def _ended() -> Scene:
+    """A desk that stopped in order took its orders back before."""
+    frame = pictures.quoting()
+    rows = tuple(_ours(replace(row, quotes=()), ()) for row in frame.snapshot.markets)
+    return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, markets=rows, orders=())), ENDED)
+
+
+def _exposed() -> Scene:
+    """Production cannot see its account while its orders rest."""
+    frame = scenes.production()
+    gone = [
+        replace(one, up=False, since=pictures.ago(42), why="timeout") for one in frame.snapshot.feeds if one.link in ("account", "user")
+    ]
+    rest = [one for one in frame.snapshot.feeds if one.link not in ("account", "user")]
+    return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, feeds=(*gone, *rest))))
+
+
+def _storm() -> Scene:
+    """The venue refuses order after order."""
+    frame = scenes.production()
+    return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, rejects={"post_only": 41})))
+
+
 MADE: dict[str, Callable[[], Scene]] = scenes.STATES | {
     "dead-man": _deadman,
-    "ended": lambda: scenes.scene(pictures.quoting(), ENDED),
+    "ended": _ended,
+    "exposed": _exposed,
+    "reject storm": _storm,
+    "kill not answered": lambda: scenes.scene(scenes.production(), LOST),
     "tape": lambda: scenes.scene(pictures.tape()),
     "traded by hand": _external,
     "killed, cooling down": _cooling,
@@ -117,10 +201,13 @@ def state(name: str, mode: str) -> State | None:
     frame = made.frame
     if frame is not None and (frame.card.mode == "LIVE" if mode == "paper" else name == "tape"):
         return None
-    if frame is None or name == "hostile texts":
+    if frame is None:
         return State(frame, made.link, made.frozen, made.read_only)
-    kept = frame if frame.snapshot.phase == "killing" else pulled(frame)
-    return State(as_paper(kept) if mode == "paper" else as_live(kept), made.link, made.frozen, made.read_only)
+    if name == "hostile texts":
+        return State(replace(frame, card=replace(frame.card, mode=mode.upper())), made.link)
+    kept = honest(frame if frame.snapshot.phase == "killing" else pulled(frame))
+    counted = replace(as_paper(kept) if mode == "paper" else as_live(kept), stats=figures(mode).stats if kept.snapshot.fills else None)
+    return State(counted, made.link, made.frozen, made.read_only)
 
 
 def seen(name: str, mode: str) -> Seen | None:
@@ -156,7 +243,7 @@ def paused(frame: Frame) -> Frame:
         replace(row, state="paused", why=why, quotes=tuple(replace(one, held=one.held or why) for one in row.quotes))
         for row in frame.snapshot.markets
     )
-    return pulled(replace(frame, snapshot=replace(frame.snapshot, phase="paused", why="console:pts/3", markets=rows, orders=())))
+    return pulled(replace(frame, snapshot=replace(frame.snapshot, phase="paused", why="paused by console:pts/3", markets=rows, orders=())))
 
 
 def heavy() -> Frame:

@@ -231,8 +231,8 @@ def risk() -> tuple[RiskRow, ...]:
         RiskRow("one market", "27.7 %", "40 %", False, 0.69),
         RiskRow("all capital", "84.2 %", "100 %", False, 0.842),
         RiskRow("open orders", "6", "200", False, 0.03),
-        RiskRow("time to the end", "747 s", ">30 s", False),
-        RiskRow("wallet check", "not asked", "2", False),
+        RiskRow("time to the end", "12 min", ">30 s", False),
+        RiskRow("wallet check", "not asked", "2 missed", False),
     )
 
 
@@ -327,7 +327,7 @@ def held() -> Frame:
 def paused() -> Frame:
     """The operator pulled the quotes."""
     row = _still("paused", "paused by console:pts/3", market())
-    return Frame(card(), replace(snapshot(), phase="paused", why="console:pts/3", markets=(row,), orders=()))
+    return Frame(card(), replace(snapshot(), phase="paused", why="paused by console:pts/3", markets=(row,), orders=()))
 
 
 def alert() -> Frame:

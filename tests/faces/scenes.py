@@ -150,9 +150,10 @@ def in_tape() -> Frame:
 def unwatched() -> Frame:
     """Nobody gave a sign of life: the desk paused by itself."""
     frame = production()
-    rows = tuple(replace(row, state="paused", why="paused by the operator") for row in frame.snapshot.markets)
-    card = replace(frame.card, deadman_s=0.0, unwatched="no sign of an operator for 900 s")
-    changed = replace(frame.snapshot, phase="paused", why="paused by the operator", markets=rows, orders=())
+    why = "paused: no sign of the operator for 900 s"
+    rows = tuple(replace(row, state="paused", why=why) for row in frame.snapshot.markets)
+    card = replace(frame.card, deadman_s=0.0, unwatched="no sign of the operator for 900 s")
+    changed = replace(frame.snapshot, phase="paused", why=why, markets=rows, orders=())
     return replace(frame, card=card, snapshot=changed)
 
 

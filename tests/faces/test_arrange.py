@@ -11,6 +11,7 @@ from pmm_tui.core.units import Price
 from pmm_tui.tui.config import Config, read_config
 from pmm_tui.tui.dialogs.pick import Menu, Pick
 from pmm_tui.tui.rows import book, ladder, market
+from pmm_tui.tui.rows import tape as newest
 from pmm_tui.tui.view import LAYOUTS, PANES, Layout, View
 from pmm_tui.tui.widgets.pane import Pane
 from tests.faces import pictures, scenes
@@ -170,12 +171,12 @@ def test_a_trade_on_the_tape_that_was_our_fill_says_whose() -> None:
         base,
         snapshot=replace(base.snapshot, markets=(replace(row, trades=tape),), fills=(*mine, replace(fill, at=at(90), status="FAILED"))),
     )
-    marks = [line[-3:] == "◂ P" for line in text(market._tape(scene(paper), 30, 8)).splitlines()]
+    marks = [line[-3:] == "◂ P" for line in text(newest.tape(scene(paper), 30, 8)).splitlines()]
     assert marks == [True, True, False, False], "each fill marks one trade, the nearest; neither the smaller, nor the far, nor the failed"
     live = replace(pictures.live(), snapshot=replace(base.snapshot, fills=(replace(fill, at=at(3)),)))
     both = replace(scene(replace(paper, snapshot=replace(paper.snapshot, fills=()))), beside=scene(live))
-    assert text(market._tape(replace(both, symbols="ascii"), 30, 8)).splitlines()[0].endswith(" < L")
-    assert market._tape(both, 30, 8).note == "◂ ours" and "◂" not in text(market._tape(both, 22, 8))
+    assert text(newest.tape(replace(both, symbols="ascii"), 30, 8)).splitlines()[0].endswith(" < L")
+    assert newest.tape(both, 30, 8).note == "◂ ours" and "◂" not in text(newest.tape(both, 22, 8))
 
 
 def test_where_a_killed_desk_would_quote_there_is_a_hatch() -> None:
@@ -203,14 +204,14 @@ def test_an_order_that_still_rests_on_a_killed_desk_is_told_loudly() -> None:
     left = scene(replace(frame, snapshot=replace(frame.snapshot, phase="killing", markets=rows)))
     spans = [span for row in ladder.ladder(left, 82, 18).rows for span in row]
     assert [style for part, style in spans if "▸10" in part] == ["alarm"]
-    assert [style for row in book.markets(left, 156, 5).rows for part, style in row if "52.0×10" in part] == ["alarm sel"]
+    assert [style for row in book.markets(left, 156, 5).rows for part, style in row if "52.0×10" in part] == ["sel alarm"]
 
 
 def test_the_columns_of_a_lost_desk_are_dim_and_say_so() -> None:
     one = replace(scene(pictures.three()), beside=scenes.scene(scenes.production(), LOST))
     panel = book.markets(one, 156, 5)
-    assert ("L LOST", "alarm") in panel.rows[0] and "54.0×10" in text(panel)
-    assert [style for part, style in panel.rows[1] if "54.0×10" in part] == ["dim sel"]
+    assert ("L LOST", "alarm") in panel.rows[0] and "54.0?10" in text(panel)
+    assert [style for part, style in panel.rows[1] if "54.0?10" in part] == ["sel dim"]
     assert text(panel).splitlines()[0].index("pnl", 90) == text(panel).splitlines()[1].index("+$1.40") + 3, "under their names"
 
 

@@ -148,8 +148,8 @@ def test_one_desk_is_told_how_to_get_a_second() -> None:
 
 def test_it_says_why_nothing_is_compared() -> None:
     full = run(1, 5, 0.5, 40.0, 0.0)
-    assert "paper has not sent a picture yet" in "\n".join(lines(both(None, production(full)), 120, 34))
-    assert "production sends no figures" in "\n".join(lines(both(paper(full), production(None)), 120, 34))
+    assert "the other desk: nothing to compare yet" in "\n".join(lines(both(None, production(full)), 120, 34))
+    assert "production: sends no figures" in "\n".join(lines(both(paper(full), production(None)), 120, 34))
     older = replace(full, fields=("watched_s",))
     assert "different versions" in "\n".join(lines(both(paper(full), production(older)), 120, 34))
     elsewhere = replace(full, cells=tuple(replace(cell, market=f"else-{cell.market}") for cell in full.cells))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.style import Style
 
 from pmm_tui.tui.config import Config, ConfigRefused, config_path, read_config
 from pmm_tui.tui.keys import IDS, KEYS, remapped
@@ -154,6 +155,17 @@ async def test_raised_friction_is_in_force() -> None:
         assert one.source.asked == [("stop", {})]
 
 
+def apart(one: Style, other: Style) -> float:
+    """The contrast of two grounds, as WCAG counts it."""
+    lights = []
+    for ground in (one.bgcolor, other.bgcolor):
+        assert ground is not None
+        parts = [part / 255 for part in ground.get_truecolor()]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
+    return max(lights) / min(lights)
+
+
 def test_every_theme_has_every_style_and_colour_blind_eyes_get_no_red_and_green() -> None:
     for name, table in TABLES.items():
         assert table.keys() == STYLES.keys(), name
@@ -164,6 +176,10 @@ def test_every_theme_has_every_style_and_colour_blind_eyes_get_no_red_and_green(
     assert red_up["plus"] == STYLES["minus"] and [red_up[name] for name in ("alarm", "up", "down")] == [
         STYLES[name] for name in ("alarm", "up", "down")
     ], "a gain is red, and a lamp that is well stays green"
+    for name, table in THEMES.items():
+        words = [table[word] for word in ("held", "paused", "alert", "killed", "lost")]
+        assert all((one.bgcolor, one.reverse, one.underline) != (table["live"].bgcolor, table["live"].reverse, None) for one in words), name
+        assert name in ("mono", "ansi") or apart(table["live"], table["held"]) > 4 < apart(table["live"], table["paused"]), name
     for table in (THEMES["mono"],):
         assert all(each.color is None or each.color.is_default for each in table.values())
 

@@ -7,14 +7,16 @@ from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import FeedRow, Frame, MarketRow, RiskRow, VenueRow
 from pmm_tui.core.units import Nanos
+from pmm_tui.tui import format as f
 from pmm_tui.tui.keys import KEYS, applies
-from pmm_tui.tui.rows import book, chart, duo, ladder, risk, top
+from pmm_tui.tui.rows import book, chart, duo, foot, killed, ladder, risk, top
 from pmm_tui.tui.rows import desk as panes
 from pmm_tui.tui.rows.fresh import fresher
 from pmm_tui.tui.state import Scene, desk_verdict, quoting_verdict, safe_verdict
+from pmm_tui.tui.words import reason, short
 from tests.faces import pictures, scenes
 from tests.faces.driver import desk
-from tests.faces.fake_desk import LOST, UP
+from tests.faces.fake_desk import ENDED, LOST, UP
 from tests.faces.pictures import NOW, ago
 from tests.faces.test_grids import drawn
 
@@ -56,6 +58,107 @@ def test_what_is_gone_for_a_moment_only_or_on_paper_exposes_nothing() -> None:
     moment = cancelling(without(scenes.production(), "account", "heartbeat", "user", for_s=2), 2)
     paper = cancelling(without(pictures.three(), "market"), 60)
     assert [safe_verdict(at(frame)).word for frame in (moment, paper)] == ["SAFE", "SAFE"]
+
+
+def test_safe_is_green_only_where_the_desk_quotes_or_has_nothing_at_stake() -> None:
+    cut = safe_verdict(at(scenes.venue("cancel_only")))
+    assert (cut.glyph, cut.word, cut.style) == ("!", "CUT OFF", "warn")
+    assert cut.why == "3 positions held, no order open; venue lost: it takes cancels only"
+    stale = safe_verdict(at(scenes.every("stale", "stale: no data for over 10 s")))
+    assert (stale.word, stale.style) == ("SAFE", "warn") and stale.why.startswith("3 positions held")
+    waits = safe_verdict(at(pictures.waiting()))
+    assert (waits.word, waits.style) == ("SAFE", "warn") and waits.why.startswith("nothing held, nothing open; market lost")
+    assert safe_verdict(at(pictures.three())).style == "up"
+
+
+def by_hand() -> Frame:
+    """Somebody else's order rests, and one was filled, with the wallet of the production desk."""
+    frame = scenes.production()
+    orders = (replace(frame.snapshot.orders[0], id=-7, status="EXTERNAL"), *frame.snapshot.orders[1:])
+    fills = (replace(frame.snapshot.fills[0], order=-7), *frame.snapshot.fills[1:])
+    return replace(frame, snapshot=replace(frame.snapshot, orders=orders, fills=fills))
+
+
+def test_somebody_elses_orders_and_fills_are_never_green() -> None:
+    banner_, safe = desk_verdict(at(by_hand())), safe_verdict(at(by_hand()))
+    assert (banner_.word, banner_.style) == ("EXTERNAL", "alert") and (safe.word, safe.style) == ("EXTERNAL", "warn")
+    assert banner_.why == "1 order, 1 fill not of this desk, quoting 1 of 3" and safe.why in banner_.why
+    old = by_hand()
+    fills = tuple(replace(fill, at=ago(3_600)) for fill in old.snapshot.fills)
+    orders = scenes.production().snapshot.orders
+    assert desk_verdict(at(replace(old, snapshot=replace(old.snapshot, fills=fills, orders=orders)))).word == "QUOTING 1 of 3"
+    assert "1 order, 1 fill" in drawn(duo.duo, replace(at(pictures.three()), beside=at(by_hand())), 156, 8)
+
+
+def test_the_other_desks_dead_man_is_seen_whichever_has_the_keys() -> None:
+    waits = replace(at(scenes.production()), deadman_s=12.4)
+    both = replace(at(pictures.three()), beside=waits)
+    assert "LIVE: DEAD-MAN 12s" in drawn(top.strip, both, 160, 1) and "DEAD-MAN 12s" in drawn(top.banner, both, 160, 1)
+    assert "LIVE $ ! DEAD-MAN 12s" in drawn(top.banner, both, 80, 1), "where two banners do not fit"
+    assert (desk_verdict(waits).style, desk_verdict(replace(waits, deadman_s=40.0)).style) == ("killed", "alert")
+    assert "I am here" in drawn(foot.footer, both, 80, 2) and "I am here" not in drawn(foot.footer, at(pictures.three()), 80, 2)
+    looks = replace(waits, read_only=True)
+    assert "I am here" not in desk_verdict(looks).why + drawn(foot.footer, looks, 120, 2), "this console tells the desk nothing"
+    assert "UNWATCHED" in drawn(top.strip, replace(both, beside=at(scenes.unwatched())), 160, 1)
+
+
+def test_a_desk_in_trouble_has_the_room_of_the_one_that_is_well() -> None:
+    for frame, why in ((scenes.venue("key refused"), "no order, no cancel works"), (scenes.mismatch("wallet check"), "a third time kills")):
+        for pair in (replace(at(pictures.three()), beside=at(frame)), replace(at(frame), beside=at(pictures.three()))):
+            shown = drawn(top.banner, pair, 160, 1)
+            assert why in shown and shown.index("PAPER") < shown.index("LIVE $$$") and desk_verdict(at(frame)).style == "alarm"
+
+
+def test_a_desk_that_was_not_heard_yet_keeps_its_side_and_nobody_knows_its_orders() -> None:
+    paper, unheard = at(pictures.three()), replace(scenes.scene(None, scenes.NEW), place=1)
+    for pair in (replace(paper, beside=unheard), replace(unheard, beside=paper)):
+        assert top.sides(pair)[0].frame is paper.frame and top.sides(replace(pair, beside=unheard))[0].place == pair.place
+        shown = drawn(panes.orders, pair, 50, 12)
+        assert panes.orders(pair, 50, 12).title == "Our orders 6 + ?" and "WAITING: its orders are unknown" in shown
+    assert panes.fills(unheard, 50, 12).title == "Fills ?" and "none yet" not in drawn(panes.fills, unheard, 50, 12)
+    live = at(scenes.production())
+    assert [one.frame for one in top.sides(replace(live, beside=unheard))] == [None, live.frame]
+
+
+def test_a_broken_link_stands_above_guards_that_are_well_and_what_is_left_out_is_counted() -> None:
+    shown = drawn(panes.guards, at(scenes.venue("cancel_only")), 40, 6).splitlines()
+    assert shown[0].startswith("✖ venue     down 42s   it takes") and "all capital" in shown[1], "then the most used"
+    assert shown[4].strip() == "and 4 more" and shown[5].strip() == "● 5 links up"
+
+
+def test_keys_that_cannot_work_are_not_offered() -> None:
+    def offered(frame: Frame) -> set[str]:
+        return {key.id for key in KEYS if applies(key, at(frame))}
+
+    gone = {"cancel", "cancel.all", "flatten", "flatten.all"}
+    assert not gone & offered(scenes.venue("key refused")) and {"kill", "quote.toggle"} <= offered(scenes.venue("key refused"))
+    assert not {"cancel", "cancel.all"} & offered(scenes.killed()) and {"kill", "flatten"} <= offered(scenes.killed())
+    assert gone <= offered(scenes.production())
+    paused = at(scenes.every("paused", "paused by the operator"))
+    assert "p  resume market" in " ".join(drawn(foot.footer, paused, 120, 2).split("   ")), "the key that resumes it"
+    assert "go on" in drawn(foot.footer, replace(paused, frozen=True), 120, 2)
+
+
+def test_a_fault_is_never_under_a_green_word() -> None:
+    frame = replace(pictures.quoting(), card=replace(pictures.card(), busy="disk full"))
+    assert (quoting_verdict(at(frame)).word, quoting_verdict(at(frame)).style) == ("QUOTING 1 of 1", "held")
+    assert "disk full" in drawn(top.quotes, at(frame), 47, 5)
+
+
+def test_a_killed_desk_beside_another_still_says_what_it_made_and_which_keys_reset_it() -> None:
+    for frame in (pictures.killed(), pictures.killing()):
+        live = replace(frame, card=scenes.production().card)
+        for width in (116, 156):
+            shown = drawn(duo.duo, replace(at(pictures.three()), beside=at(live)), width, 8)
+            assert f.signed_usd(frame.snapshot.money.equity - frame.snapshot.money.initial) in shown
+    beside = drawn(duo.duo, replace(at(pictures.three()), beside=at(scenes.killed())), 156, 8)
+    assert "reset: e, then R, type RESET LIVE" in beside
+    cools = replace(scenes.killed().snapshot, resets_at=Nanos(NOW + 421_000_000_000))
+    for width in (56, 77, 100):
+        rows = killed.killed(at(replace(scenes.killed(), snapshot=cools)), width)
+        told = "".join(text for text, _ in rows[-1])
+        assert len(rows) == killed.lines(at(scenes.killed())) and "reset: in 7m" in told and "…" not in told
+    assert desk_verdict(at(replace(scenes.killed(), snapshot=cools))).why.startswith("0 open, verified, reset in 7m")
 
 
 def test_a_restart_that_the_venue_announced_keeps_its_name_until_orders_are_in_doubt() -> None:
@@ -215,6 +318,8 @@ ALARMS: dict[str, Callable[[], Frame]] = {
     "wallet": lambda: scenes.mismatch("wallet check"),
     "fault": lambda: replace(scenes.production(), card=replace(scenes.production().card, busy="disk full")),
     "exposed": lambda: without(scenes.production(), "heartbeat"),
+    "by hand": by_hand,
+    "dead-man": lambda: replace(scenes.production(), card=replace(scenes.production().card, deadman_s=12.4)),
     "restart": lambda: replace(scenes.production(), snapshot=replace(scenes.production().snapshot, venue=VenueRow("restarting", ago(4)))),
 }
 
@@ -266,3 +371,15 @@ def test_the_reset_is_offered_only_once_it_is_possible() -> None:
     killed = pictures.killed()
     assert offered(killed) and not offered(pictures.killing()) and not offered(pictures.quoting())
     assert not offered(replace(killed, snapshot=replace(killed.snapshot, resets_at=Nanos(NOW + 10**9))))
+
+
+def test_reasons_stand_in_words_and_no_calm_thing_is_loud() -> None:
+    for mode, words in (("cancel_only", "it takes cancels only"), ("limited", "too many requests"), ("key refused", "our key is refused")):
+        frame = scenes.venue(mode)
+        assert reason(frame.snapshot.markets[0]) == f"venue: {words}" and "_" not in drawn(panes.guards, at(frame), 60, 12)
+    assert short("no order, no cancel works", 14) == "no order, no…"
+    ended, lost = (top.strip(at(pictures.quoting(), link), 160, 1).rows[0] for link in (ENDED, LOST))
+    assert ("12s", "alarm") in lost and ("12s", "") in ended, "in order is no alarm"
+    assert "to kill        $125.00" in drawn(top.safe, at(pictures.waiting()), 47, 5), "a quarter of what it began with"
+    replayed = at(replace(scenes.production(), card=replace(scenes.production().card, source="replay")))
+    assert duo.mode_word(replayed) == "REPLAY LIVE"

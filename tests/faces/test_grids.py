@@ -7,10 +7,13 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 
 from pmm_tui.core.snapshot import NoteRow, Stats, StatsCell
+from pmm_tui.core.units import Nanos
 from pmm_tui.tui.rows import desk, fills, lines, log, orders, risk, top
 from pmm_tui.tui.rows.lines import Builder, Row
-from pmm_tui.tui.state import Scene, badges, desk_verdict
+from pmm_tui.tui.signs import badges
+from pmm_tui.tui.state import Scene, desk_verdict
 from tests.faces import pictures, scenes
+from tests.faces.fake_desk import LOST
 from tests.faces.pictures import NOW
 
 
@@ -45,9 +48,9 @@ def test_markouts_stand_under_the_fills_as_they_mature() -> None:
     stats = _stats({"0": (100.0, 0.6), "0.5": (100.0, 0.5), "2": (80.0, 0.12), "10": (50.0, -0.25)})
     frame = replace(pictures.three(), stats=stats)
     shown = drawn(fills.fills, scenes.scene(frame), 160, 20)
-    assert "after ¢/sh fill +0.60 0.5s +0.50 2s +0.15 10s -0.50 30s     – 2m     – 10m     –" in shown
+    assert "whole run, ¢/sh: at fill +0.60  0.5s +0.50  2s +0.15  10s -0.50  30s     –  2m     –  10m     –" in shown
     narrow = drawn(fills.fills, scenes.scene(frame), 80, 20)
-    assert "fill +0.60 2s +0.15 30s     – 10m     –" in narrow
+    assert "at fill +0.60  2s +0.15  30s     –  10m     –" in narrow
     assert "¢/sh" not in drawn(fills.fills, scenes.scene(pictures.three()), 160, 20)
     other = replace(frame, stats=Stats(60, ("fills",), (), (), 0.0, 0, 0))
     assert "¢/sh" not in drawn(fills.fills, scenes.scene(other), 160, 20)
@@ -108,3 +111,51 @@ def test_states_differ_by_word_or_badge_and_each_says_why() -> None:
         told[face] = name
         assert verdict.why or verdict.word.startswith("QUOTING"), f"{name} does not say why"
         assert not any("nan" in text or "inf" in text for text in face)
+
+
+def test_the_risk_screen_begins_with_what_is_wrong_and_says_when_a_kill_may_be_reset() -> None:
+    killed = scenes.scene(scenes.killed())
+    shown = drawn(risk.risk, killed, 80, 16)
+    assert shown.index("Kill switch") < shown.index("Guards") and "reset: R, type RESET LIVE" in shown
+    assert killed.frame is not None
+    cooling = replace(killed, frame=replace(killed.frame, snapshot=replace(killed.frame.snapshot, resets_at=Nanos(NOW + 421 * 10**9))))
+    assert "reset: in 7m" in drawn(risk.risk, cooling, 80, 16)
+    paper = replace(scenes.scene(pictures.three()), beside=killed)
+    assert "reset: e, then R" in drawn(risk.risk, paper, 160, 24)
+    broken = replace(pictures.three(), card=replace(pictures.three().card, busy="disk full"))
+    panel = risk.risk(scenes.scene(broken), 80, 16)
+    assert ("all of it: " in text(panel.rows)) and ("disk full", "alarm") in {span for row in panel.rows for span in row}
+    assert panel.rows[0][0][1] == "frame-alarm"
+    down = drawn(risk.risk, scenes.scene(pictures.held()), 80, 16)
+    assert down.index("✖ DOWN market") < down.index("● up") < down.index("Guards")
+
+
+def test_a_connection_of_a_desk_that_is_not_heard_is_not_called_up() -> None:
+    one = replace(everyday()["paper"], link=LOST)
+    shown = drawn(risk.risk, one, 80, 20)
+    assert "● up" not in shown and shown.count("? up") == 3 and "as they were 12s ago" in shown
+
+
+def test_guards_stand_under_their_heads() -> None:
+    shown = drawn(risk.risk, everyday()["paper"], 80, 20).splitlines()
+    head, row = (next(line for line in shown if word in line) for word in ("Guards", "net position"))
+    assert [head.index(word) + len(word) for word in ("now", "limit")] == [row.index(word) + len(word) for word in ("80 sh", "500 sh")]
+    assert head.index("used") == row.index("▕")
+
+
+def test_no_picture_is_no_quiet_log() -> None:
+    shown = drawn(log.log, replace(everyday()["paper"], frame=None), 80, 10)
+    assert "not known" in shown and "nothing has happened" not in shown and "alarms 0" not in shown
+
+
+def test_the_orders_say_why_in_full_and_what_was_refused_for_what() -> None:
+    frame = pictures.three()
+    said = "not enough balance / allowance: the account has less than it thinks"
+    told = replace(frame, stats=replace(_stats({}), reasons=(("balance", said),)))
+    shown = drawn(orders.orders, scenes.scene(told), 78, 24)
+    assert "refused 4: post only 3, balance 1" in shown and f"balance      {said[:40]}" in shown
+    head, row = (next(line for line in shown.splitlines() if word in line) for word in ("price", "cancelling"))
+    assert head.index("state") == row.index("cancelling") and head.index("id or why") == row.index("4090")
+    long = tuple(replace(one, why="timeout after 5 s, the venue is asked again") for one in frame.snapshot.orders)
+    shown = drawn(orders.orders, scenes.scene(replace(frame, snapshot=replace(frame.snapshot, orders=long))), 78, 24)
+    assert shown.count("timeout after 5 s, the venue is asked again") == len(long)

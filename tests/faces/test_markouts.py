@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from pmm_tui.core.market import Side
 from pmm_tui.core.snapshot import FillRow, Frame
 from pmm_tui.tui.export import as_csv
-from pmm_tui.tui.rows import fills, market
+from pmm_tui.tui.rows import desk, fills, market
 from pmm_tui.tui.rows.fills import AFTER, EACH, after, pane, pane_head
 from pmm_tui.tui.rows.lines import length
 from tests.faces import pictures
@@ -38,7 +38,7 @@ def test_a_markout_has_sign_arrow_and_colour_and_what_is_not_known_has_neither()
     assert {len(cell) for cell in digits} == {EACH - 1}, "the digits stand under each other"
 
 
-@pytest.mark.parametrize(("width", "lines_each"), [(160, 1), (128, 1), (127, 1), (114, 1), (113, 2), (80, 2), (60, 2)])
+@pytest.mark.parametrize(("width", "lines_each"), [(160, 1), (144, 1), (143, 2), (80, 2), (60, 2)])
 def test_every_fill_shows_all_six_at_every_width(width: int, lines_each: int) -> None:
     row = a_fill(1.5, -2.25, 0, None, 10.75)
     panel = fills.fills(scene(of(row, row)), width, 20)
@@ -58,6 +58,26 @@ def test_headings_stand_over_their_columns() -> None:
         (body,) = [line for line in lines if "-2.25▼" in line]
         for label, shown in zip(AFTER, ("+1.50", "-2.25", "+0.50", "+1.25", "+10.75", "-3.50"), strict=True):
             assert head.index(f" {label} ") + len(label) == body.index(shown) + len(shown) - 1, (width, label)
+
+
+@pytest.mark.parametrize("width", [160, 120, 80, 56])
+def test_a_fill_that_is_not_ours_says_so_and_counts_apart(width: int) -> None:
+    own, other = a_fill(1.5, order=7), a_fill(1.5, order=-7)
+    shown = drawn(fills.fills, scene(of(own, other)), width, 20)
+    assert shown.count("NOT US ") == 2 and "these 1:" in shown and "NOT US 1" in shown
+    assert shown.count("+$0.38") == 2 and shown.count("+1.50▲") == 1, "its edge is in no sum, its markouts are nobody's"
+    assert [length(pane(other, wide, 100)) for wide in (48, 56, 64)] == [48, 56, 64]
+    assert all("NOT US" in text([pane(other, wide, 100)]) for wide in (48, 56, 64))
+    assert "NOT US" in drawn(desk.fills, scene(of(own, other)), 47, 8)
+    found = drawn(fills.fills, replace(scene(of(own, other)), filter="not us"), width, 20)
+    assert "these 0:" in found
+
+
+def test_every_fill_names_its_market_and_the_title_the_selected_one() -> None:
+    for width in (160, 120, 80):
+        panel = fills.fills(scene(of(a_fill(0.5))), width, 20)
+        shown = text(panel.rows)
+        assert shown.count("2:15PM") == 2 and "x f p act on: Bitcoin" in shown
 
 
 def test_the_list_scrolls_to_its_last_fill() -> None:

@@ -9,19 +9,15 @@ from msgspec.structs import replace
 
 from pmm_tui.api.widening import adds_risk, risk_of
 from pmm_tui.cli_console import _Here as Here
-from pmm_tui.core.snapshot import Frame
 from pmm_tui.runtime.fleet import Seen
 from pmm_tui.tui.app import PmmApp
-from pmm_tui.tui.dialogs.asked import first_quotes
 from pmm_tui.tui.dialogs.pick import Line, Pick
-from pmm_tui.tui.dialogs.question import Confirm, Dialog, Notice, TypePhrase
+from pmm_tui.tui.dialogs.question import Confirm, Dialog, Notice
 from pmm_tui.tui.elsewhere import PreflightLine, ProfileLine, RunLine
-from pmm_tui.tui.state import Scene
 from tests.faces import pictures
 from tests.faces.conftest import grid
 from tests.faces.driver import Desk, desk
 from tests.faces.fake_desk import ENDED, LOST, UP, FakeSource
-from tests.faces.pictures import NOW
 from tests.faces.test_two_desks import rehearsal, two
 
 WIDE = (160, 48)
@@ -198,63 +194,6 @@ async def test_to_live_is_told_where_no_live_desk_is_shown() -> None:
         assert not isinstance(one.app.screen, Dialog) and one.source.asked == []
 
 
-def paused_live() -> Frame:
-    """Real money, held back."""
-    return replace(pictures.paused(), card=pictures.live().card)
-
-
-async def test_to_live_is_typed_behind_what_that_desk_knows_and_back_is_one_key() -> None:
-    async with two(pictures.quoting(), paused_live()) as desks:
-        await desks.press("m")
-        assert isinstance(desks.app.screen, TypePhrase)
-        shown = "\n".join(desks.lines())
-        assert "LIVE $$$ REAL MONEY" in shown and "pre-flight" in shown and "0x71…9c" in shown and "LIVE prod-001" in shown
-        assert desks.live.asked == []
-        for char in "LIVE prod-001":
-            await desks.press("space" if char == " " else char)
-        await desks.press("enter")
-        assert [cmd for cmd, _ in desks.live.asked] == ["resume"] and desks.paper.asked == [] and desks.app.source is desks.live
-        await desks.press("m")
-        assert [cmd for cmd, _ in desks.live.asked] == ["resume", "pause"] and desks.app.source is desks.paper
-        await desks.pilot.pause()
-        assert desks.app.scene.message[1].endswith("its resume is typed; the keys go to PAPER now")
-
-
-async def test_the_way_to_live_shows_the_stored_preflight_and_what_is_missing() -> None:
-    machine = Machine()
-    names = ("venue and key", "clock", "balance", "allowances", "place and cancel", "kill drill")
-    for against, failed, shown_words in (
-        ("", "", ["6 of 6 passed", "✔ kill drill"]),
-        (
-            "the last one failed",
-            "balance",
-            ["5 of 6 passed", "✖ balance: $3 at the venue", "! the last one failed; run", "pmm-tui preflight --profile prod-001"],
-        ),
-    ):
-        why = "$3 at the venue"
-        machine.checked = PreflightLine(NOW, against, tuple((name, name != failed, why) for name in names))
-        async with two(pictures.quoting(), paused_live()) as desks:
-            desks.app.elsewhere = machine
-            await desks.press("m")
-            await desks.app.workers.wait_for_complete()
-            await desks.pilot.pause()
-            await desks.pilot.pause()
-            assert isinstance(desks.app.screen, TypePhrase)
-            shown = "\n".join(desks.lines())
-            assert [words for words in shown_words if words not in shown] == [], shown
-            assert "first quotes  not known: it wishes none now" in shown and "balance" in shown
-    assert machine.looked == [("prod-001", "0x71…9c")] * 2
-    quoted = pictures.live()
-    (row,) = quoted.snapshot.markets
-    rows = (replace(row, quotes=tuple(replace(one, held="paused by the operator") for one in row.quotes)),)
-    frames = (quoted, replace(quoted, snapshot=replace(quoted.snapshot, markets=rows)))
-    assert {first_quotes(Scene(one, UP)) for one in frames} == {"4 orders, notional ≤ $49.00"}
-    async with two(pictures.quoting(), paused_live(), (80, 24)) as desks:
-        await desks.press("m")
-        shown = "\n".join(desks.lines())
-        assert "none today: run pmm-tui preflight --profile prod-001" in shown and "Type  LIVE prod-001" in shown
-
-
 async def test_after_a_gap_the_keys_are_papers_again() -> None:
     async with two(pictures.quoting(), pictures.live()) as desks:
         await desks.press("e")
@@ -266,14 +205,7 @@ async def test_after_a_gap_the_keys_are_papers_again() -> None:
         assert desks.app.source is desks.paper
 
 
-async def test_to_a_live_desk_that_was_killed_nobody_goes() -> None:
-    dead = replace(pictures.killed(), card=pictures.live().card)
-    async with two(pictures.quoting(), dead) as desks:
-        await desks.press("m")
-        assert isinstance(desks.app.screen, Notice) and "reset it first" in "\n".join(desks.lines())
-
-
-@pytest.mark.parametrize(("key", "sent"), [("k", ["ack"]), ("p", ["pause", "ack"]), ("escape", []), ("enter", [])])
+@pytest.mark.parametrize(("key", "sent"), [("y", ["ack"]), ("k", []), ("p", ["pause", "ack"]), ("escape", []), ("enter", [])])
 async def test_leaving_real_money_asks_what_it_shall_do(key: str, sent: list[str]) -> None:
     async with desk(pictures.live()) as one:
         await one.press("q")
@@ -283,7 +215,7 @@ async def test_leaving_real_money_asks_what_it_shall_do(key: str, sent: list[str
         await one.press(key, apart=1.0)
         await settled(one)
         assert [cmd for cmd, _ in one.source.asked] == sent
-        assert one.app.is_running is (key in ("escape", "enter")), "Cancel is what Enter takes"
+        assert one.app.is_running is (key in ("escape", "enter", "k")), "Cancel is what Enter takes"
 
 
 async def test_leaving_waits_until_a_stopped_desk_has_ended() -> None:
@@ -309,7 +241,7 @@ async def test_a_rehearsal_that_goes_on_without_us_is_asked_about_like_real_mone
     async with desk(rehearsal()) as one:
         await one.press("q")
         assert isinstance(one.app.screen, Confirm) and "REHEARSAL" in grid(one.app)
-        await one.press("k", apart=1.0)
+        await one.press("y", apart=1.0)
         await settled(one)
         assert not one.app.is_running and one.source.asked == [("ack", {"leaving": True})]
 

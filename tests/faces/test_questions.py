@@ -9,11 +9,19 @@ import pytest
 from msgspec.structs import replace
 from textual import events
 
-from pmm_tui.tui.dialogs.question import Confirm, Dialog, TypePhrase
+from pmm_tui.core.snapshot import FeedRow, Frame
+from pmm_tui.tui.dialogs.asked import first_quotes
+from pmm_tui.tui.dialogs.question import Confirm, Dialog, Notice, TypePhrase
+from pmm_tui.tui.elsewhere import PreflightLine
+from pmm_tui.tui.state import Scene
 from pmm_tui.tui.widgets.pane import Pane
-from tests.faces import pictures
+from tests.faces import pictures, scenes
 from tests.faces.conftest import grid
 from tests.faces.driver import desk
+from tests.faces.fake_desk import UP
+from tests.faces.pictures import NOW
+from tests.faces.test_picker import Machine
+from tests.faces.test_two_desks import Two, two
 
 
 async def test_space_pauses_at_once_and_resumes_paper_but_not_by_being_held() -> None:
@@ -34,7 +42,9 @@ async def test_resuming_real_money_is_typed() -> None:
     async with desk(replace(frame, card=pictures.live().card)) as one:
         await one.press("space")
         assert isinstance(one.app.screen, TypePhrase) and one.source.asked == []
-        assert "LIVE $$$ REAL MONEY: resume" in grid(one.app)
+        shown = grid(one.app)
+        assert "LIVE $$$ REAL MONEY: resume" in shown and "account 0x71…9c" in shown and "balance" in shown and "none today" in shown
+        assert "500 sh a market" in shown and "drawdown" in shown
         one.clock.now += 1
         await one.press("enter")
         assert not isinstance(one.app.screen, Dialog) and one.source.asked == [], "an empty Enter is Cancel"
@@ -98,6 +108,28 @@ async def test_flatten_shows_its_orders_and_is_confirmed_only_by_a_late_single_y
         await one.press("F")
         await one.press("y", apart=1.0)
         assert one.source.asked[1:] == [("flatten", {"market": ""})]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 12)])
+async def test_what_a_flatten_costs_is_never_cut_however_many_markets_there_are(size: tuple[int, int]) -> None:
+    rows = tuple(replace(pictures.market(), id=f"0x{number}", question=f"Market {number}") for number in range(12))
+    async with desk(replace(pictures.live(), snapshot=replace(pictures.snapshot(), markets=rows)), size) as one:
+        await one.press("F")
+        shown = grid(one.app)
+        assert "worst cost against the mid  -$24.00" in shown and "proceeds at the worst price $480.00" in shown
+        assert "and 4 more markets" in shown if size == (80, 24) else "lines more" in shown
+        await one.press("y", apart=1.0)
+        assert "worst cost against the mid  -$24.00" in grid(one.app) and "FLATTEN 480" in grid(one.app)
+
+
+async def test_every_dialog_names_its_desk() -> None:
+    for frame, name in ((pictures.three(), "PAPER: "), (pictures.live(), "LIVE $$$ REAL MONEY: ")):
+        async with desk(frame) as one:
+            for key, title in (("question_mark", "Keys of"), ("colon", "Command"), ("0", "Layout"), ("m", "To real money")):
+                if key != "m" or frame.card.mode == "PAPER":
+                    await one.press(key)
+                    assert name + title in grid(one.app)
+                    await one.press("escape")
 
 
 async def test_flattening_much_real_money_is_typed_with_its_amount() -> None:
@@ -199,6 +231,89 @@ async def test_live_stop_and_live_profile_are_typed() -> None:
         await one.type("APPLY LIVE")
         await one.press("enter")
         assert one.source.asked == [("stop", {}), ("reload", {"apply": False}), ("reload", {"apply": True, "typed": "APPLY LIVE"})]
+
+
+def paused_live() -> Frame:
+    """Real money, held back."""
+    return replace(pictures.paused(), card=pictures.live().card)
+
+
+def passed(against: str = "", failed: str = "") -> PreflightLine:
+    """A stored preflight."""
+    names = ("venue and key", "clock", "balance", "allowances", "place and cancel", "kill drill")
+    return PreflightLine(NOW, against, tuple((name, name != failed, "$3 at the venue") for name in names))
+
+
+async def there(desks: Two, checked: PreflightLine | None) -> str:
+    """What stands on the screen after m, on a machine with that preflight."""
+    machine = Machine()
+    machine.checked, desks.app.elsewhere = checked, machine
+    await desks.press("m")
+    await desks.app.workers.wait_for_complete()
+    await desks.pilot.pause()
+    await desks.pilot.pause()
+    assert machine.looked == [("prod-001", "0x71…9c")]
+    return "\n".join(desks.lines())
+
+
+async def test_to_live_is_typed_behind_what_that_desk_knows_and_back_is_one_key() -> None:
+    async with two(pictures.quoting(), paused_live()) as desks:
+        shown = await there(desks, passed())
+        assert isinstance(desks.app.screen, TypePhrase)
+        assert "LIVE $$$ REAL MONEY" in shown and "pre-flight" in shown and "0x71…9c" in shown and "LIVE prod-001" in shown
+        assert desks.live.asked == []
+        for char in "LIVE prod-001":
+            await desks.press("space" if char == " " else char)
+        await desks.press("enter")
+        assert desks.live.asked == [("resume", {"market": "", "from_paper": True})] and desks.paper.asked == []
+        assert desks.app.source is desks.live
+        await desks.press("m")
+        assert [cmd for cmd, _ in desks.live.asked] == ["resume", "pause"] and desks.app.source is desks.paper
+        await desks.pilot.pause()
+        assert desks.app.scene.message[1].endswith("its resume is typed; the keys go to PAPER now")
+
+
+async def test_the_way_to_live_shows_the_stored_preflight_and_every_link() -> None:
+    async with two(pictures.quoting(), paused_live(), (80, 24)) as desks:
+        feeds = (*scenes.production().snapshot.feeds, FeedRow("venue", False, NOW, "restarting"))
+        desks.live.frame = replace(paused_live(), snapshot=replace(paused_live().snapshot, feeds=feeds))
+        desks.app.pull()
+        shown = await there(desks, passed())
+        assert isinstance(desks.app.screen, TypePhrase) and "6 of 6 passed" in shown and "✔ kill drill" in shown
+        assert "first quotes  not known: it wishes none now" in shown and "balance" in shown and "Type  LIVE prod-001" in shown
+        words = shown.partition("desk now")[2].partition("held by")[0]
+        assert words.index("✖ venue") < words.index("✔ desk heard") and words.count("✔") + words.count("✖") == len(feeds) + 1
+    quoted = pictures.live()
+    (row,) = quoted.snapshot.markets
+    rows = (replace(row, quotes=tuple(replace(one, held="paused by the operator") for one in row.quotes)),)
+    frames = (quoted, replace(quoted, snapshot=replace(quoted.snapshot, markets=rows)))
+    assert {first_quotes(Scene(one, UP)) for one in frames} == {"4 orders, notional ≤ $49.00"}
+
+
+@pytest.mark.parametrize(
+    ("checked", "words"),
+    [
+        (None, ["none today"]),
+        (passed("the last one failed", "balance"), ["5 of 6 passed", "✖ balance: $3 at the venue", "! the last one failed"]),
+        (passed("the last one is of 2026-11-20"), ["! the last one is of 2026-11-20"]),
+    ],
+    ids=["none", "failed", "yesterday"],
+)
+async def test_nobody_goes_to_live_without_a_preflight_of_today(checked: PreflightLine | None, words: list[str]) -> None:
+    async with two(pictures.quoting(), paused_live(), (80, 24)) as desks:
+        shown = await there(desks, checked)
+        assert isinstance(desks.app.screen, Notice) and "cannot go there now" in shown
+        assert [one for one in (*words, "stop this desk", "pmm-tui preflight --profile prod-001") if one not in shown] == [], shown
+        await desks.press("L", "m")
+        assert desks.live.asked == [] and desks.app.source is desks.paper
+
+
+async def test_to_a_live_desk_that_was_killed_nobody_goes() -> None:
+    dead = replace(pictures.killed(), card=pictures.live().card)
+    async with two(pictures.quoting(), dead) as desks:
+        shown = await there(desks, passed())
+        assert isinstance(desks.app.screen, Notice) and "e gives it the keys, then R resets it" in shown and "6 of 6 passed" in shown
+        assert "held by       the kill switch" in shown
 
 
 async def test_a_closed_dialog_leaves_no_painted_lines_behind() -> None:

@@ -113,7 +113,7 @@ def test_a_stale_only_desk_is_called_stale_and_a_killed_one_with_a_fault_stays_k
 @pytest.mark.parametrize(
     ("make", "link", "word"),
     [
-        (pictures.quoting, UP, "SAFE"), (pictures.held, UP, "SAFE"), (pictures.alert, UP, "ALERT"), (pictures.killing, UP, "KILLING"),
+        (pictures.quoting, UP, "SAFE"), (pictures.held, UP, "CUT OFF"), (pictures.alert, UP, "ALERT"), (pictures.killing, UP, "KILLING"),
         (pictures.killed, UP, "KILLED"), (pictures.quoting, LOST, "UNKNOWN"), (pictures.quoting, ENDED, "ENDED"),
         (pictures.hostile, UP, "DESK FAULT"),
     ],
@@ -201,11 +201,14 @@ def test_the_markets_table_keeps_the_selected_market_in_sight() -> None:
 
 
 def test_reasons_stand_in_words_and_the_hidden_ones_are_counted() -> None:
-    rows = tuple(replace(pictures.second(), id=str(number)) for number in range(5))
+    second = pictures.second()
+    rows = tuple(replace(second, id=str(number), why=f"position cap {number}") for number in range(5))
     frame = replace(pictures.quoting(), snapshot=replace(pictures.snapshot(), markets=rows))
     shown = text(top.quotes(scene(frame), 47, 5))
-    assert "position cap" in shown and "and 4 more" in shown
-    assert top.quotes(scene(frame), 47, 5).note == "rejects: post_only 3, balance 1"
+    assert "position cap 0" in shown and "and 4 more" in shown
+    alike = replace(frame, snapshot=replace(frame.snapshot, markets=tuple(replace(row, why=second.why) for row in rows)))
+    assert "5 markets: position cap: 500 of 500 Down" in text(top.quotes(scene(alike), 47, 5)), "said once"
+    assert top.quotes(scene(frame), 47, 5).note == "rejects: post only 3, balance 1"
 
 
 def test_orders_are_sorted_like_the_ladder_and_an_uncertain_one_is_loud() -> None:
@@ -224,7 +227,7 @@ def test_fills_carry_their_edge_and_a_failed_one_has_none() -> None:
 
 def test_guards_that_hold_come_first_and_a_lost_feed_says_why() -> None:
     shown = text(desk.guards(scene(pictures.held()), 50, 12))
-    assert shown.startswith("! data age") and "✖ market  down 4.2s no data for" in shown
+    assert shown.startswith("! data age") and "✖ market    down 4.2s  no data for" in shown
     assert desk.guards(scene(pictures.held()), 50, 12).note == "1 holding"
 
 

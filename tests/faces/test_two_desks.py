@@ -9,14 +9,19 @@ import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
-from pmm_tui.api.protocol import Args
+from pmm_tui.api.protocol import Args, Link
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import Nanos
 from pmm_tui.tui.app import PmmApp
-from pmm_tui.tui.dialogs.question import Dialog
+from pmm_tui.tui.dialogs.question import Dialog, TypePhrase
+from pmm_tui.tui.rows import book, duo, market
+from pmm_tui.tui.rows.log import merged
+from pmm_tui.tui.state import Scene, is_real
+from pmm_tui.tui.widgets.pane import Pane
 from tests.faces import pictures, scenes
 from tests.faces.conftest import grid
-from tests.faces.fake_desk import LOST, FakeClock, FakeSource
+from tests.faces.driver import desk
+from tests.faces.fake_desk import ENDED, LOST, UP, FakeClock, FakeSource
 from tests.faces.pictures import NOW
 
 SIZES = ((160, 48), (120, 36), (80, 24))
@@ -85,6 +90,31 @@ async def test_a_key_acts_on_its_desk_alone() -> None:
         assert "LIVE kill" in desks.app.scene.message[1]
 
 
+@pytest.mark.parametrize(("opens", "kills"), [("q", "K"), ("m", "K")], ids=["what shall LIVE do", "cannot go LIVE"])
+async def test_a_kill_in_a_question_goes_to_the_desk_that_it_names(opens: str, kills: str) -> None:
+    async with two(pictures.quoting(), pictures.live()) as desks:
+        await desks.press(opens)
+        assert "LIVE $$$ REAL MONEY: " in "\n".join(desks.lines()) and desks.app.source is desks.paper
+        await desks.press(kills)
+        assert desks.live.asked == [("kill", {"reason": "operator"})] and desks.paper.asked == []
+        await desks.press("escape", "K")
+        assert [cmd for cmd, _ in desks.paper.asked] == ["kill"] and len(desks.live.asked) == 1, "without a question, the one of the keys"
+
+
+async def test_a_kill_while_the_way_to_live_is_typed_goes_there() -> None:
+    async with two(pictures.quoting(), rehearsal()) as desks:
+        await desks.press("m", "ctrl+k")
+        assert isinstance(desks.app.screen, TypePhrase) and [cmd for cmd, _ in desks.live.asked] == ["kill"] and desks.paper.asked == []
+
+
+async def test_the_operators_sign_reaches_every_desk_on_the_screen() -> None:
+    async with two(pictures.quoting(), pictures.live()) as desks:
+        desks.live.answers["ack"] = (True, "acknowledged: the next sign is due within 300 s")
+        await desks.press("a")
+        assert desks.paper.asked == desks.live.asked == [("ack", {})]
+        assert "ack: LIVE acknowledged: the next sign is due within 300 s; PAPER done" in desks.app.scene.message[1]
+
+
 async def test_an_answer_names_the_desk_that_was_asked_though_the_keys_went_elsewhere() -> None:
     async with two(pictures.quoting(), pictures.live()) as desks:
         await desks.press("e")
@@ -149,7 +179,7 @@ async def test_quitting_stops_what_is_no_real_money(live: Frame, stopped: bool) 
         await desks.press("q")
         assert isinstance(desks.app.screen, Dialog) is not stopped, "real money is asked about"
         if not stopped:
-            await desks.press("k")
+            await desks.press("y")
         await desks.pilot.pause()
     assert [cmd for cmd, _ in desks.paper.asked] == ["stop"]
     assert [cmd for cmd, _ in desks.live.asked] == (["stop"] if stopped else ["ack"])
@@ -201,3 +231,77 @@ async def test_an_event_keeps_its_place_when_the_tape_goes_at_another_pace() -> 
         await desks.pilot.pause()
         assert [line for line in desks.lines() if "14:0" in line][1:-2] == [line for line in before if "14:0" in line][1:-2]
         assert any("as they came" in line for line in before)
+
+
+async def test_the_keys_go_from_a_desk_that_is_lost_to_the_one_that_is_not() -> None:
+    async with two(pictures.quoting(), pictures.live()) as desks:
+        desks.paper.now_link = LOST
+        desks.app.pull()
+        await desks.press("e")
+        assert desks.app.target == 1 and desks.app.scene.live, "going elsewhere is no gap of the desk that one goes to"
+
+
+def apart(here: Frame | None, beside: Frame | None, gone: Link = UP) -> Scene:
+    """Two desks as their panes get them, the second as the link says."""
+    return replace(scenes.scene(here), beside=scenes.scene(beside, gone))
+
+
+def test_of_two_desks_only_the_one_that_is_not_heard_is_dim() -> None:
+    for builder, size in ((duo.duo, (150, 8)), (book.ladder, (60, 16)), (market.limits, (44, 9)), (book.markets, (156, 4))):
+        heard, lost = (builder(apart(pictures.three(), pictures.live(), link), *size).rows for link in (UP, LOST))
+        bright = [
+            sum(style.split()[-1:] in (["ours"], ["plus"], ["minus"], ["up"]) for row in rows for _, style in row) for rows in (heard, lost)
+        ]
+        assert 0 < bright[1] < bright[0], builder.__name__
+    edges = book.ladder(apart(pictures.three(), pictures.live(), LOST), 60, 16).rows
+    assert any("25?" in text and style == "dim" for row in edges for text, style in row), "and nobody knows whether it rests"
+
+
+def test_a_desk_that_ended_in_order_is_not_called_lost_nor_quoting() -> None:
+    scene = apart(pictures.three(), pictures.live(), ENDED)
+    for panel in (book.ladder(scene, 60, 16), book.markets(scene, 156, 4), market.limits(scene, 44, 9)):
+        text = "\n".join("".join(span for span, _ in row) for row in panel.rows)
+        assert "ENDED" in text and "LOST" not in text
+    assert "L: ■ ended" in "".join(span for span, _ in book.markets(scene, 156, 4).rows[1])
+
+
+def test_a_market_that_only_the_other_desk_watches_is_told_of() -> None:
+    scene = apart(pictures.quoting(), scenes.production())
+    rows = ["".join(span for span, _ in row) for row in book.markets(scene, 156, 8).rows]
+    assert len(rows) == 4 and "Fed cuts" in rows[3] and "L: ▌ paused" in rows[3] and {len(row) for row in rows[1:]} == {156}
+    assert "2 more on LIVE alone" in book.markets(scene, 116, 8).note
+
+
+def test_orders_in_trouble_and_real_money_come_before_what_does_not_fit() -> None:
+    shown = market._quotes(apart(pictures.quoting(), scenes.production()), 70, 5).rows
+    text = ["".join(span for span, _ in row) for row in shown]
+    assert "UNCERTAIN!" in text[1] and text[2][:1] == text[3][:1] == "L" and "more on the orders screen" in text[4]
+
+
+def test_a_replayed_production_run_is_no_real_money() -> None:
+    replayed = replace(pictures.live(), card=replace(pictures.live().card, source="replay"))
+    assert is_real(pictures.live()) and not is_real(replayed)
+    marks = {style for mark, _ in merged(apart(pictures.quoting(), replayed)) for style in mark[1:]}
+    assert marks == {"paper"}
+
+
+def test_a_market_that_is_over_has_no_price() -> None:
+    over = scenes.scene(pictures.resolved())
+    text = "\n".join("".join(span for span, _ in row) for row in (*book.ladder(over, 60, 12).rows, *book.markets(over, 116, 4).rows))
+    assert "52." not in text and "140ms" not in text and "Up won" in text
+    both = replace(over, beside=scenes.scene(pictures.quoting()))
+    assert "mid 52.50" in "\n".join("".join(span for span, _ in row) for row in book.ladder(both, 60, 16).rows), "the other desk's book"
+
+
+async def test_one_desk_that_is_not_heard_is_dim_all_over_but_for_its_alarms() -> None:
+    async with desk(pictures.quoting(), (160, 48)) as one:
+        one.source.now_link = LOST
+        one.app.pull()
+        await one.pilot.pause()
+        seen = {
+            names
+            for pane in ("markets", "ladder", "orders", "position", "zoom")
+            for row in one.app.query_one(f"#{pane}", Pane)._rows
+            for _, names in row
+        }
+        assert {"sel dim", "dim", "alarm"} <= seen and not seen & {"ours", "sel ours", "plus", "minus", "bid", "ask", "up", "gain"}

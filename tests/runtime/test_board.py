@@ -284,6 +284,16 @@ async def test_a_live_desk_is_widened_only_by_what_was_typed_and_proven_today(ho
     assert taken[-1].changes == {"default_order_size": 5.0}
 
 
+async def test_from_paper_to_live_only_behind_a_preflight_of_today(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.enter(monkeypatch)
+    path = home.profile((packaged() / "prod-001.yaml").read_text(), "real")
+    board, taken = live_board(home.folder / "run", path)
+    ok, said = await board.command("resume", {"market": "", "from_paper": True}, "cli")
+    assert not ok and "none was run" in said and "pmm-tui preflight --profile real" in said and not taken
+    keep_preflight(load(path), WALLET, [Check("balance", True, "$25")])
+    assert (await board.command("resume", {"market": "", "from_paper": True}, "cli"))[0] and len(taken) == 1
+
+
 async def test_a_rehearsal_asks_for_the_same_words(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.enter(monkeypatch)
     text = (packaged() / "local-prod.yaml").read_text()

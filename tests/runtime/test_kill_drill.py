@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pmm_tui.core.engine import Engine
 from pmm_tui.core.events import OrderAccepted, OrderSigned
 from pmm_tui.core.instructions import Killed
 from pmm_tui.core.market import Market
@@ -17,7 +18,6 @@ from pmm_tui.runtime import kill_drill, preflight
 from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.consent import Check
 from pmm_tui.runtime.demo import exchange
-from pmm_tui.runtime.desk import Desk
 from pmm_tui.runtime.loop import Live
 from pmm_tui.runtime.places import latch_path
 from pmm_tui.runtime.preflight import find_market, guarded
@@ -74,17 +74,17 @@ async def test_one_small_order_far_from_the_market_is_killed_by_the_desk_itself_
 ) -> None:
     steps: list[Any] = []
     rested: list[Standing] = []
-    step, trip = Desk.step, kill_drill._Drill._trip
+    step, trip = Engine.step, kill_drill._Drill._trip
 
-    def stepped(desk: Desk, event: Any) -> Any:
+    def stepped(engine: Engine, event: Any) -> Any:
         steps.append(event)
-        return step(desk, event)
+        return step(engine, event)
 
     async def looked(drill: Any, live: Live) -> str:
         rested.extend(await ground.clob.open_orders())
         return await trip(drill, live)
 
-    monkeypatch.setattr(Desk, "step", stepped)
+    monkeypatch.setattr(Engine, "step", stepped)
     monkeypatch.setattr(kill_drill._Drill, "_trip", looked)
     before = sorted(tmp_path.rglob("*"))
     check = await ground.drill()

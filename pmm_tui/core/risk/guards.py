@@ -18,7 +18,7 @@ def hold_reason(state: State, market: MarketState) -> str:
     if state.ending:
         return "the run ends"
     if state.paused or market.paused:
-        return "paused by the operator"
+        return state.paused_why if state.paused else "paused by the operator"
     if market.closed or market.payout is not None:
         return "market closed" if market.payout is None else "market resolved"
     if lost := deaf(state):

@@ -3,16 +3,18 @@
 from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.core.units import DOLLAR, ONE, Cash, Price, pays
 from pmm_tui.tui import format as f
-from pmm_tui.tui.closing import SLIPPAGE_TICKS, exit_of
+from pmm_tui.tui.closing import SLIPPAGE_TICKS, Exit, exit_of
 from pmm_tui.tui.elsewhere import PreflightLine
-from pmm_tui.tui.rows.lines import Row, Span
-from pmm_tui.tui.state import OVER, Scene, why_lost, worst_case
+from pmm_tui.tui.rows.lines import Row, Span, length
+from pmm_tui.tui.state import OVER, Scene, cools_down, why_lost, worst_case
 
 TYPED_ABOVE = Cash(250 * DOLLAR)
 """Real money beyond this is typed, not confirmed by one key."""
 _SHOWN = 8
-_WIDE = 60
+_WIDE = 58
 """Cells of a line beside its heading."""
+_UNDER: Span = (" " * 15, "")
+"""Where what goes on below a heading begins."""
 
 
 def mode(scene: Scene) -> str:
@@ -23,12 +25,14 @@ def mode(scene: Scene) -> str:
 
 
 def title(scene: Scene, what: str) -> str:
-    """Every dialog names its desk."""
+    """Every dialog names its desk, once there is one."""
+    if scene.frame is None:
+        return what
     return f"LIVE $$$ REAL MONEY: {what}" if scene.live else f"{mode(scene)}: {what}"
 
 
 def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]:
-    """The exact orders a flatten would send and what they cost at worst; and the proceeds at the worst price, all together."""
+    """What a flatten comes to at worst, then the exact orders that it would send; and the proceeds at the worst price, all together."""
     snapshot = scene.frame.snapshot if scene.frame is not None else None
     ids = {row.id for row in rows}
     resting = sum(1 for order in snapshot.orders if order.market in ids) if snapshot is not None else 0
@@ -40,41 +44,58 @@ def flatten(scene: Scene, rows: tuple[MarketRow, ...]) -> tuple[list[Row], Cash]
                      (f"  into {f.usd(Cash(row.merges))}, less the gas that the chain takes", "")))  # fmt: skip
     last = 3 if any(row.merges for row in rows) else 2
     exits = [(row, exit_) for row in rows if (exit_ := exit_of(row)) is not None]
-    cost = Cash(sum(exit_.cost for _, exit_ in exits))
-    for row, exit_ in exits[:_SHOWN]:
-        what = f" {last}  SELL {f.shares(exit_.size)} {f.said(exit_.outcome, 12).strip()}"
-        made.append(((what, "bold"), (f"  {f.middle(row.question, 48).strip()}", "dim")))
-        if not exit_.worst:
-            made.append((("      nobody bids: nothing can be sold now", "alarm"),))
-            continue
-        covered = "" if exit_.covered >= exit_.size else f", the book takes only {f.shares(exit_.covered)} there"
-        made.append(
-            (
-                (f"      now: at {f.cents(exit_.worst, row.tick)}¢ or better, {SLIPPAGE_TICKS} ticks beyond the touch", ""),
-                (covered, "warn"),
-            )
-        )
-        rest = touch_of(row)
-        if rest:
-            made.append(((f"      or resting at the touch, {f.cents(rest, row.tick)}¢, for as long as it takes", ""),))
-    if len(exits) > _SHOWN:
-        made.append(((f"    and {len(exits) - _SHOWN} more markets", "warn"),))
     if not exits:
         where = f" in {f.middle(rows[0].question, 33).strip()}" if len(rows) == 1 else ""
         made.append(((f" {last}  nothing to sell: no net position{where}", "dim"),))
-        made += [(), ((" so either answer leaves it at the steps above", ""),)]
-        return made, Cash(0)
-    proceeds, fee = Cash(sum(exit_.proceeds for _, exit_ in exits)), Cash(sum(row.exit_fee for row, _ in exits))
-    made += [
-        (),
+        return [*made, (), ((" so either answer leaves it at the steps above", ""),)], Cash(0)
+    made += _sale(last, *exits[0]) if len(exits) == 1 else _sales(last, exits)
+    cost, fee = Cash(sum(exit_.cost for _, exit_ in exits)), Cash(sum(row.exit_fee for row, _ in exits))
+    proceeds = Cash(sum(exit_.proceeds for _, exit_ in exits))
+    return [
         (
             (" worst cost against the mid  ", "head"),
             (f.usd(Cash(-cost)), "minus" if cost > 0 else ""),
             (f"   and a fee of {f.usd(fee)}", "dim"),
         ),
         ((" proceeds at the worst price ", "head"), (f.usd(proceeds), "bold")),
+        (),
+        *made,
+    ], proceeds
+
+
+def _sale(step: int, row: MarketRow, exit_: Exit) -> list[Row]:
+    """One market's order, in both ways that it may go out."""
+    what = f" {step}  SELL {f.shares(exit_.size)} {f.said(exit_.outcome, 12).strip()}"
+    made: list[Row] = [((what, "bold"), (f"  {f.middle(row.question, 48).strip()}", "dim"))]
+    if not exit_.worst:
+        return [*made, (("      nobody bids: nothing can be sold now", "alarm"),)]
+    covered = "" if exit_.covered >= exit_.size else f", the book takes only {f.shares(exit_.covered)} there"
+    now = f"      now: at {f.cents(exit_.worst, row.tick)}¢ or better, {SLIPPAGE_TICKS} ticks beyond the touch"
+    made.append(((now, ""), (covered, "warn")))
+    if rest := touch_of(row):
+        made.append(((f"      or resting at the touch, {f.cents(rest, row.tick)}¢, for as long as it takes", ""),))
+    return made
+
+
+def _sales(step: int, exits: list[tuple[MarketRow, Exit]]) -> list[Row]:
+    """A line for each of several markets, as many as a small screen has."""
+    made: list[Row] = [
+        ((f" {step}  SELL           ", "bold"), (f"now at least  or resting   now: {SLIPPAGE_TICKS} ticks beyond touch", "head"))
     ]
-    return made, proceeds
+    for row, exit_ in exits[:_SHOWN]:
+        rest = touch_of(row)
+        now = f"{f.cents(exit_.worst, row.tick)}¢" if exit_.worst else "nobody bids"
+        short = f"  the book takes only {f.shares(exit_.covered)}" if exit_.worst and exit_.covered < exit_.size else ""
+        made.append((
+            (f"    {f.fit(f'{f.shares(exit_.size)} {f.said(exit_.outcome, 8).strip()}', 15)}", "bold"),
+            (f" {f.fit(now, 11, '>')}", "" if exit_.worst else "alarm"),
+            (f"{f.fit(f'{f.cents(rest, row.tick)}¢' if rest else f.NONE, 12, '>')}   ", ""),
+            (f.middle(row.question, 27 - len(short)).rstrip(), "dim"),
+            (short, "warn"),
+        ))  # fmt: skip
+    if len(exits) > _SHOWN:
+        made.append(((f"    and {len(exits) - _SHOWN} more markets", "warn"),))
+    return made
 
 
 def touch_of(row: MarketRow) -> Price:
@@ -100,53 +121,63 @@ def reset(scene: Scene) -> list[Row]:
     ]
 
 
-def resume(scene: Scene) -> list[Row]:
-    """What a resume on the production desk starts again."""
-    if scene.frame is None:
-        return []
-    money = scene.frame.snapshot.money
-    account = f.said(scene.frame.card.account, 20).rstrip() or "not named"
-    return [
-        ((" quotes go out again with real money", "bold"),),
-        ((" account  ", "head"), (account, ""), (f"   equity {f.usd(money.equity)}", "")),
-        ((" kill at  ", "head"), (f"{money.halt_pct:g}% drawdown, now {f.percent(money.drawdown_pct)}", "")),
-    ]
+def resume(scene: Scene, preflight: PreflightLine | None = None, market: str = "") -> list[Row]:
+    """What a resume on the production desk starts again, in one market or in all, and what stands behind it."""
+    return [((" quotes go out again with real money", "bold"),), *go_live(scene, preflight, market)]
 
 
-def go_live(scene: Scene, preflight: PreflightLine | None = None) -> list[Row]:
-    """What going from paper to the production desk starts, its last preflight, and what that desk itself knows against it."""
+def go_live(scene: Scene, preflight: PreflightLine | None = None, market: str = "") -> list[Row]:
+    """What the production desk quotes with from now on, its last preflight, and what that desk itself knows against it."""
     if scene.frame is None:
         return [((f" {why_lost(scene.link)}", "down"),)]
     card, snapshot = scene.frame.card, scene.frame.snapshot
     money, limits = snapshot.money, {row.name: f.clean(row.limit) for row in snapshot.risk}
-    open_ = [row for row in snapshot.markets if row.state not in OVER]
+    open_ = [row for row in snapshot.markets if row.state not in OVER and market in ("", row.id)]
     exits = Cash(sum(worst_case(row) for row in snapshot.markets))
     most = f"   at most {limits.get('net position', f.NONE)} a market, {limits.get('all capital', f.NONE)} of the equity"
-    links = [("desk heard", not scene.lost), *((f.clean(feed.link), feed.up) for feed in snapshot.feeds)]
-    seen: list[Span] = [(f" {'✔' if up else '✖'} {f.said(name, 30).rstrip()}", "up" if up else "down") for name, up in links[:6]]
-    held = [f.clean(row.name) for row in snapshot.risk if row.holding]
+    which = f"{len(open_)} open" if not market or not open_ else f.middle(open_[0].question, 24).rstrip()
+    links = sorted([("desk heard", not scene.lost), *((f.clean(feed.link), feed.up) for feed in snapshot.feeds)], key=lambda link: link[1])
+    held = ["the kill switch"] * scene.stopped + [f.clean(row.name) for row in snapshot.risk if row.holding]
     rows: list[Row] = [
         ((" profile       ", "head"), (f.said(card.profile, 20), "bold"), (f"account {f.clean(card.account)[:16] or 'not named'}", "")),
         ((" balance       ", "head"), (f.usd(money.cash), "bold"), (f"   equity {f.usd(money.equity)}, worst {f.signed_usd(exits)}", "")),
-        ((" markets       ", "head"), (f"{len(open_)} open", ""), (most, "")),
-        ((" first quotes  ", "head"), (first_quotes(scene), "")),
+        ((" markets       ", "head"), (which, ""), (most if not market else "", "")),
+        ((" first quotes  ", "head"), (first_quotes(scene, market), "")),
         (
             (" kill at       ", "head"),
             (f"{money.halt_pct:g}% drawdown, now {f.percent(money.drawdown_pct)}   stale feed {limits.get('data age', f.NONE)}", ""),
         ),
         *_preflight(scene, preflight),
-        ((" desk now      ", "head"), *seen),
-        ((" held by       ", "head"), (f.said(", ".join(held) or "no guard", 56), "warn" if held else "up")),
+        *_packed(
+            (" desk now      ", "head"),
+            [(f"{'✔' if up else '✖'} {f.said(name, 30).rstrip()}", "up" if up else "down") for name, up in links],
+        ),
+        (
+            (" held by       ", "head"),
+            (f.said(", ".join(held) or "no guard", _WIDE).rstrip(), "alarm" if scene.stopped else "warn" if held else "up"),
+        ),
     ]
     if scene.stopped:
-        rows.append(((" its kill switch has tripped: reset it first (R)", "alarm"),))
+        left = cools_down(scene)
+        rows.append(((" its kill switch has tripped: ", "alarm"), ("e gives it the keys, then R resets it", "alarm")))
+        rows += [((f" it cools down first: {f.age(left)} left", "warn"),)] if left > 0 else []
     return rows
 
 
-def first_quotes(scene: Scene) -> str:
+def _packed(head: Span, items: list[Span]) -> list[Row]:
+    """One thing after another, all of them, in as many lines as it takes."""
+    lines: list[list[Span]] = [[head]]
+    for text, style in items:
+        if len(lines[-1]) > 1 and length(lines[-1][1:]) + f.width_of(text) > _WIDE:
+            lines.append([_UNDER])
+        lines[-1].append((f"{text}  ", style))
+    return [tuple(line) for line in lines]
+
+
+def first_quotes(scene: Scene, market: str = "") -> str:
     """How many orders a resume sends first, and what they come to at most; the quotes that only a pause holds are among them."""
     markets = scene.frame.snapshot.markets if scene.frame is not None else ()
-    wished = [quote for row in markets if row.state not in OVER for quote in row.quotes]
+    wished = [quote for row in markets if row.state not in OVER and market in ("", row.id) for quote in row.quotes]
     quotes = [quote for quote in wished if not quote.held or quote.held.startswith("paused")]
     if not quotes:
         return "not known: it wishes none now"
@@ -154,28 +185,29 @@ def first_quotes(scene: Scene) -> str:
     return f"{len(quotes)} orders, notional ≤ {f.usd(Cash(notional))}"
 
 
+def proven(scene: Scene, line: PreflightLine | None) -> bool:
+    """Whether a preflight that counts today stands behind this desk; where no money is at stake none is needed."""
+    return scene.rehearsing or (line is not None and not line.against and all(ok for _, ok, _ in line.checks))
+
+
 def _preflight(scene: Scene, line: PreflightLine | None) -> list[Row]:
-    """When it was, whether it counts, each check; those that failed with why."""
+    """When it was, whether it counts, each check; those that failed with why; what to run where it does not count."""
     head: Span = (" pre-flight    ", "head")
     name = f.clean(scene.frame.card.profile)[:30] if scene.frame is not None else ""
+    if line is None and scene.rehearsing:
+        return [(head, ("not needed: no money here", "dim"))]
+    run: list[Row] = [(_UNDER, ("stop this desk, start it again behind ", ""), (f"pmm-tui preflight --profile {name}", "ours"))]
+    if length(run[0]) > _WIDE + 15:
+        run = [(_UNDER, ("stop this desk, start it again behind", "")), (_UNDER, (f"pmm-tui preflight --profile {name}", "ours"))]
     if line is None:
-        if scene.rehearsing:
-            return [(head, ("not needed: no money here", "dim"))]
-        return [(head, ("none today: run ", "alarm"), (f"pmm-tui preflight --profile {name}", "ours"))]
+        return [(head, ("none today", "alarm")), *run]
     passed = [f.clean(check)[:24] for check, ok, _ in line.checks if ok]
     failed = [(f.clean(check)[:24], f.clean(why)) for check, ok, why in line.checks if not ok]
-    count: Span = (f"{f.day(line.at)} {f.clock(line.at)}{f.zone()}, {len(passed)} of {len(line.checks)} passed", "" if failed else "up")
-    rows: list[Row] = [(head, count)]
-    under: Span = ("               ", "")
-    lines = [""]
-    for check in passed:
-        lines += [""] if len(lines[-1]) + len(check) + 4 > _WIDE else []
-        lines[-1] += f"✔ {check}  "
-    rows += [(under, (text, "up")) for text in lines if text]
-    rows += [(under, (f.fit(f"✖ {check}: {why}", _WIDE), "down")) for check, why in failed[:3]]
-    if line.against:
-        rows += [(under, (f"! {f.clean(line.against)}; run", "alarm")), (under, (f"  pmm-tui preflight --profile {name}", "ours"))]
-    return rows
+    when = f"{f.day(line.at)} {f.clock(line.at)}{f.zone()}, {len(passed)} of {len(line.checks)} passed"
+    rows: list[Row] = [(head, (when, "" if failed or line.against else "up"))]
+    rows += _packed(_UNDER, [(f"✔ {check}", "up") for check in passed]) if passed else []
+    rows += [(_UNDER, (f.fit(f"✖ {check}: {why}", _WIDE).rstrip(), "down")) for check, why in failed[:3]]
+    return rows if proven(scene, line) else [*rows, (_UNDER, (f"! {f.clean(line.against) or 'a check failed'}", "alarm")), *run]
 
 
 def how_to_start(profiles: list[tuple[str, str]]) -> list[Row]:

@@ -7,7 +7,7 @@ from textual import events
 from textual.app import ComposeResult
 
 from pmm_tui.tui.dialogs.question import Dialog
-from pmm_tui.tui.format import fit, width_of
+from pmm_tui.tui.format import first_fit, fit, width_of
 from pmm_tui.tui.rows.lines import Panel, Row, exact, length, matches, tinted
 from pmm_tui.tui.state import Scene
 from pmm_tui.tui.widgets.pane import Pane
@@ -33,11 +33,12 @@ def narrowed(row: Row, alike: list[Row], width: int) -> Row:
     Facts go whole, from the last; there are two blanks between them. The last column is cut as any text is, unless it is a line.
     """
     over = max(map(length, alike)) - width
-    at = max(range(len(row)), key=lambda column: max(width_of(one[column][0]) for one in alike))
+    widths = [max(width_of(one[column][0]) for one in alike) for column in range(len(row))]
+    at = widths.index(max(widths))
     text, style = row[at]
-    if over <= 0 or (at == len(row) - 1 and text.strip("─")):
+    room, kept = max(0, widths[at] - over), text.rstrip()
+    if over <= 0 or (at == len(row) - 1 and (text.strip("─") or width_of(text) <= room)):
         return row
-    room, kept = max(0, width_of(text) - over), text.rstrip()
     while width_of(kept) > room and "  " in kept.lstrip():
         kept = kept.rpartition("  ")[0].rstrip()
     return (*row[:at], (fit(kept, room) if kept.strip("─") else kept[:room], style), *row[at + 1 :])
@@ -160,9 +161,10 @@ class Line(Dialog):
 
     def build(self, _: Scene, width: int, height: int) -> Panel:
         """What is typed."""
-        tail = "  enter keeps it   esc clears it   ! first: all that has not these words"
-        row: Row = ((f" {self._label} ", "key"), (" ", ""), (self.text, "bold"), ("▏", "ours"), (fit(tail, max(0, width - 30)), "dim"))
-        return Panel("", [row])
+        row: Row = ((f" {self._label} ", "key"), (" ", ""), (self.text, "bold"), ("▏", "ours"))
+        keys = "  enter keeps   esc clears"
+        tail = first_fit(width - length(row), f"{keys}   !word shows what is without that word", f"{keys}   !word: without it", keys)
+        return Panel("", [(*row, (tail, "dim"))])
 
     def on_key(self, event: events.Key) -> None:
         """Typing."""

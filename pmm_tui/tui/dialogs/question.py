@@ -1,12 +1,13 @@
 """Dialogs: help, a question answered by y, and a phrase that must be typed. All deaf for half a second, none confirmed by a held key."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
+from pmm_tui.tui.dialogs import asked
 from pmm_tui.tui.dialogs.arming import ARM_S, Arming, Typed
 from pmm_tui.tui.format import fit
 from pmm_tui.tui.memory import sweep
@@ -14,18 +15,23 @@ from pmm_tui.tui.rows.lines import Panel, Row
 from pmm_tui.tui.state import Scene
 from pmm_tui.tui.widgets.pane import Pane
 
+if TYPE_CHECKING:
+    from pmm_tui.tui.elsewhere import Source
+
 Clock = Callable[[], float]
 
 
 class Dialog(ModalScreen[str]):
-    """A framed box of rows in the middle of the screen. Dismissed with "" (no) or what was answered."""
+    """A framed box of rows in the middle of the screen, which names its desk. Dismissed with "" (no) or what was answered."""
 
     types: ClassVar[bool] = False
     """Whether letters are text here, so that K is none of the desk's business."""
 
     def __init__(self, title: str, rows: list[Row], scene: Scene, note: str = "esc cancels") -> None:
         super().__init__()
-        self._title = title
+        self.about: tuple[Source, ...] = ()
+        """The desks that it names and its kill keys go to; none: the one that the keys go to."""
+        self._title = asked.title(scene, title) if title else ""
         self._rows = rows
         self._scene = scene
         self._note = note
@@ -60,9 +66,12 @@ class Dialog(ModalScreen[str]):
         self.query_one(Pane).apply(self._scene)
 
     def build(self, _: Scene, width: int, height: int) -> Panel:
-        """The question; a long one keeps its last lines, where the answer is."""
-        tail = self.tail(width)
-        return Panel(self._title, [*self._rows[: max(0, height - len(tail))], *tail], self._note, self.tone)
+        """The question; a long one keeps its first lines and the answers, and says that there is more."""
+        tail, rows = self.tail(width), self._rows
+        if len(rows) > (room := max(0, height - len(tail))):
+            told = fit(f" … and {len(rows) - room + 1} lines more, for which this terminal is too low", width)
+            rows = [*rows[: room - 1], ((told, "warn"),)] if room else []
+        return Panel(self._title, [*rows, *tail], self._note, self.tone)
 
     @property
     def tone(self) -> str:
@@ -159,12 +168,12 @@ class TypePhrase(Dialog):
     def tail(self, width: int) -> list[Row]:
         """The phrase asked for, what is typed so far, and which of the two answers Enter would give."""
         typed = self.typed
-        asked = f"{typed.phrase} and why it is safe" if typed.wants_reason else typed.phrase
+        why: Row = (("  and, behind it, why it is safe", ""),) if typed.wants_reason else ()
         shown = typed.text[-(width - 6) :]
         matches = typed.matches
         return [
             (),
-            ((" Type  ", ""), (asked, "ours")),
+            ((" Type  ", ""), (typed.phrase, "ours"), *why),
             ((" ▏", "dim"), (f"{shown}", "bold"), ("▏", "ours")),
             ((f" {typed.note}", "warn"),),
             (

@@ -13,10 +13,11 @@ _SPANS: dict[str, Span] = {
 }
 
 
-def changes(text: str) -> list[Row]:
-    """A profile's diff as the desk tells it, line by line, each with what it does to the risk."""
+def changes(text: str, head: str = "") -> list[Row]:
+    """A profile's diff as the desk tells it, line by line, each with what it does to the risk, below what it is a diff of."""
     lines = text.splitlines()
-    rows: list[Row] = [((f" {f.said(line, 50)} ", ""), _SPANS[risk_of(line)]) for line in lines[:_CHANGES]]
+    rows: list[Row] = [((f" {head}", "head"),)] if head else []
+    rows += [((f" {f.said(line, 50)} ", ""), _SPANS[risk_of(line)]) for line in lines[:_CHANGES]]
     if len(lines) > _CHANGES:
         rows.append(((f"    and {len(lines) - _CHANGES} more", "warn"),))
     return rows

@@ -7,11 +7,11 @@ from pmm_tui.core.snapshot import LevelRow, MarketRow
 from pmm_tui.core.units import ONE, SECOND, Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import dark, exposed
-from pmm_tui.tui.rows.duo import letter, sides
-from pmm_tui.tui.rows.fresh import fresher, stale_for
-from pmm_tui.tui.rows.ladder import hatch, reason, spread, state_span
+from pmm_tui.tui.rows.duo import desk_word, letter, sides
+from pmm_tui.tui.rows.fresh import aged, fresher, lost_word, priced, stale_for
+from pmm_tui.tui.rows.ladder import hatch, reason, spread, state_of, state_span
 from pmm_tui.tui.rows.ladder import ladder as ladder
-from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, length, matches, tinted, wrap
+from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, length, matches, wrap
 from pmm_tui.tui.state import OVER, Scene, why_lost
 
 SLIM_QUOTE = 11
@@ -75,7 +75,7 @@ def _columns(width: int, two: bool) -> _Columns:
 def _quoted(one: Scene, row: MarketRow, width: int) -> list[Span]:
     """Our best bid and ask, or the hatch of a killed desk; what of that one still rests is told, and loudly. With ?: nobody knows."""
     spans: list[Span] = []
-    blind = bool(exposed(one.frame))
+    blind = bool(exposed(one.frame)) or (one.lost and not one.link.ended)
     for levels in (row.bids, row.asks):
         own = _own(levels, row.tick)
         style = "dim" if own == f.NONE else "ours"
@@ -90,34 +90,39 @@ def _quoted(one: Scene, row: MarketRow, width: int) -> list[Span]:
 def _block(one: Scene, row: MarketRow | None, quote: int) -> list[Span]:
     """What one desk quotes, holds and has made in a market, in a fixed width; dim where it is only what the desk last told."""
     if row is None:
-        return [(f" {f.fit('–  not watched there', 2 * quote + 21)}", "dim")]
+        return [(f" {f.fit('–  not watched there', 2 * quote + 20)}", "dim")]
     net = row.yes - row.no
     spans = [*_quoted(one, row, quote), (f" {f.fit(f.signed_shares(net), 8, '>')}", "bold" if net else "dim"), (" ", ""), _pnl(row)]
-    return [(text, "dim") for text, _ in spans] if one.lost else spans
+    return [*aged(one, tuple(spans))]
 
 
 def _both_head(scene: Scene, at: _Columns) -> Row:
     """Column names where two desks stand in one table; over columns that stand still, that their desk is lost."""
     names = f" {f.fit('bid', at.quote, '>')} {f.fit('ask', at.quote, '>')} {f.fit('net', 8, '>')} {f.fit('pnl', 9, '>')}"
     row: list[Span] = [(f"  {f.fit('market', at.name)}   ends    mid   spr", "head")]
-    for one, name, style in zip(sides(scene), "PL", ("paper", "live"), strict=True):
-        word, tone = (f"{name} LOST", "alarm") if one.lost and one.frame is not None else (name, style)
-        row += [(" ", ""), (word, tone), (names[len(word) + 1 :], "head"), (" │", "frame")]
+    for one in sides(scene):
+        gone, tone = lost_word(one)
+        word = f"{letter(one)} {gone}"
+        lead = (word, tone), (names[at.quote + 1 :].rjust(len(names) - len(word) - 1), "head")
+        row += [(" ", ""), *(lead if gone else ((letter(one), "live" if one.live else "paper"), (names[2:], "head"))), (" │", "frame")]
     return (*row[:-1], ("  state", "head"))
 
 
-def _both_line(scene: Scene, row: MarketRow, other: MarketRow | None, at: _Columns, selected: bool) -> Row:
+def _both_line(scene: Scene, known: MarketRow, at: _Columns, selected: bool) -> Row:
     """A market as two desks see it: paper's numbers left, production's right, and the state of the one that is worse off."""
-    now = scene.frame.snapshot.at if scene.frame is not None else 0
     ones = sides(scene)
-    ends = f.left((row.closes - now) / SECOND) if row.closes else f.NONE
+    left, right = (next((row for row in _rows_of(one) if row.id == known.id), None) for one in ones)
+    row, other = (left, right) if ones[0] is scene else (right, left)
+    believed = _of_market(scene, row, other) if row is not None else _at(ones[1] if ones[0] is scene else ones[0], known)
+    now = believed.frame.snapshot.at if believed.frame is not None else 0
+    ends = f.left((known.closes - now) / SECOND) if known.closes else f.NONE
     lead: list[Span] = [
         ("▶ " if selected else "  ", "ours"),
-        (f.middle(row.question, at.name), "bold" if selected else ""),
+        (f.middle(known.question, at.name), "bold" if selected else ""),
         (f" {f.fit(ends, 6, '>')}", ""),
-        *_mid(_of_market(scene, row, other), True),
+        *_mid(believed, True),
     ]
-    desks = (row, other) if ones[0] is scene else (other, row)
+    desks = (left, right)
     told, why = _worse(ones, desks)
     room = at.why + 10 - length(told)
     block = (*_block(ones[0], desks[0], at.quote), (" │", "frame"), *_block(ones[1], desks[1], at.quote), ("  ", ""))
@@ -131,10 +136,15 @@ _WORST = ("killing", "killed", "lost", "held", "closing", "stale", "paused")
 def _worse(ones: tuple[Scene, Scene], desks: tuple[MarketRow | None, MarketRow | None]) -> tuple[Row, str]:
     """The state of the desk that is worse off, production where both are alike, with its letter where the other's differs; and why."""
     found: list[tuple[int, str, Span, str]] = []
-    for name, one, row in zip("LP", ones[::-1], desks[::-1], strict=True):
-        if one.frame is not None and one.lost and not one.link.ended:
-            found.append((_WORST.index("lost"), name, ("? UNKNOWN", "alarm"), f"not heard for {f.age(one.link.age_s)}"))
-        elif row is not None:
+    for one, row in zip(ones[::-1], desks[::-1], strict=True):
+        name = letter(one)
+        if row is None:
+            continue
+        if one.lost and not one.link.ended:
+            found.append((_WORST.index("lost"), name, state_of(one, row), f"not heard for {f.age(one.link.age_s)}"))
+        elif one.lost:
+            found.append((len(_WORST), name, state_of(one, row), "the desk stopped in order"))
+        else:
             rank = _WORST.index(row.state) if row.state in _WORST else len(_WORST) + (row.state == "quoting")
             found.append((rank, name, state_span(row, 12), reason(row) if row.state != "quoting" else ""))
     if not found:
@@ -163,8 +173,10 @@ def _mid(one: Scene, wide: bool) -> Row:
     if row is None:
         return ((" " * (13 if wide else 7), ""),)
     if stale := stale_for(one):
-        return ((" ", ""), (f.fit(stale, 12, ">") if wide else f.fit("STALE", 6, ">"), "alarm"))
-    return ((f" {f.fit(f.cents_of(row.mid), 6, '>')}" + (f" {f.fit(spread(row), 5, '>')}" if wide else ""), ""),)
+        word = stale if wide else "STALE"
+        return ((" " * ((13 if wide else 7) - len(word)), ""), (word, "alarm"))
+    mid = f.cents_of(priced(row).mid)
+    return ((f" {f.fit(mid, 6, '>')}" + (f" {f.fit(spread(row), 5, '>')}" if wide else ""), ""),)
 
 
 def _table_head(at: _Columns, whose: str) -> Row:
@@ -192,10 +204,28 @@ def _line(scene: Scene, row: MarketRow, at: _Columns, selected: bool) -> Row:
         spans.append((f" {f.fit(f.count(row.fills), 5, '>')}", ""))
         age = f.age(row.health.age_ms / 1000) if row.health.age_ms >= 0 and row.state not in OVER else f.NONE
         spans.append((f" {f.fit(age, 5, '>')}", "down" if row.state == "stale" else "dim"))
-    spans += [("  ", ""), state_span(row)]
-    why = reason(row) if row.why else ""
-    spans.append((f" {f.said(why, max(0, at.why - 1))}", "warn" if row.state != "quoting" else "dim"))
+    spans += [("  ", ""), state_of(scene, row)]
+    why = reason(row) if row.why and not scene.lost else ""
+    spans.append((f" {f.said(why, max(0, at.why - 1))}", "dim" if row.state in ("quoting", *OVER) else "warn"))
     return tuple(spans)
+
+
+def _rows_of(one: Scene) -> tuple[MarketRow, ...]:
+    return one.frame.snapshot.markets if one.frame is not None else ()
+
+
+def listed(scene: Scene, width: int) -> tuple[MarketRow, ...]:
+    """The markets of the keys' desk, then, in a table wide enough for two, those that only the desk beside it watches."""
+    rows = _rows_of(scene)
+    if width < TWO_TABLES:
+        return rows
+    known = {row.id for row in rows}
+    return (*rows, *(row for row in (_rows_of(scene.beside) if scene.beside is not None else ()) if row.id not in known))
+
+
+def _marked(row: Row) -> Row:
+    """The selected row: its ground lies under what has a ground of its own, such as an alarm."""
+    return tuple((text, f"sel {names}".rstrip()) for text, names in row)
 
 
 def markets(scene: Scene, width: int, height: int) -> Panel:
@@ -203,21 +233,18 @@ def markets(scene: Scene, width: int, height: int) -> Panel:
     frame = scene.frame
     if frame is None:
         return Panel("Markets", [((f"  {line}", "warn"),) for line in wrap(why_lost(scene.link), width - 4, 2)])
-    rows = [row for row in frame.snapshot.markets if matches(scene.filter, f.clean(row.question))]
+    at = _columns(width, scene.beside is not None)
+    rows = [row for row in listed(scene, width) if matches(scene.filter, f.clean(row.question))]
     chosen = scene.market
     selected = next((number for number, row in enumerate(rows) if chosen is not None and row.id == chosen.id), -1)
-    at = _columns(width, scene.beside is not None)
     room = max(1, height - 1)
     first = max(0, min(max(0, selected) - room // 2, len(rows) - room))
     made: list[Row] = [_both_head(scene, at) if at.two else _table_head(at, letter(scene) if scene.beside is not None else "our")]
-    others = (
-        {row.id: row for row in scene.beside.frame.snapshot.markets} if scene.beside is not None and scene.beside.frame is not None else {}
-    )
     for number, row in enumerate(rows[first : first + room], start=first):
         own = number == selected
-        made.append(exact(_both_line(scene, row, others.get(row.id), at, own) if at.two else _line(scene, row, at, own), width))
-        if own:
-            made[-1] = tinted(made[-1], "sel")
+        line = _both_line(scene, row, at, own) if at.two else _line(scene, row, at, own)
+        line = aged(scene, line) if scene.beside is not None and not at.two else line
+        made.append(_marked(exact(line, width)) if own else exact(line, width))
     if not rows:
         gone = dark(frame.snapshot)
         none = f"no market yet: {gone}" if gone else "no market yet: discovery has chosen none"
@@ -227,6 +254,8 @@ def markets(scene: Scene, width: int, height: int) -> Panel:
     name = f"Markets {len(rows)}" + (f"  filter {scene.filter}" if scene.filter else "")
     killed = next((one for one in (sides(scene) if at.two else (scene,)) if one.stopped and at.quote), None)
     told = f"{hatch(killed)[0]} not quoting   " if killed is not None else ""
+    apart = len(listed(scene, TWO_TABLES)) - len(frame.snapshot.markets) if scene.beside is not None and not at.two else 0
+    told += f"{apart} more on {desk_word(scene.beside)} alone   " if apart and scene.beside is not None else ""
     return Panel(name, made, f"{told}{hidden}↑↓ select   f flatten   p pause one" if len(rows) > 1 else told.strip())
 
 

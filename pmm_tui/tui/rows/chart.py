@@ -6,8 +6,9 @@ from functools import lru_cache
 from pmm_tui.core.snapshot import FillRow, MarketRow
 from pmm_tui.core.units import DOLLAR, ONE, SECOND, Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.duo import letter, mode_word, sides
-from pmm_tui.tui.rows.lines import Panel, Row, Span, across, block
+from pmm_tui.tui.rows.duo import desk_word, letter, mode_word, sides
+from pmm_tui.tui.rows.fresh import aged, priced
+from pmm_tui.tui.rows.lines import Panel, Row, Span, across, block, wrap
 from pmm_tui.tui.rows.top import is_production
 from pmm_tui.tui.state import Scene, Symbols, TracePoint
 
@@ -141,6 +142,7 @@ def equity(scene: Scene, width: int, height: int) -> Panel:
     left, right = sides(scene)
     half = (width - 3) // 2
     panels = [_equity(one, room, height) for one, room in ((left, half), (right, width - 3 - half))]
+    panels = [panel._replace(rows=[aged(one, row) for row in panel.rows]) for one, panel in zip((left, right), panels, strict=True)]
     bar: list[Row] = [((" │ ", "frame"),)] * height
     rows = across(block(panels[0].rows, half, height), bar, block(panels[1].rows, width - 3 - half, height))
     gains = [panel.title.rpartition(" ")[2] if panel.note else f.NONE for panel in panels]
@@ -279,11 +281,13 @@ def mid(scene: Scene, width: int, height: int) -> Panel:
     """The selected market's mid over the last minutes, our bid and ask around it, and each fill of either desk where it happened."""
     row, trace = scene.market, _trace(scene)
     if row is None or len(trace) < 2 or height < 3:
-        return Panel("Mid, our quotes and fills", [((" no curve yet: it begins with the second picture of this market", "dim"),)])
+        none = wrap("no curve yet: it begins with the second picture of this market", width - 2, 2)
+        return Panel("Mid, our quotes and fills", [((f" {line}", "dim"),) for line in none])
     marks = _marks(scene, row, trace[0].at, trace[-1].at)
     rows = _mids(trace, marks, row.tick, width, height, scene.symbols, scene.probability)
     signs = "B S production  b s paper" if scene.symbols == "ascii" else "▲▼ production  △▽ paper"
-    return Panel(f"Mid {f.cents_of(row.mid, 2, scene.probability)}, our quotes and fills", list(rows), signs)
+    quotes = f"{desk_word(scene)}'s quotes, both desks' fills" if scene.beside is not None else "our quotes and fills"
+    return Panel(f"Mid {f.cents_of(priced(row).mid, 2, scene.probability)}, {quotes}", list(rows), signs)
 
 
 @lru_cache(maxsize=8)
@@ -314,7 +318,8 @@ def inventory(scene: Scene, width: int, height: int) -> Panel:
     if len(nets) < 2 or height < 3:
         return Panel("Inventory", [((" no curve yet", "dim"),)])
     rows = _nets(nets, width, height, scene.symbols)
-    return Panel(f"Inventory {f.signed_shares(nets[-1][1])}", list(rows), "net shares")
+    whose = f"{desk_word(scene)} inventory" if scene.beside is not None else "Inventory"
+    return Panel(f"{whose} {f.signed_shares(nets[-1][1])}", list(rows), "net shares")
 
 
 @lru_cache(maxsize=8)

@@ -1,5 +1,6 @@
 """Paper and production on the same markets and the same clock: each figure, their ratio with its interval, and which of them diverge."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from pmm_tui.core.snapshot import Stats
@@ -7,9 +8,10 @@ from pmm_tui.study.compare import Comparison, interval_written, ratio_written, w
 from pmm_tui.study.compare import Row as Line
 from pmm_tui.study.compare import compare as laid_side_by_side
 from pmm_tui.tui import format as f
+from pmm_tui.tui.rows.fresh import lost_word
 from pmm_tui.tui.rows.lines import Panel, Row, exact, framed, length, window, wrap
 from pmm_tui.tui.rows.top import is_production, sides
-from pmm_tui.tui.state import Scene
+from pmm_tui.tui.state import Scene, why_lost
 
 _WORDS = {
     "DIVERGES": ("!", "alarm"), "differs": ("≠", "warn"), "alike": ("=", "up"), "unclear": ("?", "dim"), "too few": ("·", "dim"),
@@ -38,34 +40,40 @@ def compare(scene: Scene, width: int, height: int) -> Panel:
 def _inside(scene: Scene, width: int, height: int) -> Panel:
     left, right = sides(scene)
     if scene.beside is None:
-        return Panel("Comparison", _alone(width))
+        return Panel("Comparison", _alone(scene.frame is not None and not scene.lost, width))
     told = [one.frame.stats if one.frame is not None else None for one in (left, right)]
     names = _names(left, right)
     for one, stats, name in zip((left, right), told, names, strict=True):
         if stats is None:
-            why = "has not sent a picture yet" if one.frame is None else "sends no figures: its own log says why"
-            return Panel("Comparison", [((f.fit(f" {name} {why}", width), "warn"),)])
+            why = f"nothing to compare yet: {why_lost(one.link)}" if one.frame is None else "sends no figures: its own log says why"
+            return Panel("Comparison", [((f" {line}", "warn"),) for line in wrap(f"{name}: {why}", width - 2, 3)])
     paper, production = told
     if paper is None or production is None or paper.fields != production.fields:
         return Panel("Comparison", [((f.fit(" the two desks count different figures: they run different versions", width), "warn"),)])
-    return _drawn(_table(paper, production), names, scene.scroll, width, height)
+    old: list[Row] = [
+        exact(((f" {word} ", style), (f" {name}: what it counted until {f.age(one.link.age_s)} ago", "warn")), width)
+        for one, name in zip((left, right), names, strict=True) for word, style in [lost_word(one)] if word
+    ]  # fmt: skip
+    panel = _drawn(_table(paper, production), names, scene.scroll, width, height - len(old))
+    return panel._replace(rows=[*old, *panel.rows])
 
 
 def _names(left: Scene, right: Scene) -> tuple[str, str]:
-    """What the two columns are called; by their profiles, where both desks are of one kind."""
+    """What the two columns are called; by their profiles, where both desks are of one kind; by their side before a first picture."""
+    if left.frame is None or right.frame is None:
+        kinds = ["the other desk" if one.frame is None else "production" if is_production(one) else "paper" for one in (left, right)]
+        return (kinds[0], kinds[1]) if kinds[0] != kinds[1] else ("the left desk", "the right desk")
     if is_production(left) is not is_production(right):
         return "paper", "production"
-    one, other = (f.clean(side.frame.card.profile) if side.frame is not None else "" for side in (left, right))
-    return one or "first", other or "second"
+    return f.clean(left.frame.card.profile) or "left desk", f.clean(right.frame.card.profile) or "right desk"
 
 
-def _alone(width: int) -> list[Row]:
-    rows: list[Row] = [
-        ((f.fit(" One desk is shown. The comparison needs two that quote the same markets at the same time:", width), "bold"),),
-        (),
-    ]
+def _alone(heard: bool, width: int) -> list[Row]:
+    shown = "One desk is shown." if heard else "The one desk of this console is not heard."
+    told = f"{shown} The comparison needs two that quote the same markets at the same time:"
+    rows: list[Row] = [*(((f" {line}", "bold"),) for line in wrap(told, width - 2, 2)), ()]
     for what, words in _HOW:
-        rows += [((f.fit(f" {what}:", width), "dim"),), (("   ", ""), (words, "ours")), ()]
+        rows += [((f.fit(f" {what}:", width), ""),), (("   ", ""), (words, "ours")), ()]
     return rows
 
 
@@ -80,7 +88,8 @@ def _drawn(table: Comparison, names: tuple[str, str], scroll: int, width: int, h
             rows.append(((f" {line.group}", "title"),))
         rows.append(_row(line, width))
     shown, part = window(rows, max(1, height - len(over)), scroll)
-    note = "   ".join(text for text in ("ratio: production over paper" if names[0] == "paper" else "ratio: right over left", part) if text)
+    moved = f"{part}  ↑↓ pgdn G" if part else ""
+    note = "   ".join(text for text in ("ratio: production over paper" if names[0] == "paper" else "ratio: right over left", moved) if text)
     return Panel("Comparison", [*over, *shown], note, "frame-alarm" if table.alarms else "")
 
 
@@ -99,7 +108,7 @@ def _verdict(table: Comparison, width: int) -> list[Row]:
     if table.alarms:
         head = f" ! {len(table.alarms)} DIVERGE{'S' if len(table.alarms) == 1 else ''} "
         room = width - len(head)
-        named = _listed(tuple(row.name.strip() for row in table.alarms), room - 1, 1 if width >= ROOMY else 2)
+        named = _listed(_alarmed(table.alarms), room - 1, 1 if width >= ROOMY else 2)
         first: Row = ((head, "alarm"), (f.fit(f" {named[0]}", room), "warn"))
         return [first, *(((" " * len(head), ""), (f.fit(f" {text}", room), "warn")) for text in named[1:])]
     judged = sum(row.verdict in ("alike", "differs", "unclear") for row in table.rows)
@@ -109,6 +118,12 @@ def _verdict(table: Comparison, width: int) -> list[Row]:
     return [
         ((" = nothing diverges ", "running"), (f.fit(f" {judged} figures judged, {few} with too few samples", max(0, width - 20)), "dim"))
     ]
+
+
+def _alarmed(rows: Sequence[Line]) -> tuple[str, ...]:
+    """The figures by their names; the first of the markouts says that they are these."""
+    first = next((row for row in rows if row.group == "Markouts"), None)
+    return tuple(f"markouts {row.name.strip()}" if row is first else row.name.strip() for row in rows)
 
 
 @lru_cache(maxsize=4)  # they change once a second

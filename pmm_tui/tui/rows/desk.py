@@ -2,23 +2,28 @@
 
 from msgspec.structs import replace
 
-from pmm_tui.core.snapshot import FillRow, OrderRow
+from pmm_tui.core.snapshot import FeedRow, FillRow, OrderRow, RiskRow
 from pmm_tui.core.units import SECOND, Cash
 from pmm_tui.tui import format as f
+from pmm_tui.tui.exposed import passed
 from pmm_tui.tui.rows import market
 from pmm_tui.tui.rows.book import payout_text
-from pmm_tui.tui.rows.duo import letter, mode_word, sides
+from pmm_tui.tui.rows.duo import desk_word, letter, mode_word, sides
+from pmm_tui.tui.rows.fresh import aged
 from pmm_tui.tui.rows.killed import killed, lines
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length, pairs, tinted
 from pmm_tui.tui.rows.log import LEVELS, by_arrival, line, merged
 from pmm_tui.tui.rows.orders import side, status
 from pmm_tui.tui.rows.top import is_production, tone
 from pmm_tui.tui.state import Scene, worst_case
+from pmm_tui.tui.words import plain, short
 
 _NARROW = 40
 """Below this width an order's age and a fill's seconds are left out."""
 _SLIM = 36
 """Below this width a guard says only where it stands, and a position both of its ends in one line."""
+ALARM_NS = 300 * SECOND
+"""So long an alarm is told before a newer warning."""
 _QUEUED = 47
 """From this width on an order says what is ahead of it."""
 
@@ -50,51 +55,52 @@ def _order(order: OrderRow, now: int, width: int, tick: int) -> Row:
 
 
 def orders(scene: Scene, width: int, height: int) -> Panel:
-    """Every order that may still fill, those of the selected market first, sells above buys as in the ladder; of both desks."""
-    if scene.frame is None and scene.beside is None:
-        return Panel("Our orders", [])
+    """Every order that may still fill, of both desks: those in trouble, then the selected market's, sells above buys as in the ladder."""
     row, desks = scene.market, _desks(scene, width)
     many, found = len(desks) > 1, [(one, order) for one in desks if one.frame is not None for order in one.frame.snapshot.orders]
     chosen = row.id if row is not None else ""
-    found.sort(key=lambda pair: (pair[1].market != chosen, pair[1].side == "BUY", -pair[1].price))
+    found.sort(key=lambda pair: (status(pair[1])[1] != "alarm", pair[1].market != chosen, pair[1].side == "BUY", -pair[1].price))
     lead, room = "  " * many, width - 2 * many
     names = f"side  out   price    size   age{' ahead' if room >= _QUEUED else ''}  state"
     rows: list[Row] = [((lead + (names if room >= _NARROW else "side  out price    size  state"), "head"),)]
-    if not found:
+    unheard = [one for one in desks if one.frame is None]
+    rows += [((f" {desk_word(one)}: its orders are unknown", "warn"),) for one in unheard]
+    if not found and len(unheard) < len(desks):
         rows.append(((" none open", "dim"),))
-    for one, order in found[: height - 1]:
+    room_for = max(0, height - len(rows))
+    for one, order in found[:room_for]:
         snapshot = one.frame.snapshot if one.frame is not None else None
         ticks = {known.id: known.tick for known in snapshot.markets} if snapshot is not None else {}
         made = _order(order, snapshot.at if snapshot is not None else 0, room, ticks.get(order.market, 100))
+        made = aged(one, made) if scene.beside is not None else made
         rows.append((*_mark(one, many), *(made if order.market == chosen else tinted(made, "dim"))))
-    if len(found) > height - 1:
-        rows[-1] = ((f" and {len(found) - height + 2} more", "dim"),)
+    if len(found) > room_for:
+        rows[-1] = ((f" and {len(found) - room_for + 1} more", "dim"),)
+    count = " + ".join([str(len(found))] * (len(unheard) < len(desks)) + ["?"] * len(unheard))
     whose = f"{mode_word(scene)} orders" if scene.beside is not None and not many else "Our orders"
-    return Panel(f"{whose} {len(found)}", rows)
+    return Panel(f"{whose} {count}", rows)
 
 
 def _fill(fill: FillRow, width: int, tick: int) -> Row:
-    wide, failed = width >= _NARROW, fill.status == "FAILED"
+    wide, bad = width >= _NARROW, "FAILED" if fill.status == "FAILED" else "NOT US" if fill.foreign else ""
     edge: Span = (f.fit(f.signed_usd(fill.edge), 7, ">"), tone(fill.edge))
     spans: list[Span] = [
         (f"{f.clock(fill.at)[: 8 if wide else 5]} ", "dim"),
         side(fill.side),
         (f" {f.said(fill.outcome, 5 if wide else 4)}{f.fit(f.shares(fill.size), 6, '>')} {f.fit(f.cents(fill.price, tick), 5, '>')}", ""),
-        *(((" ", ""), ("FAILED", "alarm")) if failed else (edge,)),
+        *(((" ", ""), (bad, "alarm")) if bad else (edge,)),
     ]
-    if not fill.maker and not failed:
+    if not fill.maker and not bad:
         spans.append((" taker", "warn"))
-    elif width >= 47 and not failed:
+    elif width >= 47 and not bad:
         spans.append((" settled" if fill.status == "CONFIRMED" else " matched", "dim"))
     return tuple(spans)
 
 
 def fills(scene: Scene, width: int, height: int) -> Panel:
     """The newest fills of both desks, what each captured against the mid."""
-    if scene.frame is None and scene.beside is None:
-        return Panel("Fills", [])
-    row, desks = scene.market, [one for one in _desks(scene, width) if one.frame is not None]
-    many = len(_desks(scene, width)) > 1
+    row, desks = scene.market, _desks(scene, width)
+    many, unheard = len(desks) > 1, [one for one in desks if one.frame is None]
     ticks = {known.id: known.tick for one in desks if one.frame is not None for known in one.frame.snapshot.markets}
     found = [(one, fill) for one in desks if one.frame is not None for fill in one.frame.snapshot.fills]
     if many:
@@ -103,12 +109,13 @@ def fills(scene: Scene, width: int, height: int) -> Panel:
     lead, room = "  " * many, width - 2 * many
     head = f"time {'   ' * (room >= _NARROW)} side  out {' ' * (room >= _NARROW)}  size price   edge"
     rows: list[Row] = [((lead + head, "head"),)]
-    if not found:
+    rows += [((f" {desk_word(one)}: its fills are unknown", "warn"),) for one in unheard]
+    if not found and len(unheard) < len(desks):
         rows.append(((" none yet", "dim"),))
-    for one, fill in found[: height - 1]:
+    for one, fill in found[: max(0, height - len(rows))]:
         made = _fill(fill, room, ticks.get(fill.market, 100))
         rows.append((*_mark(one, many), *(made if row is None or fill.market == row.id else tinted(made, "dim"))))
-    counts = (f.count(one.frame.snapshot.fill_count) for one in desks if one.frame is not None)
+    counts = (f.count(one.frame.snapshot.fill_count) if one.frame is not None else "?" for one in desks)
     whose = f"{mode_word(scene)} fills" if scene.beside is not None and not many else "Fills"
     return Panel(f"{whose} {' | '.join(counts)}", rows)
 
@@ -151,28 +158,39 @@ def guards(scene: Scene, width: int, height: int) -> Panel:
     if scene.frame is None:
         return Panel("Guards and feeds", [])
     snapshot = scene.frame.snapshot
-    slim = width < _SLIM
-    name = max(10, width - (11 if slim else 24))
-    rows: list[Row] = []
-    for guard in sorted(snapshot.risk, key=lambda one: not one.holding):
-        style = "warn" if guard.holding else ""
-        rows.append(
-            (
-                ("! " if guard.holding else "  ", style),
-                (f.said(guard.name, name), style or "head"),
-                (f.said(guard.now, 9, ">"), style or "bold"),
-                ("" if slim else f" of {f.said(guard.limit, 8)}", "dim"),
-            )
-        )
-    if len(rows) + len(snapshot.feeds) > height:
-        rows = rows[: max(1, height - len(snapshot.feeds))]
-    for feed in snapshot.feeds:
-        lamp: Span = ("● ", "up") if feed.up else ("✖ ", "down")
-        since = f"up {f.age((snapshot.at - feed.since) / SECOND)}" if feed.up else f"down {f.age((snapshot.at - feed.since) / SECOND)}"
-        text: Span = (f.said(feed.why, max(0, width - 21)), "warn") if feed.why and not feed.up else ("", "")
-        rows.append((lamp, (f.said(feed.link, 8), "head"), (f.fit(since, 10), "" if feed.up else "down"), text))
+    ranked = sorted(snapshot.risk, key=lambda one: (not one.holding, -one.used))
+    loud = sum(one.holding or passed(one) for one in ranked)
+    down, up = ([_feed(feed, snapshot.at, width) for feed in snapshot.feeds if feed.up is so] for so in (False, True))
+    made = [_guard(one, width) for one in ranked]
+    if len(made) + len(down) + len(up) > height and len(up) > 1:
+        up = [(("● ", "up"), (f"{len(up)} links up", "head"))]
+    rows = [*made[:loud], *down, *made[loud:]]
+    room = max(1, height - len(up))
+    if len(rows) > room:
+        rows = [*rows[: room - 1], ((f"  and {len(rows) - room + 1} more", "dim"),)]
     holding = sum(guard.holding for guard in snapshot.risk)
-    return Panel("Guards and feeds", rows, f"{holding} holding" if holding else "")
+    return Panel("Guards and feeds", [*rows, *up], f"{holding} holding" if holding else "")
+
+
+def _guard(guard: RiskRow, width: int) -> Row:
+    """One guard: what it holds, where it stands, of how much."""
+    slim = width < _SLIM
+    style = "warn" if guard.holding or passed(guard) else ""
+    return (
+        ("! " if style else "  ", style),
+        (f.said(guard.name, max(10, width - (11 if slim else 24))), style or "head"),
+        (f.said(guard.now, 9, ">"), style or "bold"),
+        ("" if slim else f" of {f.said(guard.limit, 8)}", "dim"),
+    )
+
+
+def _feed(feed: FeedRow, now: int, width: int) -> Row:
+    """One connection: up or down, for how long, and why."""
+    lamp: Span = ("● ", "up") if feed.up else ("✖ ", "down")
+    since = f"{'up' if feed.up else 'down'} {f.age((now - feed.since) / SECOND)}"
+    told = feed.why and not feed.up and width >= _SLIM
+    text: Span = (f" {short(plain(feed.why), width - 23)}", "warn") if told else ("", "")
+    return (lamp, (f"{f.said(feed.link, 9)} ", "head"), (f.fit(since, 10), "" if feed.up else "down"), text)
 
 
 def held(scene: Scene, width: int, height: int) -> Panel:
@@ -196,13 +214,15 @@ def newest(scene: Scene, width: int) -> Row:
     if text:
         return ((f" {f.said(text, width - 1)}", style),)
     notes = merged(scene)
-    for whose, note in notes[:8]:
-        if note.level != "info":
-            sign, colour = LEVELS.get(note.level, ("? ", "warn"))
-            told = f"{whose} {sign} {f.clean(note.text)}".strip()
-            return ((f.fit(f" {f.clock(note.at)} {told}", width), "warn" if colour == "alarm" else colour),)
+    told = [pair for pair in notes[:8] if pair[1].level != "info"]
+    if told:
+        loud = (pair for pair in told if pair[1].level == "alarm" and notes[0][1].at - pair[1].at < ALARM_NS)
+        (whose, _), note = next(loud, told[0])
+        sign, colour = LEVELS.get(note.level, ("? ", "warn"))
+        text = f"{whose} {sign} {f.clean(note.text)}".strip()
+        return ((f.fit(f" {f.clock(note.at)} {text}", width), "down" if colour == "alarm" else colour),)
     if notes:
-        whose, note = notes[0]
+        (whose, _), note = notes[0]
         return ((f.fit(f" {f.clock(note.at)} {whose or ' '}  {f.clean(note.text)}", width), "dim"),)
     return ()
 
@@ -224,7 +244,7 @@ def kill(scene: Scene, width: int, height: int) -> Panel:
     other = scene if one is not scene else scene.beside
     also = other.frame if other is not None and other.stopped else None
     note = f"{mode_word(other)} is {also.snapshot.phase}, too" if other is not None and also is not None else ""
-    return Panel(title, killed(one, width)[:height], note, "frame-alarm")
+    return Panel(title, killed(one, width, one is scene)[:height], note, "frame-alarm")
 
 
 def kill_height(scene: Scene) -> int:

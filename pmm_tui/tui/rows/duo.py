@@ -3,11 +3,13 @@
 from pmm_tui.core.snapshot import FillRow, MarketRow, Money
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
+from pmm_tui.tui.rows.fresh import aged, lost_word
 from pmm_tui.tui.rows.killed import killed
-from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs
+from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs, wrap
 from pmm_tui.tui.rows.top import gauge, is_production, mode_block, pill, tone
 from pmm_tui.tui.rows.top import sides as sides
-from pmm_tui.tui.state import Scene, Verdict, desk_verdict, safe_verdict
+from pmm_tui.tui.state import OVER, Scene, Verdict, desk_verdict, safe_verdict
+from pmm_tui.tui.words import reason, short
 
 HOUR_NS = 3_600 * 10**9
 ROWS = 5
@@ -22,14 +24,17 @@ def letter(one: Scene) -> str:
 
 
 def desk_word(one: Scene) -> str:
-    """PAPER, LIVE or NO DESK, for the head of a column."""
-    return {"L": "LIVE", "P": "PAPER", "?": "NO DESK"}[letter(one)]
+    """PAPER, LIVE, or where it has not said which, WAITING or NO DESK, for the head of a column."""
+    waits = one.link.connected or not one.link.attempts
+    return {"L": "LIVE", "P": "PAPER", "?": "WAITING" if waits else "NO DESK"}[letter(one)]
 
 
 def mode_word(one: Scene) -> str:
     """PAPER or LIVE, for the title of a box."""
     if one.frame is None:
-        return "NO DESK"
+        return desk_word(one)
+    if one.replayed:
+        return f"REPLAY {desk_word(one)}"
     return "LIVE $$$" if one.live else "LIVE REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
 
 
@@ -37,11 +42,13 @@ def both(scene: Scene, width: int, height: int, make: Builder) -> Panel:
     """A screen of one kind for each desk: paper left, production right where two fit, else the desk that the keys go to."""
     roomy = width >= TWO_WIDE
     if scene.beside is None or not roomy:
-        return Panel("", framed(make, scene, width, height, scene.live, roomy))
+        rows = framed(make, scene, width, height, scene.live, roomy)
+        return Panel("", [aged(scene, row) for row in rows] if scene.beside is not None else rows)
 
     def named(one: Scene, width: int, height: int) -> Panel:
         panel = make(one, width, height)
-        return panel._replace(title=f"{mode_word(one)}  {panel.title}")
+        gone = f"{lost_word(one)[0]}  " if one.lost and one.frame is not None else ""
+        return panel._replace(title=f"{mode_word(one)}  {gone}{panel.title}", rows=[aged(one, row) for row in panel.rows])
 
     half = width // 2
     widths = (half, width - half)
@@ -67,17 +74,35 @@ def _head(one: Scene, chosen: bool, width: int) -> Row:
     mark: Span = ("▶ ", "bold") if chosen else ("  ", "")
     row: list[Span] = [mark, *mode_block(one), (f" {verdict.glyph} {verdict.word} ", verdict.style)]
     left = width - length(row)
-    return (*row, (f.fit(f" {verdict.why}", left), "dim")) if verdict.why and left > 6 else tuple(row)
+    fits = bool(verdict.why) and f.width_of(verdict.why) < left and one.frame is not None
+    return (*row, (f" {verdict.why}", "dim")) if fits else tuple(row)
+
+
+def _stopped(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
+    """A desk whose kill switch has tripped: what it has made, what was done and proven, what is left."""
+    money = one.frame.snapshot.money if one.frame is not None else None
+    head, told = _head(one, chosen, width), killed(one, width, chosen)
+    if money is None:
+        return [head]
+    if len(told) + 2 <= height:
+        return [head, _made(money, width), *told]
+    made = Cash(money.equity - money.initial)
+    verdict = desk_verdict(one)
+    bare = head[: next(at for at, span in enumerate(head) if span[0] == f" {verdict.glyph} {verdict.word} ") + 1]
+    bare = (*bare, (f" {f.arrow(made)} {f.signed_usd(made)}", tone(made)))
+    whole = (*bare, (f"  equity {f.usd(money.equity)}", "dim"))
+    return [next((row for row in (whole, bare) if length(row) <= width), head), *told]
 
 
 def _column(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
     """One desk in `height` rows; the least needed go first where there are few."""
     head = _head(one, chosen, width)
     if one.frame is None:
-        return [head, *[_NOTHING] * (height - 1)]
+        told: list[Row] = [head, *(((f"  {line}", "dim"),) for line in wrap(desk_verdict(one).why, width - 4, height - 1))]
+        return told + [_NOTHING] * (height - len(told))
     snapshot = one.frame.snapshot
     if one.stopped:
-        told = [head, *killed(one, width)][:height]
+        told = _stopped(one, chosen, width, height)[:height]
         return told + [_NOTHING] * (height - len(told))
     money = snapshot.money
     waits = [fill.answered_ms for fill in snapshot.fills if fill.answered_ms >= 0]
@@ -92,7 +117,7 @@ def _column(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
                    ("unreal.", f.signed_usd(money.unrealised), tone(money.unrealised)),
                    third), width, 3)),
         (6, pairs((("captured", f.signed_usd(money.captured), tone(money.captured)), drift,
-                   ("fees", f.signed_usd(Cash(-money.fees)), tone(-money.fees))), width, 3)),
+                   ("rebates" if money.fees < 0 else "fees", f.signed_usd(Cash(-money.fees)), tone(-money.fees))), width, 3)),
         (4, pairs((("fills", f.count(snapshot.fill_count), "bold"), ("an hour", hourly(one), ""),
                    ("answer", _middle(waits), "")), width, 3)),
         (5, pairs((("open", str(len(snapshot.orders)), "bold"), ("sent", f.count(snapshot.orders_sent), ""),
@@ -100,7 +125,7 @@ def _column(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
         (3, _market(one.market, width)),
     ]  # fmt: skip
     kept = sorted(rank for rank, _ in rows)[:height]
-    shown = [row for rank, row in rows if rank in kept]
+    shown = [aged(one, row) if rank else row for rank, row in rows if rank in kept]
     return shown + [_NOTHING] * (height - len(shown))
 
 
@@ -113,7 +138,12 @@ def _safe(one: Scene, width: int) -> Row:
         return word
     row: Row = (*word, (" ", ""), *gauge(money, 16), (f" {f.fit(f.percent(money.drawdown_pct), 5, '>')} of {money.halt_pct:g}%  ", ""))
     room = max(0, width - length(row))
-    return row if verdict.style == "up" and len(verdict.why) > room else (*row, (f.fit(verdict.why, room), "dim"))
+    if f.width_of(verdict.why) <= room:
+        return (*row, (verdict.why, "dim"))
+    if verdict.style == "up":
+        return row
+    row = (*word, (f" {f.percent(money.drawdown_pct)} of {money.halt_pct:g}%  ", ""))
+    return (*row, (short(verdict.why, max(0, width - length(row))), "dim"))
 
 
 def _made(money: Money, width: int) -> Row:
@@ -134,9 +164,9 @@ def _middle(waits: list[float]) -> str:
 def _market(row: MarketRow | None, width: int) -> Row:
     """What it quotes and holds in the selected market, or why it does not quote there."""
     if row is None:
-        return ((" this market is not watched by this desk", "dim"),)
+        return ((" no market of this desk is selected", "dim"),)
     if row.state != "quoting":
-        return ((f.fit(f" here {row.state}: {f.clean(row.why) or 'no reason given'}", width), "warn"),)
+        return ((f" {short(f'here {row.state}: {reason(row)}', width - 1)}", "dim" if row.state in OVER else "warn"),)
     bid = max((level.price for level in row.bids if level.ours), default=None)
     ask = min((level.price for level in row.asks if level.ours), default=None)
     quotes = f"{f.cents(bid, row.tick) if bid else f.NONE}/{f.cents(ask, row.tick) if ask else f.NONE}"
@@ -150,16 +180,18 @@ def _market(row: MarketRow | None, width: int) -> Row:
 def _line(one: Scene, chosen: bool, width: int) -> Row:
     """One desk in one line, for small screens."""
     if one.frame is None:
-        return _head(one, chosen, width)
-    money = one.frame.snapshot.money
+        head = _head(one, chosen, width)
+        return (*head, (f" {short(desk_verdict(one).why, width - length(head) - 2)}", "dim"))
+    money, verdict = one.frame.snapshot.money, desk_verdict(one)
     profit, fills = Cash(money.equity - money.initial), one.frame.snapshot.fill_count
-    tail: Row = (
-        (f" {f.signed_usd(profit)}", tone(profit)),
-        (f"  {fills} fill{'s' * (fills != 1)}  {len(one.frame.snapshot.orders)} open", "dim"),
-    )
-    verdict = desk_verdict(one)
-    word: Row = (("▶ " if chosen else "  ", "bold"), *mode_block(one), (f" {verdict.glyph} {verdict.word} ", verdict.style))
-    return exact((*word, *tail), width)
+    well = verdict.style == "running"
+    mode: Row = mode_block(one) if well or not one.live else (("█", "live-fill"), (" LIVE $$$ ", "live"), ("█", "live-fill"))
+    counts = f"  {fills} fill{'s' * (fills != 1)}" * well + f"  {len(one.frame.snapshot.orders)} open" * (not one.lost and not one.stopped)
+    tail: Row = ((f" {f.signed_usd(profit)}", tone(profit)), (counts, "dim"))
+    word: Row = (("▶ " if chosen else "  ", "bold"), *mode, (f" {verdict.glyph} {verdict.word} ", verdict.style))
+    room = width - length((*word, *tail)) - 2
+    why: Row = ((f"  {short(verdict.why, room)}", "dim"),) if verdict.why and room > 8 else ()
+    return exact((*word, *tail, *why), width)
 
 
 def hourly(one: Scene) -> str:

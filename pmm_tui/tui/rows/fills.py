@@ -1,24 +1,27 @@
 """The newest fills: what each captured, what it cost, who took, how far it is settled, and how long we had waited in the queue."""
 
 import math
+from functools import partial
 
 from pmm_tui.core.snapshot import FillRow, Stats
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.duo import both
 from pmm_tui.tui.rows.lines import Panel, Row, Span, flow, length, matches, window
-from pmm_tui.tui.rows.orders import ahead, side
+from pmm_tui.tui.rows.orders import acted_on, ahead, side
 from pmm_tui.tui.rows.top import tone
 from pmm_tui.tui.state import Scene
 
+FOREIGN: Span = ("NOT US ", "alarm")
+"""What stands in place of how far it is settled where somebody else sent the order."""
 STATUS = {"MATCHED": ("matched", "dim"), "CONFIRMED": ("settled", ""), "FAILED": ("FAILED!", "alarm")}
-MATURE = (("0", "fill"), ("0.5", "0.5s"), ("2", "2s"), ("10", "10s"), ("30", "30s"), ("120", "2m"), ("600", "10m"))
+MATURE = (("0", "at fill"), ("0.5", "0.5s"), ("2", "2s"), ("10", "10s"), ("30", "30s"), ("120", "2m"), ("600", "10m"))
 """Markouts by their names in the run's figures, and how they are headed; a fill's own ones are all but the first."""
 AFTER = tuple(label for _, label in MATURE[1:])
 WHOLE = 76
 """Below this width a fill drops its fee and how long the venue took to answer."""
-ROOMY, FULL = 110, 124
-"""From these widths on a fill's markouts stand in its own line: without queue, answer and market, then with all."""
+ROOMY = 140
+"""From this width on a fill's markouts stand in its own line, which still has room to name its market."""
 EACH = 8
 """Cells of a markout."""
 PAIRED, STATED = 56, 64
@@ -31,7 +34,7 @@ def _one_line(width: int) -> bool:
 
 def _indent(width: int) -> int:
     """Where the markouts below a fill begin."""
-    return max(0, min(14, width - EACH * len(AFTER)))
+    return max(0, min(12, width - EACH * len(AFTER)))
 
 
 def _heads() -> str:
@@ -39,19 +42,20 @@ def _heads() -> str:
 
 
 def _head(width: int) -> list[Row]:
+    what, costs = "time     side  out    size price    edge", f"{'fee/reb':>8} role  {'ahead':>6} {'answer':>6} state  "
     if _one_line(width):
-        queue = "   ahead answer" if width >= FULL else ""
-        name = "  market" if width >= FULL else ""
-        return [((f"time     side  out    size price    edge{_heads()}    fee role {queue} state  {name}", "head"),)]
-    first = "time     side  out    size price    edge     fee role   ahead answer state  "
+        return [((f"{what}{_heads()}{costs}  market", "head"),)]
     return [
-        ((first if width >= WHOLE else "time     side  out    size price    edge   ahead state", "head"),),
-        ((f"{f.fit('  after, ¢/sh:' if width >= WHOLE else ' ¢ after', _indent(width))}{_heads()}", "head"),),
+        ((f"{what}{costs}" if width >= WHOLE else f"{what}   ahead state", "head"),),
+        ((f"{f.fit(' after, ¢/sh', _indent(width))}{_heads()}{'market' if width >= WHOLE else ''}", "head"),),
     ]
 
 
 def after(fill: FillRow, number: int) -> Span:
-    """One of a fill's markouts in 8 cells, cents a share: … until its time has come, – where there was no mid to hold it against."""
+    """One of a fill's markouts in 8 cells, cents a share: … until its time has come, – where there was no mid to hold it against, or the
+    fill is not ours."""
+    if fill.foreign:
+        return (f.fit(f"{f.NONE} ", EACH, ">"), "dim")
     if len(fill.markouts) <= number:
         return (f.fit("… ", EACH, ">"), "dim")
     out = fill.markouts[number]
@@ -61,18 +65,20 @@ def after(fill: FillRow, number: int) -> Span:
 
 
 def _state(fill: FillRow) -> Span:
+    if fill.foreign and fill.status != "FAILED":
+        return FOREIGN
     word, style = STATUS.get(fill.status, (f.said(fill.status, 7).strip(), "warn"))
     return (f.fit(word, 7), style)
 
 
 def _what(fill: FillRow, tick: int, probability: bool = False) -> list[Span]:
-    """When, which way, how much at what price, and what it captured: 40 cells."""
-    failed = fill.status == "FAILED"
+    """When, which way, how much at what price, and what it captured, where it was quoted by us: 40 cells."""
+    none = fill.status == "FAILED" or fill.foreign
     return [
         (f"{f.clock(fill.at)} ", "dim"),
         side(fill.side),
         (f" {f.said(fill.outcome, 4)}{f.fit(f.shares(fill.size), 7, '>')}{f.fit(f.cents(fill.price, tick, probability), 6, '>')}", ""),
-        (f" {f.fit(f.NONE if failed else f.signed_usd(fill.edge), 7, '>')}", "dim" if failed else tone(fill.edge)),
+        (f" {f.fit(f.NONE if none else f.signed_usd(fill.edge), 7, '>')}", "dim" if none else tone(fill.edge)),
     ]
 
 
@@ -82,23 +88,23 @@ def line(fill: FillRow, width: int, tick: int, name: str) -> list[Row]:
     answer = f.age(fill.answered_ms / 1_000) if fill.answered_ms >= 0 else f.NONE
     costs: list[Span] = [
         (f" {f.fit(f.NONE if failed else f.signed_usd(Cash(-fill.fee)), 7, '>')}", "dim" if failed else tone(-fill.fee)),
-        (" maker" if fill.maker else " TAKER", "" if fill.maker else "warn"),
+        ("     –", "dim") if fill.foreign else (" maker" if fill.maker else " TAKER", "" if fill.maker else "warn"),
     ]
     queue: Span = (f" {f.fit(ahead(fill.ahead), 6, '>')} {f.fit(answer, 6, '>')}", "dim")
     afters = [after(fill, number) for number in range(len(AFTER))]
     if _one_line(width):
-        spans = [*_what(fill, tick), *afters, *costs, *([queue] if width >= FULL else []), (" ", ""), _state(fill)]
-        return [(*spans, (f"  {f.middle(name, width - length(spans) - 2).rstrip()}", "dim"))] if width >= FULL else [tuple(spans)]
+        spans = [*_what(fill, tick), *afters, *costs, queue, (" ", ""), _state(fill)]
+        return [(*spans, (f"  {f.middle(name, width - length(spans) - 2).rstrip()}", "dim"))]
     below: list[Span] = [(" " * _indent(width), ""), *afters]
-    room = width - length(below) - 1
-    below += [(f" {f.middle(name, room).rstrip()}", "dim")] if room >= 8 else []
+    room = width - length(below)
+    below += [(f.middle(name, room).rstrip(), "dim")] if room >= 8 else []
     first: Row = (*_what(fill, tick), *costs, queue, (" ", ""), _state(fill)) if width >= WHOLE else _short(fill, tick)
     return [first, tuple(below)]
 
 
 def _end(fill: FillRow) -> Span:
     """How far it is settled; who took stands there where it was us."""
-    return (f.fit("TAKER", 7), "warn") if not fill.maker and fill.status != "FAILED" else _state(fill)
+    return (f.fit("TAKER", 7), "warn") if not fill.maker and fill.status != "FAILED" and not fill.foreign else _state(fill)
 
 
 def _short(fill: FillRow, tick: int) -> Row:
@@ -122,21 +128,22 @@ def pane(fill: FillRow, width: int, tick: int, probability: bool = False) -> Row
     what, afters = _what(fill, tick, probability), [after(fill, number) for number in _in_pane(width)]
     if width >= STATED:
         return (*what, *afters, (" ", ""), _end(fill))
-    if fill.status == "FAILED":
-        what[-1] = (" FAILED!", "alarm")
+    if fill.status == "FAILED" or fill.foreign:
+        what[-1] = (" FAILED!" if fill.status == "FAILED" else " NOT US!", "alarm")
     return (*what, *afters)
 
 
 def _sums(fills: list[FillRow], width: int) -> Row:
-    """What the shown fills come to."""
-    good = [fill for fill in fills if fill.status != "FAILED"]
+    """What the shown fills of this desk come to; what somebody else did with its wallet is counted apart."""
+    mine = [fill for fill in fills if not fill.foreign]
+    good = [fill for fill in mine if fill.status != "FAILED"]
     edge, fees = Cash(sum(fill.edge for fill in good)), Cash(-sum(fill.fee for fill in good))
     makers = f"{100 * sum(fill.maker for fill in good) // len(good)}%" if good else f.NONE
-    lost = len(fills) - len(good)
+    lost, foreign = len(mine) - len(good), len(fills) - len(mine)
     row: list[Span] = [
-        (f" these {len(fills)}:", "head"),
+        (f" these {len(mine)}:", "head"), (f" NOT US {foreign} " if foreign else "", "alarm"),
         (" edge ", "head"), (f.signed_usd(edge), tone(edge)),
-        ("  fees ", "head"), (f.signed_usd(fees), tone(fees)),
+        ("  rebates " if fees > 0 else "  fees ", "head"), (f.signed_usd(fees), tone(fees)),
         ("  maker ", "head"), (makers, ""),
         ("  failed ", "head"), (str(lost), "alarm" if lost else ""),
     ]  # fmt: skip
@@ -154,11 +161,12 @@ def markouts(stats: Stats | None, width: int) -> Row:
         cents = 100 * total / weight if weight > 0 else math.nan
         shown = f"{cents:+.2f}" if math.isfinite(cents) else f.NONE
         items.append((label, f.fit(shown, 5, ">"), "plus" if cents > 0 else "minus" if cents < 0 else "dim"))
-    lead: Row = ((" after ¢/sh ", "head"),)
-    return (*lead, *flow(items[:: 1 if width >= 92 else 2], width - length(lead), 1))
+    lead: Row = ((" whole run, ¢/sh: ", "head"),)
+    return (*lead, *flow(items[:: 1 if width >= 104 else 2], width - length(lead), 2))
 
 
-def _inside(scene: Scene, width: int, height: int) -> Panel:
+def _inside(whole: Scene, scene: Scene, width: int, height: int) -> Panel:
+    """One desk of what is shown."""
     if scene.frame is None:
         return Panel("Fills", [((" no picture from this desk yet", "dim"),)])
     snapshot = scene.frame.snapshot
@@ -167,7 +175,8 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
     rows: list[Row] = []
     for fill in snapshot.fills:
         name, tick = names.get(fill.market, (fill.market, 100))
-        if matches(scene.filter, f"{f.clean(name)} {fill.side} {f.clean(fill.outcome)} {fill.status}"):
+        status = "NOT US" if fill.foreign else fill.status
+        if matches(scene.filter, f"{f.clean(name)} {fill.side} {f.clean(fill.outcome)} {status}"):
             wanted.append(fill)
             rows += line(fill, width, tick, name)
     means = markouts(scene.frame.stats, width)
@@ -177,9 +186,10 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
     body = [*head, *(shown or [((nothing, "dim"),)])]
     body += [()] * (height - len(foot) - len(body))
     unit = "markouts in ¢ a share" if _one_line(width) else ""
-    return Panel(f"Fills {f.count(snapshot.fill_count)}", [*body, *foot], ", ".join(filter(None, (unit, part))))
+    title = f"Fills {f.count(snapshot.fill_count)}{acted_on(whole, scene, width)}"
+    return Panel(title, [*body, *foot], ", ".join(filter(None, (unit, part))))
 
 
 def fills(scene: Scene, width: int, height: int) -> Panel:
     """The whole screen: paper's fills left, production's right."""
-    return both(scene, width, height, _inside)
+    return both(scene, width, height, partial(_inside, scene))

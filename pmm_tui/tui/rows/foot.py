@@ -8,10 +8,12 @@ from msgspec.structs import replace
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.dialogs.asked import mode
-from pmm_tui.tui.keys import KEYS, RISKS, Key, Keys, applies, label
+from pmm_tui.tui.keys import KEYS, RISKS, Key, Keys, applies, label, rank
 from pmm_tui.tui.rows.desk import newest
+from pmm_tui.tui.rows.duo import desk_word
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length, wrap
 from pmm_tui.tui.rows.top import banner
+from pmm_tui.tui.signs import badges
 from pmm_tui.tui.state import Scene, desk_verdict
 
 BESIDE = 60
@@ -21,7 +23,7 @@ BESIDE = 60
 def target(scene: Scene) -> Span:
     """Which desk a key reaches."""
     if scene.frame is None:
-        return ("[no desk]", "waiting")
+        return (f"[{desk_word(scene).lower()}]", "waiting")
     if scene.live:
         return ("[LIVE $]", "live")
     word = "REHEARSAL" if scene.rehearsing else "REPLAY" if scene.replayed else f.said(scene.frame.card.mode, 5).strip()
@@ -53,7 +55,7 @@ def _fitting(aim: Span, keys: tuple[Named, ...], width: int) -> Row:
 
 
 def _named(scene: Scene, keys: Iterable[Key]) -> tuple[Named, ...]:
-    return tuple([(key, label(key, scene)) for key in keys if applies(key, scene)])
+    return tuple([(replace(key, footer=rank(key, scene)), label(key, scene)) for key in keys if applies(key, scene)])
 
 
 def unanswered(scene: Scene) -> list[str]:
@@ -76,7 +78,7 @@ def told(scene: Scene, width: int) -> Row:
 
 def footer(scene: Scene, width: int, height: int, keys: Keys = KEYS) -> Panel:
     """What was last answered or happened, and the keys that act now, as many as fit."""
-    row = _fitting(target(scene), _named(scene, (key for key in keys if key.footer)), width)
+    row = _fitting(target(scene), _named(scene, (key for key in keys if rank(key, scene))), width)
     rows: list[Row] = [told(scene, width), row]
     return Panel("", rows[-height:])
 
@@ -99,12 +101,22 @@ def help_rows(keys: Keys = KEYS, screen: int = 0) -> list[Row]:
 def _money(scene: Scene) -> Row:
     """What was made, how far the kill switch is away, what rests."""
     if scene.frame is None:
-        return ((f" {desk_verdict(scene).why}", "dim"),)
+        return ()
     money = scene.frame.snapshot.money
     made = Cash(money.equity - money.initial)
     tone = "plus" if made > 0 else "minus" if made < 0 else ""
     rest = f" drawdown {f.percent(money.drawdown_pct)} of {money.halt_pct:g}%  orders {len(scene.frame.snapshot.orders)}"
-    return ((f" {f.arrow(made)} {f.signed_usd(made)} ", tone), (rest, ""))
+    whose: Row = ((f" {desk_word(scene)} ", "live" if scene.live else "paper"),)
+    return (*whose, (f" {f.arrow(made)} {f.signed_usd(made)} ", tone), (rest, ""))
+
+
+def _reason(scene: Scene, width: int) -> list[Row]:
+    """What the banner of a small screen has no room to say."""
+    verdict = desk_verdict(scene)
+    if verdict.style == "running":
+        return []
+    whose = f"{desk_word(scene)}: " if scene.beside is not None else ""
+    return [((f" {line}", "warn"),) for line in wrap(f"{whose}{verdict.why}", width - 2, 3) if line]
 
 
 def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
@@ -114,15 +126,18 @@ def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
     """
     desks = [scene] if scene.beside is None else [scene, scene.beside]
     banners = [banner(replace(one, beside=None), width, 1).rows[0] for one in desks]
+    signs = tuple(span for badge in badges(scene) for span in ((" ", ""), (f" {badge.text} ", badge.style)))
+    runs = all(one.frame is not None and not one.lost and not one.stopped and not one.frame.card.busy for one in desks)
     waits: list[Row] = [((f" {line}", "killed"),) for text in unanswered(scene) for line in wrap(text, width - 2, 3)]
     ranked: list[tuple[int, Row]] = [
         (0, banners[0]),
         *((3, row) for row in banners[1:]),
         *((2, row) for row in waits),
-        (4, _money(scene)),
+        *((2, row) for row in (signs,) if row),
+        *((4, row) for one in desks for row in (*_reason(one, width), _money(one)) if row),
         (7, ()),
-        (6, ((f" Too small for the dashboard: {width}×{height}, 80×24 is needed.", "warn"),)),
-        (8, ((" The desk keeps running. These keys still work:", ""),)),
+        (6, ((f" Too small: this is {width}×{height}, the dashboard needs 80×24.", "warn"),)),
+        (8, ((f" {'The desk keeps running. ' if runs else ''}These keys still work:", ""),)),
         (7, ()),
         (5, newest(scene, width)),
         (1, _fitting(target(scene), _named(scene, (key for key in table if key.small)), width)),

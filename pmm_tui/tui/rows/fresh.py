@@ -1,8 +1,12 @@
-"""How old a market's book is, and which of two desks' books is to be believed."""
+"""How old a market's book is, which of two desks' books is to be believed, and how a desk looks that is no longer heard."""
 
 import math
 
+from msgspec.structs import replace
+
+from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.tui import format as f
+from pmm_tui.tui.rows.lines import Row
 from pmm_tui.tui.state import OVER, Scene
 
 FRESHER_MS = 2_000
@@ -22,7 +26,18 @@ def fresher(scene: Scene) -> Scene:
     other = scene.beside
     if other is None or scene.market is None or other.market is None or other.market.id != scene.market.id:
         return scene
+    over = scene.market.state in OVER
+    if over is not (other.market.state in OVER):
+        return other if over else scene
     return other if seen_ms(other) + FRESHER_MS < seen_ms(scene) else scene
+
+
+def priced(row: MarketRow) -> MarketRow:
+    """The market, without a price or a book's age where it is over: what was last seen of them is worth nothing."""
+    if row.state not in OVER:
+        return row
+    none, health = math.nan, replace(row.health, age_ms=-1)
+    return replace(row, mid=none, micro=none, fair=none, centre=none, half_spread=none, sigma=none, health=health)
 
 
 def stale_for(one: Scene) -> str:
@@ -31,3 +46,25 @@ def stale_for(one: Scene) -> str:
     if row is None or row.state in OVER or not (row.health.stale or row.state == "stale" or (one.lost and not one.link.ended)):
         return ""
     return f"STALE {f.age(seen_ms(one) / 1_000)}"
+
+
+_MARKS = frozenset({"alarm", "killed", "lost", "waiting", "live", "live-fill", "paper", "paper-fill", "frame", "frame-live"})
+"""Styles that do not fade: whose row it is, and what is wrong with it."""
+
+
+def aged(one: Scene, row: Row) -> Row:
+    """A row of one desk: dim where it is only what that desk last told. With one desk alone its panes do so."""
+    return tuple((text, _faded(names)) for text, names in row) if one.lost else row
+
+
+def _faded(names: str) -> str:
+    """The styles of a span that is old: dim, on the ground of the selected row where it had that."""
+    bare = names.removeprefix("sel").strip()
+    return names if bare in _MARKS else "dim" if bare == names else "sel dim"
+
+
+def lost_word(one: Scene) -> tuple[str, str]:
+    """LOST, or ENDED where a desk stopped in order, and how that is painted; empty while it is heard, or before its first picture."""
+    if not one.lost or one.frame is None:
+        return ("", "")
+    return ("ENDED", "waiting") if one.link.ended else ("LOST", "alarm")

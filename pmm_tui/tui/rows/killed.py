@@ -3,7 +3,7 @@
 from pmm_tui.core.snapshot import KillRow, Snapshot
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.lines import Row, Span, flow, wrap
+from pmm_tui.tui.rows.lines import Row, Span, flow
 from pmm_tui.tui.state import Scene, cools_down, worst_case
 
 NARROW = 70
@@ -20,7 +20,7 @@ def _step(number: int, row: KillRow, over: bool, name: int, width: int) -> Row:
     """One step of the kill: proven at a time, awaited, or, once the kill is over, not part of it."""
     narrow = width < NARROW
     time = 9 if narrow else 13
-    mark: Span = ("✔ ", "up") if row.at else ("✖ ", "dim") if over else ("· ", "warn")
+    mark: Span = ("✔ ", "up") if row.at else ("· ", "dim") if over else ("· ", "warn")
     when = f.clock(row.at, not narrow) if row.at else f.NONE if over else "not yet"
     style = "" if row.at else "dim" if over else "warn"
     note = f.said(row.note, max(0, width - name - time - 6)).rstrip()
@@ -36,8 +36,8 @@ def _held(snapshot: Snapshot) -> Row:
     return ((" still held: ", "head"), (what, "warn" if held else ""), orders)
 
 
-def killed(one: Scene, width: int) -> list[Row]:
-    """Everything about the kill of a desk that has a picture; `lines` says how many rows."""
+def killed(one: Scene, width: int, aimed: bool = True) -> list[Row]:
+    """Everything about the kill of a desk that has a picture; `lines` says how many rows. `aimed`: the keys go to it."""
     if one.frame is None:
         return []
     snapshot = one.frame.snapshot
@@ -47,15 +47,15 @@ def killed(one: Scene, width: int) -> list[Row]:
     rows: list[Row] = [((" ", ""), *flow((("why", why, "down"), ("at", f"{f.clock(at, True)}{f.zone()}", "bold")), width - 1))]
     rows += steps(snapshot, width)
     mode = "REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
-    how, until = f"reset: R, type RESET {mode} and why it is safe", "; no quote until then"
-    how += until if len(how + until) <= width - 2 else ""
+    key = "R" if aimed else "e, then R"
+    how = (f"reset: {key}, type RESET {mode} and why it is safe; no quote until then", f"reset: {key}, type RESET {mode} and why")
     if (left := cools_down(one)) > 0:
-        how = f"reset: after the cool-down, {f.age(left)} left; no quote until then"
+        how = (f"reset: in {f.age(left)}, after the cool-down; no quote until then", f"reset: in {f.age(left)}, after the cool-down")
     if not proven:
-        how = "reset: possible once the cancel is confirmed"
-    return [*rows, _held(snapshot), *(((f" {line}", "bold" if proven else "dim"),) for line in wrap(how, width - 2, 2))]
+        how = ("reset: possible once the cancel is confirmed", "reset: once the cancel is confirmed")
+    return [*rows, _held(snapshot), ((f" {f.first_fit(width - 2, *how)}", "bold" if proven else "dim"),)]
 
 
 def lines(one: Scene) -> int:
-    """Rows that `killed` has where the reset fits into one."""
+    """Rows that `killed` has."""
     return len(one.frame.snapshot.kill) + 3 if one.frame is not None else 0

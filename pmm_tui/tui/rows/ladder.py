@@ -1,6 +1,7 @@
 """The ladder of the selected market, with what each desk rests and wishes in it, and what is ahead of that in the queue."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 
@@ -12,9 +13,10 @@ from pmm_tui.core.units import ONE, SHARE, Nanos, Price, Size
 from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import cut_off, exposed, unconfirmed
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
-from pmm_tui.tui.rows.fresh import fresher, stale_for
+from pmm_tui.tui.rows.fresh import fresher, lost_word, priced, stale_for
 from pmm_tui.tui.rows.lines import Panel, Row, Span, flow
-from pmm_tui.tui.state import Scene
+from pmm_tui.tui.state import OVER, Scene
+from pmm_tui.tui.words import reason as reason
 
 TWO_EDGES, QUEUES = 42, 54
 """From these widths on the ladder shows both desks, and what is ahead of us in the queue."""
@@ -44,12 +46,11 @@ def state_span(row: MarketRow, width: int = 10) -> Span:
     return (f.said(f"{glyph} {word}", width), style)
 
 
-def reason(row: MarketRow) -> str:
-    """Why a market is in its state, without the word for the state, which stands before it."""
-    why = f.clean(row.why)
-    if row.state == "warming":
-        return "watching before the first quote"
-    return (why[len(row.state) :].lstrip(": ") if why.startswith(row.state) else why) or why or "no reason given"
+def state_of(one: Scene, row: MarketRow, width: int = 10) -> Span:
+    """A market's state on a desk that may no longer be heard: what it was then is not what it is now."""
+    if not one.lost:
+        return state_span(row, width)
+    return (f.fit("■ ended", width), "dim") if one.link.ended else (f.fit("? UNKNOWN", width), "alarm")
 
 
 def spread(row: MarketRow) -> str:
@@ -161,6 +162,8 @@ class _Shape(Struct, frozen=True):
     log: bool
     dead: tuple[Span | None, Span | None]
     """The hatch of each edge whose desk was killed."""
+    old: tuple[bool, bool]
+    """Whether what stands on each edge is only what its desk last told."""
     stale: str
     """How old the book is, where that is too old."""
 
@@ -174,9 +177,11 @@ def _shape(scene: Scene, width: int, height: int) -> _Shape:
     if scene.depth:
         above, below = min(above, scene.depth), min(below, scene.depth)
     half = (width - 9) // 2 - edge
-    left, right = (hatch(one) if one.stopped else None for one in (sides(scene) if two else (scene, scene)))
+    ones = sides(scene) if two else (scene, scene)
+    left, right = (hatch(one) if one.stopped else None for one in ones)
+    old = (ones[0].lost and scene.beside is not None, ones[1].lost and scene.beside is not None)
     return _Shape(
-        two, edge, half, queue, half >= 22, above, below, scene.probability, scene.log_bars, (left, right), stale_for(fresher(scene))
+        two, edge, half, queue, half >= 22, above, below, scene.probability, scene.log_bars, (left, right), old, stale_for(fresher(scene))
     )
 
 
@@ -189,11 +194,12 @@ def _edge(own: Own, level: int, shape: _Shape, left: bool, bids: bool) -> Span:
     if own.ours:
         marks = "??" if own.unsure else "▸◂"
         text = f"{marks[0]}{f.shares(own.ours)}" if left else f"{f.shares(own.ours)}{marks[1]}"
-        style = "alarm" if dead else "warn" if own.unsure else "ours"
+        style = "alarm" if dead else "dim" if shape.old[not left] else "warn" if own.unsure else "ours"
     elif dead is not None and (shape.two or left is bids):
         return (f.fit(dead[0], width, ">" if left else "<"), dead[1])
     elif own.wish:
         text, style = (f"x{f.shares(own.wish)}", "warn") if own.held else (f"+{f.shares(own.wish)}", "wish")
+        style = "dim" if shape.old[not left] else style
     else:
         return (" " * width, "")
     if not shape.queue:
@@ -234,7 +240,8 @@ def _rung_row(rung: Rung, cum: int, top: int, shape: _Shape, tick: int, bids: bo
 def _middle(row: MarketRow, width: int, probability: bool, stale: str) -> Row:
     """The line between the sides: mid, microprice, spread, imbalance; before them how old they are where that is too old."""
     if not math.isfinite(row.mid):
-        return _centred(f" {stale}{'  ' * bool(stale)}no two-sided book ", width, "alarm" if stale else "mid")
+        none = f.clean(row.why) or row.state if row.state in OVER else "no two-sided book"
+        return _centred(f" {f.fit(f'{stale}  {none}'.strip(), min(width - 4, 48)).rstrip()} ", width, "alarm" if stale else "mid")
     mid, micro = (f.cents_of(value, 2, probability) for value in (row.mid, row.micro))
     items = [*([stale] if stale else []), f"mid {mid}", f"micro {micro}", f"spread {spread(row)}", f"imb {row.imbalance:+.2f}"]
     while items and len("  ".join(items)) + 6 > width:
@@ -287,12 +294,11 @@ def _head(scene: Scene, shape: _Shape) -> Row:
         return ((left, "head"), *centre, (f.fit(text[1], 7) + f.fit(text[0], shape.edge - 7, ">"), "head"))
     names: list[Span] = []
     for one in sides(scene):
-        word = f" {desk_word(one)} "
-        if one.lost and one.frame is not None:
-            word = f"{word}LOST " if shape.edge > 12 else " LOST "
-        names.append((word, "alarm" if one.lost else "live" if one.live else "paper"))
+        gone, tone = lost_word(one)
+        word = f" {desk_word(one)} {f'{gone} ' * bool(gone)}" if not gone or shape.edge > 12 else f" {gone} "
+        names.append((word, tone or ("waiting" if one.frame is None else "live" if one.live else "paper")))
     rest = [shape.edge - len(text) for text, _ in names]
-    left, right = ("ahead ours", "ours ahead") if min(rest) >= 10 else ("ours", "ours") if min(rest) >= 4 else ("", "")
+    left, right = ("ahead ours", "ours ahead") if min(rest) >= 10 else ("ours", "ours") if min(rest) >= 5 else ("", "")
     return (names[0], (f.fit(left, rest[0], ">"), "head"), *centre, (f.fit(right, rest[1]), "head"), names[1])
 
 
@@ -312,7 +318,7 @@ def _owned(one: Scene, bids: bool, no_side: bool) -> Owns:
     if row is None or one.frame is None:
         return {}
     snapshot = one.frame.snapshot
-    blind = one.frame.card.mode == "LIVE" and bool(cut_off(snapshot))
+    blind = (one.lost and not one.link.ended) or (one.frame.card.mode == "LIVE" and bool(cut_off(snapshot)))
     return owns(as_no(row) if no_side else row, snapshot.orders, bids, snapshot.at, blind)
 
 
@@ -335,20 +341,21 @@ def _rows(row: MarketRow, asks: list[Rung], bids: list[Rung], shape: _Shape, shi
 def _note(scene: Scene, row: MarketRow, moved: str, hidden: int, width: int) -> str:
     """The signs, and what of the chosen view is not seen at once."""
     last = f"last {f.cents(row.last, row.tick, scene.probability)}" if row.last else ""
-    unsure = any(exposed(one.frame) for one in sides(scene))
+    unsure = any(exposed(one.frame) or (one.lost and not one.link.ended) for one in sides(scene))
     told = [moved, f"{hidden} of ours further out" if hidden else "", "log bars" if scene.log_bars else "", last]
     whole = "  ".join(part for part in (*told[:-1], "▸ ours  + wish  x held" + "  ? not confirmed" * unsure, last) if part)
     return whole if len(whole) <= width - 2 else "  ".join(part for part in told if part)
 
 
-def _silent(scene: Scene, width: int) -> Row:
-    """Why either desk does not quote here, in one line; empty where both do."""
-    quiet = [(letter(one), one.market) for one in sides(scene) if one.market is not None and one.market.state != "quoting"]
+def _silent(ones: Sequence[Scene], width: int) -> Row:
+    """Why a desk does not quote here, for each that does not in one line; empty where all do."""
+    quiet = [(one, one.market) for one in ones if one.market is not None and one.market.state != "quoting" and not one.lost]
     spans: list[Span] = []
-    for whose, row in quiet:
+    for one, row in quiet:
         state, style = state_span(row)
         room = (width - 1) // len(quiet) - 1
-        spans.append((f.fit(f"{whose} {state.strip()}: {reason(row)}", room) + " ", style))
+        whose = f"{letter(one)} " if one.beside is not None or len(ones) > 1 else ""
+        spans.append((f.fit(f"{whose}{state.strip()}: {reason(row)}", room) + " ", style))
     return tuple(spans)
 
 
@@ -360,18 +367,14 @@ def ladder(scene: Scene, width: int, height: int) -> Panel:
     row = scene.market
     if row is None:
         return Panel("Ladder", [((" no market selected", "dim"),)])
-    book = fresher(scene).market or row
+    row, book = priced(row), priced(fresher(scene).market or row)
     row, book = (as_no(row), as_no(book)) if scene.no_side else (row, book)
     shape = _shape(scene, width, height)
-    head = _head(scene, shape)
-    if row.state != "quoting" and not shape.two:
-        state, style = state_span(row)
-        head = ((f"{state.strip()}: {reason(row)}", style),)
     asks, bids = _sides_of(scene, book, shape, False), _sides_of(scene, book, shape, True)
     made, shift, hidden = _rows(book, asks, bids, shape, scene.shift, width)
-    rows: list[Row] = [head, *made]
+    rows: list[Row] = [_head(scene, shape), *made]
     rows += [()] * (height - len(rows) - 2)
-    foot = [_silent(scene, width) if shape.two else (), _health(book, width)]
+    foot = [_silent(sides(scene) if shape.two else (scene,), width), _health(book, width)]
     foot[0] = foot[0] or _pricing(row, width, scene.probability)
     moved = f"{abs(shift)} {'below' if shift > 0 else 'above'} the middle, c centres" if shift else ""
     name = moved if moved and width < TWO_EDGES + 9 else row.question

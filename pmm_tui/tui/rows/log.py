@@ -14,15 +14,16 @@ WRAPPED = 3
 """The log's own screen gives an event so many lines."""
 
 
-def merged(scene: Scene) -> list[tuple[str, NoteRow]]:
-    """Every note with its desk's letter (none where there is one desk), newest first; of one moment, paper's first.
+def merged(scene: Scene) -> list[tuple[Span, NoteRow]]:
+    """Every note with its desk's mark (empty where there is one desk), newest first; of one moment, paper's first.
 
     Two desks are told of in this machine's time: a tape's clock is another.
     """
     if scene.beside is None:
-        return [("", note) for note in sorted(scene.frame.snapshot.notes, key=lambda note: -note.at)] if scene.frame is not None else []
+        found = scene.frame.snapshot.notes if scene.frame is not None else ()
+        return [(("", ""), note) for note in sorted(found, key=lambda note: -note.at)]
     notes = [
-        (letter(one), note if (at := one.arrived(note.at)) == note.at else replace(note, at=at))
+        ((letter(one), "live" if one.live else "paper"), note if (at := one.arrived(note.at)) == note.at else replace(note, at=at))
         for one in sides(scene) if one.frame is not None for note in one.frame.snapshot.notes
     ]  # fmt: skip
     notes.sort(key=lambda pair: -pair[1].at)
@@ -36,20 +37,20 @@ def by_arrival(scene: Scene) -> str:
     return "as they came" if apart else ""
 
 
-def line(mark: str, note: NoteRow, width: int, millis: bool = False) -> Row:
+def line(mark: Span, note: NoteRow, width: int, millis: bool = False) -> Row:
     """One note: time, desk, level, text, as much of it as fits."""
     return _lines(mark, note, width, millis, 1)[0]
 
 
-def _lines(mark: str, note: NoteRow, width: int, millis: bool, most: int) -> list[Row]:
+def _lines(mark: Span, note: NoteRow, width: int, millis: bool, most: int) -> list[Row]:
     """One note over at most so many lines."""
     sign, style = LEVELS.get(note.level, ("? ", "warn"))
-    desk: tuple[Span, ...] = ((f"{mark} ", "live" if mark == "L" else "paper"), (" ", "")) if mark else ()
-    lead = 9 + 4 * millis + 3 * bool(mark)
+    desk: tuple[Span, ...] = ((f"{mark[0]} ", mark[1]), (" ", "")) if mark[0] else ()
+    lead = 9 + 4 * millis + 3 * bool(mark[0])
     text, room = f.clean(note.text), max(0, width - lead - 3)
     first, *rest = wrap(text, room, most) if most > 1 and f.width_of(text) > room else [f.fit(text, room).rstrip()]
     head: Row = ((f"{f.clock(note.at, millis)} ", "dim"), *desk, (sign, style), (f" {first}", style))
-    return [head, *(((f"{' ' * (lead + 3)}{more}", style),) for more in rest)]
+    return [head, *(((" " * (lead + 3), ""), (more, style)) for more in rest)]
 
 
 def log(scene: Scene, width: int, height: int) -> Panel:
@@ -58,11 +59,16 @@ def log(scene: Scene, width: int, height: int) -> Panel:
 
 
 def _inside(scene: Scene, width: int, height: int) -> Panel:
+    desks = [one for one in (scene, scene.beside) if one is not None]
+    tone = "frame-alarm" if any(one.stopped or (one.frame is not None and one.frame.card.busy) for one in desks) else ""
+    if all(one.frame is None for one in desks):
+        return Panel("Events ?", [((" no picture yet: what has happened is not known", "dim"),)], tone=tone)
     notes = [(mark, note) for mark, note in merged(scene) if matches(scene.filter, f.clean(note.text))]
     rows = [row for mark, note in notes for row in _lines(mark, note, width, width >= 100, WRAPPED)]
     shown, part = window(rows, height, scene.scroll)
     counts = [sum(note.level == level for _, note in notes) for level in ("alarm", "warn")]
     title = f"Events {len(notes)}" + (f"  filter {scene.filter}" if scene.filter else "")
-    note = "   ".join(text for text in (by_arrival(scene), f"alarms {counts[0]}  warnings {counts[1]}", part) if text)
+    half = "one desk has sent none yet" if any(one.frame is None for one in desks) else ""
+    note = "   ".join(text for text in (half, by_arrival(scene), f"alarms {counts[0]}  warnings {counts[1]}", part) if text)
     empty = " nothing matches the filter" if scene.filter else " nothing has happened yet"
-    return Panel(title, shown or [((empty, "dim"),)], note)
+    return Panel(title, shown or [((empty, "dim"),)], note, tone)

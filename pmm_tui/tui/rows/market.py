@@ -1,7 +1,7 @@
 """One market at full size: its ladder, our quotes, the model and limits of each desk, the tape, fills, positions and the mid over time."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -12,10 +12,12 @@ from pmm_tui.tui.exposed import dark, passed
 from pmm_tui.tui.rows import chart
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
 from pmm_tui.tui.rows.fills import pane, pane_head
-from pmm_tui.tui.rows.ladder import as_no, ladder, reason, state_span
+from pmm_tui.tui.rows.fresh import aged, lost_word, priced
+from pmm_tui.tui.rows.ladder import ladder, reason, state_of
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs, wrap
 from pmm_tui.tui.rows.orders import ahead, side, status
-from pmm_tui.tui.rows.top import feed_lamps, tone
+from pmm_tui.tui.rows.tape import digits, tape
+from pmm_tui.tui.rows.top import feed_lamps, is_production, tone
 from pmm_tui.tui.state import Scene, why_lost, worst_case
 
 ROOMY = 110
@@ -36,26 +38,25 @@ def _mark(one: Scene, many: bool) -> Row:
 def _price(scene: Scene, dollars: float, width: int = 0) -> str:
     """A float dollar price with its unit: 52.45¢, or as a probability 0.5245."""
     text = f.cents_of(dollars, 2, scene.probability)
-    return f"{f.fit(text, max(width, len(text)), '>')}{'' if scene.probability else '¢'}"
-
-
-def _digits(scene: Scene, tick: int) -> int:
-    """Cells of a price in a list: only a probability on the finest grids needs more than five."""
-    return 6 if scene.probability and tick % 10 else 5
+    return f"{f.fit(text, max(width, len(text)), '>')}{'' if scene.probability or not math.isfinite(dollars) else '¢'}"
 
 
 def _title(row: MarketRow, scene: Scene, width: int) -> Row:
     """Which market, what each outcome costs, its grid, how long it still runs."""
     yes, no = (f.said(name, 8).strip() for name in row.outcomes)
     at = scene.frame.snapshot.at if scene.frame is not None else 0
-    state, style = state_span(row)
-    mid = row.mid if math.isfinite(row.mid) else math.nan
+    shown = _desks(scene) if width >= ROOMY else (scene,)
+    states = [
+        ((f"{letter(one)} {state.rstrip()}" if scene.beside is not None else state.rstrip(), style), ("  ", ""))
+        for one in shown if one.market is not None for state, style in [state_of(one, one.market)]
+    ]  # fmt: skip
+    mid = priced(row).mid if row.payout_yes is None else row.payout_yes / ONE
     costs = [_price(scene, value, 6 if scene.probability else 5) for value in (mid, 1 - mid)]
     facts: Row = (
         (f"  {yes} ", "head"), (costs[0], "bold"), (f"  {no} ", "head"), (costs[1], "bold"),
         ("  ends " if not row.closes or row.closes > at else "  ", "head"),
         (f.fit(f.left((row.closes - at) / SECOND) if row.closes else f.NONE, 6), ""),
-        (" ", ""), (state.rstrip(), style),
+        (" ", ""), *[span for pair in states for span in pair][:-1],
     )  # fmt: skip
     grid = f"{f.cents(row.tick, row.tick, scene.probability)}{'' if scene.probability else '¢'}"
     more: Row = (("  tick ", "head"), (grid, ""), ("  id ", "head"), (f"{row.id[:6]}…{row.id[-2:]}", "dim"))
@@ -66,13 +67,20 @@ def _title(row: MarketRow, scene: Scene, width: int) -> Row:
 
 
 def _found(scene: Scene) -> list[tuple[Scene, OrderRow]]:
-    """Our orders in this market, sells above buys, paper's first."""
-    market, found = scene.market, []
-    for one in _desks(scene):
-        orders = one.frame.snapshot.orders if one.frame is not None and market is not None else ()
-        mine = [order for order in orders if market is not None and order.market == market.id]
-        found += [(one, order) for order in sorted(mine, key=lambda order: (order.side == "BUY", -order.price, order.id))]
-    return found
+    """Our orders in this market: those in trouble first, then real money's, sells above buys."""
+    market = scene.market
+    found = [
+        (one, order)
+        for one in _desks(scene) if one.frame is not None and market is not None
+        for order in one.frame.snapshot.orders if order.market == market.id
+    ]  # fmt: skip
+
+    def rank(pair: tuple[Scene, OrderRow]) -> tuple[bool, bool, bool, int, int]:
+        one, order = pair
+        well = status(order)[1] != "alarm" and not one.stopped
+        return (well, not is_production(one), order.side == "BUY", -order.price, order.id)
+
+    return sorted(found, key=rank)
 
 
 def _quotes(scene: Scene, width: int, height: int) -> Panel:
@@ -83,24 +91,23 @@ def _quotes(scene: Scene, width: int, height: int) -> Panel:
     rows: list[Row] = [((f"{lead}{names}", "head"),)]
     for one in _desks(scene):
         if one.market is not None and one.market.state != "quoting":
-            word, style = state_span(one.market)
-            rows.append((*_mark(one, many), (f"{word.strip()}: {reason(one.market)}", style)))
+            word, style = state_of(one, one.market)
+            rows.append((*_mark(one, many), *aged(one, ((f"{word.strip()}: {reason(one.market)}", style),))))
     found, tick = _found(scene), market.tick if market is not None else 100
     for one, order in found:
         now = one.frame.snapshot.at if one.frame is not None else 0
         size = f"{f.shares(order.filled)}/{f.shares(order.size)}" if order.filled else f.shares(order.size)
-        price = f.fit(f.cents(order.price, tick, scene.probability), _digits(scene, tick), ">")
+        price = f.fit(f.cents(order.price, tick, scene.probability), digits(scene, tick), ">")
         row: Row = (
-            *_mark(one, many),
             side(order.side),
             (f" {f.said(order.outcome, 4 if small else 5)}{price} {f.fit(size, 7 if small else 9, '>')}", ""),
             ("" if small else f" {f.fit(f.age((now - order.sent_at) / SECOND), 5, '>')}", ""),
             (f" {f.fit(ahead(order.ahead), 5 if small else 7, '>')} {'' if small else ' '}", ""),
             status(order, 6 if small else 10),
         )
-        rest = width - length(row) - 1
+        rest = width - length(row) - 1 - 2 * many
         why: Row = ((f" {f.said(order.why, rest).rstrip()}", "warn"),) if order.why and rest > 6 else ()
-        rows.append((*row, *why))
+        rows.append((*_mark(one, many), *(aged(one, (*row, *why)) if many else (*row, *why))))
     if not found:
         rows.append(((f"{lead}no order of ours rests here", "dim"),))
     if len(rows) > height:
@@ -117,6 +124,7 @@ def _model(scene: Scene, row: MarketRow | None) -> dict[str, Span]:
     """What one desk believes of the market and rests there, as text, in the unit of the scene."""
     if row is None:
         return {}
+    row = priced(row)
 
     def cents(level: LevelRow | None) -> str:
         return f.cents(level.price, row.tick, scene.probability) if level is not None and row is not None else f.NONE
@@ -133,7 +141,7 @@ def _model(scene: Scene, row: MarketRow | None) -> dict[str, Span]:
         "skew": (f"{skew:+.2f}t" if math.isfinite(skew) else f.NONE, ""),
         "half spread": (f"{_price(scene, row.half_spread)} {f.ticks_of(row.half_spread, row.tick)}", ""),
         "half": (_price(scene, row.half_spread), ""),
-        "sigma": (f"{_price(scene, row.sigma)}/√s{source}", "warn" if source else ""),
+        "sigma": (f"{_price(scene, row.sigma)}/√s{source}" if math.isfinite(row.sigma) else f.NONE, "warn" if source else ""),
         "touch": (f"{cents(bid)}{'/' if scene.probability else ' / '}{cents(ask)}", "ours" if bid or ask else "dim"),
         "size": (sizes, ""),
         "net": (f.signed_shares(row.yes - row.no), "bold"),
@@ -156,13 +164,32 @@ def _limits(one: Scene, whole: bool) -> dict[str, Span]:
     }
 
 
+def _each(scene: Scene, make: Callable[[Scene], dict[str, Span]]) -> list[dict[str, Span]]:
+    """A column for each desk; of two, one that is no longer heard is dim."""
+    return [
+        {name: aged(one, (span,))[0] for name, span in make(one).items()} if scene.beside is not None and one.lost else make(one)
+        for one in _desks(scene)
+    ]
+
+
+def _named(one: Scene, width: int, tone: str) -> Row:
+    """The head of a desk's column."""
+    gone, loud = lost_word(one)
+    name = f"{desk_word(one)} {gone}".rstrip()
+    return (" " * (width - len(name)), ""), (name, loud or tone)
+
+
 def _columns(names: Sequence[str], columns: Sequence[dict[str, Span]], width: int, lead: int = 13) -> list[Row]:
     """Names at the left in `lead` cells, one column a desk at the right."""
     each = min(24, max(8, (width - lead) // max(1, len(columns))))
     rows: list[Row] = []
     for name in names:
         cells = [column.get(name, (f.NONE, "dim")) for column in columns]
-        rows.append(((f.fit(name, lead), "head"), *((f.fit(text, each, ">"), style) for text, style in cells)))
+        row: list[Span] = [(f.fit(name, lead), "head")]
+        for text, style in cells:
+            said = f.fit(text, min(each, f.width_of(text)))  # a ground that is not behind its text alone runs into its neighbour
+            row += [(" " * (each - f.width_of(said)), ""), (said, style)]
+        rows.append(tuple(row))
     return rows
 
 
@@ -176,49 +203,9 @@ def _beliefs(scene: Scene, width: int, height: int) -> Panel:
     each = min(24, max(8, (width - 13) // len(desks)))
     rows: list[Row] = []
     if len(desks) > 1:
-        names = [desk_word(one) for one in desks]
-        rows.append(((" " * 13, ""), *((f.fit(name, each, ">"), "bold") for name in names)))
-    rows += _columns(_MODEL, [_model(scene, one.market) for one in desks], width)
+        rows.append(((" " * 13, ""), *(span for one in desks for span in _named(one, each, "bold"))))
+    rows += _columns(_MODEL, _each(scene, lambda one: _model(scene, one.market)), width)
     return Panel("Quote model", rows[:height])
-
-
-NEAR_NS = 2 * SECOND
-"""A fill of ours and the trade that made it are told at most so far apart."""
-MARKED = 26
-"""From this width on the tape has room for whose fill a trade was."""
-
-
-def _ours(scene: Scene, row: MarketRow) -> dict[int, Span]:
-    """Which trades, by their place in the row, were fills of ours: of one price, the nearest in time, each for one fill."""
-    found: dict[int, Span] = {}
-    sign = "<" if scene.symbols == "ascii" else "◂"
-    places: dict[int, list[int]] = {}
-    for number, trade in enumerate(row.trades):
-        places.setdefault(trade.price, []).append(number)
-    for one in _desks(scene):
-        fills = one.frame.snapshot.fills if one.frame is not None else ()
-        for fill in (fill for fill in fills if fill.market == row.id and fill.status != "FAILED"):
-            price = fill.price if fill.outcome == row.outcomes[0] else ONE - fill.price
-            like = [number for number in places.get(price, ()) if row.trades[number].size >= fill.size and number not in found]
-            near = [(abs(row.trades[number].at - fill.at), number) for number in like]
-            if near and min(near)[0] <= NEAR_NS:
-                found[min(near)[1]] = (f" {sign} {letter(one)}", "live" if one.live else "ours")
-    return found
-
-
-def _tape(scene: Scene, width: int, height: int) -> Panel:
-    """Who took lately in this market, and which of it was from us."""
-    row = scene.market
-    rows: list[Row] = []
-    ours = _ours(scene, row) if row is not None and width >= MARKED else {}
-    if row is not None:
-        row = as_no(row) if scene.no_side else row
-        for number, trade in enumerate(row.trades[:height]):
-            arrow: Span = ("▲", "bid") if trade.side == "BUY" else ("▼", "ask")
-            price = f.fit(f.cents(trade.price, row.tick, scene.probability), _digits(scene, row.tick), ">")
-            size = f.fit(f.shares(trade.size), max(1, min(6, width - 11 - len(price))), ">")
-            rows.append(((f"{f.clock(trade.at)} ", "dim"), (price, "bold"), arrow, (f" {size}", ""), ours.get(number, ("", ""))))
-    return Panel("Tape", rows or [((" no trade yet", "dim"),)], f"{next(iter(ours.values()))[0][1]} ours" if ours else "")
 
 
 def _fills(scene: Scene, width: int, height: int) -> Panel:
@@ -237,7 +224,8 @@ def _fills(scene: Scene, width: int, height: int) -> Panel:
     if not found:
         rows.append(((f"{lead}none among the newest fills", "dim"),))
     unit = ", in cents" if scene.probability else ""
-    return Panel(f"Our fills here {market.fills if market is not None else 0}{unit}", rows, "@ ¢ a share" if found else "")
+    counts = " | ".join(f.count(one.market.fills) if one.market is not None else f.NONE for one in _desks(scene))
+    return Panel(f"Our fills here {counts}{unit}", rows, "@ ¢ a share" if found else "")
 
 
 def _alone(row: MarketRow, names: Sequence[str], width: int) -> list[Row]:
@@ -253,7 +241,7 @@ def _alone(row: MarketRow, names: Sequence[str], width: int) -> list[Row]:
 def position(scene: Scene, width: int, height: int) -> Panel:
     """What each desk holds here, what that is worth at either end, what it has made; then the limits, those that hold first."""
     held = holdings(scene, width, height)
-    columns = [_limits(one, width >= NARROW or scene.beside is None) for one in _desks(scene)]
+    columns = _each(scene, lambda one: _limits(one, width >= NARROW or scene.beside is None))
     return Panel("Positions and limits", [*held.rows, *_columns(_kinds(columns), columns, width)][:height], held.note)
 
 
@@ -265,7 +253,7 @@ def _unlinked(one: Scene) -> str:
 def _kinds(columns: Sequence[dict[str, Span]]) -> list[str]:
     """The limits that any desk has, those that hold first."""
     names = list(dict.fromkeys(name for column in columns for name in column))
-    return sorted(names, key=lambda name: not any(column.get(name, ("", ""))[1] for column in columns))
+    return sorted(names, key=lambda name: all(column.get(name, ("", ""))[1] in ("", "dim") for column in columns))
 
 
 def holdings(scene: Scene, width: int, height: int) -> Panel:
@@ -289,7 +277,8 @@ def holdings(scene: Scene, width: int, height: int) -> Panel:
             money = (Cash(held.yes - held.cost), Cash(held.no - held.cost), Cash(held.realised + held.unrealised))
             cells = [(f.shares(held.yes), ""), (f.shares(held.no), "")]
             cells += [(f.signed_usd(cash, 2 if wide else 0), tone(cash)) for cash in money[: len(titles) - 2]]
-            rows.append((*_mark(one, many), *((f.fit(text, each, ">"), style) for text, style in cells)))
+            told = tuple((f.fit(text, each, ">"), style) for text, style in cells)
+            rows.append((*_mark(one, many), *(aged(one, told) if many else told)))
     whole = min(row.yes, row.no) if row is not None else 0
     return Panel("Positions", rows[:height], f"{f.shares(whole)} pairs could be merged" if whole and width >= NARROW else "")
 
@@ -297,9 +286,9 @@ def holdings(scene: Scene, width: int, height: int) -> Panel:
 def both_positions(scene: Scene, width: int, height: int) -> Panel:
     """Both desks' positions, and what each has made and may lose here."""
     held = holdings(scene, width, height)
-    columns = [
-        {name: (f"{letter(one)} {text}", style) for name, (text, style) in _model(scene, one.market).items()} for one in _desks(scene)
-    ]
+    columns = _each(
+        scene, lambda one: {name: (f"{letter(one)} {text}", style) for name, (text, style) in _model(scene, one.market).items()}
+    )
     rows = [*held.rows, *_columns(("made", "worst"), columns, width, lead=6)]
     return Panel("Positions", rows[:height], held.note)
 
@@ -307,10 +296,10 @@ def both_positions(scene: Scene, width: int, height: int) -> Panel:
 def limits(scene: Scene, width: int, height: int) -> Panel:
     """Both desks' guards beside each other, those that hold first; then how each one's connections are."""
     desks = _desks(scene)
-    columns = [_limits(one, width >= 70) for one in desks]
+    columns = _each(scene, lambda one: _limits(one, width >= 70))
     each = min(24, max(8, (width - 13) // len(desks)))
     links = [(*_mark(one, True), *(feed_lamps(one, width - 2) or ((_unlinked(one), "dim"),))) for one in desks]
-    head: Row = ((" " * 13, ""), *((f.fit(desk_word(one), each, ">"), "head") for one in desks))
+    head: Row = ((" " * 13, ""), *(span for one in desks for span in _named(one, each, "head")))
     rows = [head, *_columns(_kinds(columns), columns, width)][: max(1, height - len(links))]
     holding = sum(row.holding or passed(row) for one in desks if one.frame is not None for row in one.frame.snapshot.risk)
     return Panel("Guards and feeds", [*rows, *links], f"{holding} holding" if holding else "")
@@ -329,6 +318,7 @@ def market(scene: Scene, width: int, height: int) -> Panel:
         rows = _compact(scene, width, height - 1)
     else:
         rows = framed(ladder, replace(scene, beside=None), width, max(1, height - 1), scene.live, False)
+    rows = [aged(scene, one) for one in rows] if scene.beside is not None and width < ROOMY else rows
     return Panel("", [_title(row, scene, width), *rows])
 
 
@@ -339,8 +329,8 @@ def _large(scene: Scene, width: int, height: int) -> list[Row]:
     last = height - top - low
     left = width * 11 // 20 if width >= 150 else 62
     quotes = max(top // 2, min(top - len(_MODEL) - 2 - (scene.beside is not None), 13))
-    tape = 34 if width >= 150 else 26
-    third = (width - tape) * 5 // 11 if width >= 150 else 40
+    narrow = 34 if width >= 150 else 26
+    third = (width - narrow) * 5 // 11 if width >= 150 else 40
     wide = width * 2 // 3
 
     def box(builder: Builder, w: int, h: int) -> list[Row]:
@@ -349,7 +339,7 @@ def _large(scene: Scene, width: int, height: int) -> list[Row]:
     column = [*box(_quotes, width - left, quotes), *box(_beliefs, width - left, top - quotes)]
     return [
         *across(box(ladder, left, top), column),
-        *across(box(_tape, tape, low), box(_fills, width - tape - third, low), box(position, third, low)),
+        *across(box(tape, narrow, low), box(_fills, width - narrow - third, low), box(position, third, low)),
         *across(box(chart.mid, wide, last), box(chart.inventory, width - wide, last)),
     ]
 

@@ -1,19 +1,23 @@
 """Everything that may stop a desk: the kill switch, each guard, cap and reviewer against its limit, what is held, the connections."""
 
-from pmm_tui.core.snapshot import Frame, RiskRow, Snapshot
-from pmm_tui.core.units import SECOND, Cash
+from functools import partial
+
+from pmm_tui.core.snapshot import Frame, QuoteRow, RiskRow, Snapshot
+from pmm_tui.core.units import SECOND, Cash, Price
 from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import passed
 from pmm_tui.tui.rows.duo import both
-from pmm_tui.tui.rows.killed import steps
-from pmm_tui.tui.rows.ladder import reason
+from pmm_tui.tui.rows.killed import killed
 from pmm_tui.tui.rows.lines import Panel, Row, Span, window
 from pmm_tui.tui.rows.top import gauge
 from pmm_tui.tui.state import OVER, Scene, safe_verdict, worst_case
+from pmm_tui.tui.words import plain, reason, short
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 NEAR = 0.8
 """From this part of a limit on it is called near."""
+ROOMY = 100
+"""From this width on the screen of one desk has its own word for safety."""
 
 
 def headroom(used: float, width: int) -> Row:
@@ -45,50 +49,77 @@ def guard(row: RiskRow, width: int) -> Row:
     )
 
 
-def _kill(snapshot: Snapshot, width: int) -> list[Row]:
-    """The kill switch: armed, with the distance to it; or each step it took, with its proof."""
+def _kill(scene: Scene, snapshot: Snapshot, width: int, aimed: bool) -> list[Row]:
+    """The kill switch: armed, with the distance to it; or why it tripped, each step with its proof, and how and when it is reset."""
+    if scene.stopped or snapshot.kill:
+        return killed(scene, width, aimed)
     money = snapshot.money
     base = money.initial if money.reference == "start" else money.peak
     level = Cash(base - round(base * money.halt_pct / 100))
-    if not snapshot.kill:
-        facts = f" armed: at {f.usd(level)} equity, {money.halt_pct:g}% below the {money.reference}"
-        return [((f.fit(facts, width), ""),)]
-    rows: list[Row] = [((f" tripped: {f.said(snapshot.why, max(0, width - 11)).rstrip()}", "down"),)]
-    return rows + steps(snapshot, width)
+    return [((f.fit(f" armed: at {f.usd(level)} equity, {money.halt_pct:g}% below the {money.reference}", width), ""),)]
 
 
-def held(snapshot: Snapshot, width: int) -> list[Row]:
-    """Every wish that a reviewer withholds, and every market that is silent, with the reason."""
+def held(frame: Frame, width: int) -> list[Row]:
+    """What is wrong with the desk itself, every wish that a reviewer withholds, and every market that is silent, with the reason."""
     rows: list[Row] = []
-    for row in snapshot.markets:
-        if row.state in OVER:
-            continue
-        name = f.middle(row.question, max(8, min(26, width // 3)))
+    if frame.card.busy:
+        rows.append(((" all of it: ", "alarm"), (f.said(frame.card.busy, max(0, width - 12)).rstrip(), "alarm")))
+    open_ = [row for row in frame.snapshot.markets if row.state not in OVER]
+    widest = max((f.width_of(f.clean(row.question)) for row in open_), default=0)
+    room = max(8, min(widest, width // 3))
+    wishes = {id(quote): _wish(quote, row.tick) for row in open_ for quote in row.quotes if quote.held}
+    wide = max(map(len, wishes.values()), default=0)
+    for row in open_:
+        name = f.middle(row.question, room)
         if row.state != "quoting":
-            rows.append(((f" {name} ", ""), (f.said(f"{row.state}: {reason(row)}", max(0, width - 28)).rstrip(), "warn")))
+            rows.append(((f" {name}  ", ""), (f.fit(f"{row.state}: {reason(row)}", max(0, width - room - 3)).rstrip(), "warn")))
         for quote in row.quotes:
             if quote.held:
-                what = f"{quote.side} {f.shares(quote.size)} @ {f.cents(quote.price, row.tick)} level {quote.level + 1}"
-                why = f.said(quote.held, max(0, width - 30 - len(name))).rstrip()
-                rows.append(((f" {name} ", "dim"), (f.fit(what, 26), "wish"), (f" {why}", "warn")))
+                why = f.fit(plain(quote.held), max(0, width - room - wide - 5)).rstrip()
+                rows.append(((f" {name}  ", "dim"), (f.fit(wishes[id(quote)], wide), "wish"), (f"  {why}", "warn")))
     return rows or [((" nothing is held back", "dim"),)]
 
 
-def feeds(frame: Frame, width: int) -> list[Row]:
-    """Every connection: up or down, for how long, and why; how long ago the venue answered a heartbeat, where it did."""
+def _wish(quote: QuoteRow, tick: Price) -> str:
+    return f"{quote.side} {f.shares(quote.size)} @ {f.cents(quote.price, tick)} level {quote.level + 1}"
+
+
+def feeds(scene: Scene, frame: Frame, width: int) -> list[Row]:
+    """Every connection, those that are down first: for how long, and why; how long ago the venue answered a heartbeat, where it did.
+
+    Of a desk that is not heard nobody knows whether one is up still.
+    """
     rows: list[Row] = []
     snapshot, beat_s = frame.snapshot, frame.card.heartbeat_s
-    for feed in snapshot.feeds:
-        lamp: Span = ("● up  ", "up") if feed.up else ("✖ DOWN", "alarm")
+    for feed in sorted(snapshot.feeds, key=lambda feed: feed.up):
+        known: Span = ("● up  ", "up") if feed.up else ("✖ DOWN", "alarm")
+        lamp: Span = (f"? {known[0][2:].lower()}", "dim") if scene.lost else known
         since = f.age((snapshot.at - feed.since) / SECOND)
-        why = f.said(feed.why, max(0, width - 26)).rstrip() if not feed.up else ""
+        why = plain(feed.why) if not feed.up else ""
         if feed.link == "heartbeat" and beat_s >= 0:
             why = f"last answered {f.age(beat_s)} ago  {why}".rstrip()
-        rows.append(((" ", ""), lamp, (f" {f.said(feed.link, 10)} {f.fit(since, 5, '>')} ", ""), (why, "warn")))
+        rows.append(((" ", ""), lamp, (f" {f.said(feed.link, 10)} {f.fit(since, 5, '>')} ", ""), (short(why, max(0, width - 26)), "warn")))
     return rows or [((" no connection is known" if frame.card.source != "tape" else " none: a tape is played", "dim"),)]
 
 
-def _inside(scene: Scene, width: int, height: int) -> Panel:
+def _sections(scene: Scene, frame: Frame, width: int, aimed: bool) -> list[Row]:
+    """What is wrong comes first: a kill, a connection that is down; then the guards, what is held back, and the rest."""
+    snapshot = frame.snapshot
+    guards = sorted(snapshot.risk, key=lambda row: (not row.holding, not passed(row), row.used < NEAR))
+    head: Row = ((f.fit("Guards, caps and reviewers", 31), "title"), ("now      limit used", "head"))
+    down = any(not feed.up for feed in snapshot.feeds)
+    links = f"Connections{f', as they were {f.age(scene.link.age_s)} ago' if scene.lost else ''}"
+    sections: list[tuple[bool, Row, list[Row]]] = [
+        (False, head, [guard(row, width) for row in guards] or [((" none reported yet", "dim"),)]),
+        (scene.stopped, (("Kill switch", "title"),), _kill(scene, snapshot, width, aimed)),
+        (bool(frame.card.busy), (("Held back", "title"),), held(frame, width)),
+        (down or scene.lost, ((links, "title"),), feeds(scene, frame, width)),
+    ]
+    return [row for _, title, rows in sorted(sections, key=lambda one: not one[0]) for row in (title, *rows)]
+
+
+def _inside(shown: Scene, scene: Scene, width: int, height: int) -> Panel:
+    """One desk of what is shown."""
     if scene.frame is None:
         return Panel("Risk", [((" no picture from this desk yet", "dim"),)])
     snapshot, verdict = scene.frame.snapshot, safe_verdict(scene)
@@ -97,25 +128,23 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
     word = f" {verdict.glyph} {verdict.word} "
     worst = Cash(sum(worst_case(row) for row in snapshot.markets))
     levels = f" {f.percent(money.drawdown_pct)}  alert {money.alert_pct:g}%  kill {money.halt_pct:g}%"
-    top: list[Row] = [
-        ((word, style), (f.fit(f" {verdict.why}", max(0, width - len(word))), "dim")),
-        ((" drawdown ", "head"), *gauge(money, max(6, width - 10 - len(levels))), (levels, "")),
-        ((" worst case of what is held ", "head"), (f.signed_usd(worst), "minus" if worst < 0 else "")),
-    ]
-    guards = sorted(snapshot.risk, key=lambda row: (not row.holding, not passed(row), row.used < NEAR))
-    rows: list[Row] = [((f.fit("Guards, caps and reviewers", 34), "title"), (" now      limit   used", "head"))]
-    rows += [guard(row, width) for row in guards] or [((" none reported yet", "dim"),)]
-    rows += [(("Kill switch", "title"),), *_kill(snapshot, width)]
-    rows += [(("Held back", "title"),), *held(snapshot, width)]
-    rows += [(("Connections", "title"),), *feeds(scene.frame, width)]
-    shown, part = window(rows, max(1, height - len(top)), scene.scroll)
+    top: list[Row] = [((" worst case of what is held ", "head"), (f.signed_usd(worst), "minus" if worst < 0 else ""))]
+    if shown.beside is not None or width >= ROOMY:  # a small screen of one desk has both in its strip
+        top = [
+            ((word, style), (f" {short(verdict.why, max(0, width - len(word) - 1))}", "dim")),
+            ((" drawdown ", "head"), *gauge(money, max(6, width - 10 - len(levels))), (levels, "")),
+            *top,
+        ]
+    kept, part = window(_sections(scene, scene.frame, width, scene.frame is shown.frame), max(1, height - len(top)), scene.scroll)
+    if len(kept) > 1 and kept[-1][0][1] == "title":
+        kept = [*kept[:-1], ()]  # a heading of nothing
     holding = sum(row.holding for row in snapshot.risk)
     over = sum(passed(row) and not row.holding for row in snapshot.risk)
     counts = f"{holding} of {len(snapshot.risk)} hold" + (f", {over} over" if over else "")
     note = "   ".join(text for text in (counts, part) if text)
-    return Panel("Risk", [*top, *shown], note, "frame-alarm" if scene.stopped else "")
+    return Panel("Risk", [*top, *kept], note, "frame-alarm" if scene.stopped or scene.frame.card.busy else "")
 
 
 def risk(scene: Scene, width: int, height: int) -> Panel:
     """The whole screen: paper's risk left, production's right."""
-    return both(scene, width, height, _inside)
+    return both(scene, width, height, partial(_inside, scene))

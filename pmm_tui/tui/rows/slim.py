@@ -2,6 +2,7 @@
 
 from pmm_tui.tui.rows import top
 from pmm_tui.tui.rows.chart import plot, resample, samples
+from pmm_tui.tui.rows.fresh import aged
 from pmm_tui.tui.rows.lines import Panel, length
 from pmm_tui.tui.state import Scene
 
@@ -13,6 +14,8 @@ _SHORTEST = 6
 def summary(scene: Scene, width: int, height: int) -> Panel:
     """Am I safe, am I making money, and how the equity went."""
     panel = top.summary(scene, width, height)
+    if scene.beside is not None:
+        panel = panel._replace(rows=[aged(scene, row) for row in panel.rows])
     curve = scene.frame.snapshot.equity_curve if scene.frame is not None else ()
     first = panel.rows[0]
     while first and not first[-1][0].strip():

@@ -5,10 +5,11 @@ import math
 from pmm_tui.core.snapshot import DeskCard, Money
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, length, pairs, wrap
-from pmm_tui.tui.state import OVER, REPLAY, Scene, Verdict, badges, desk_verdict, quoting_verdict, safe_verdict, worst_case
+from pmm_tui.tui.signs import badges
+from pmm_tui.tui.state import OVER, REPLAY, Scene, Verdict, desk_verdict, quoting_verdict, safe_verdict, worst_case
+from pmm_tui.tui.words import plain, short
 
 _FILLS = {"killed": "▚", "lost": "╱", "paused": "░"}
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 LAMPS: Row = (("links", ""),)
 """Stands for the connections, which take the room that they find."""
 TWO_BANNERS = 110
@@ -33,29 +34,53 @@ def is_production(one: Scene) -> bool:
 
 
 def sides(scene: Scene) -> tuple[Scene, Scene]:
-    """The two desks, paper first; where both are of one kind, the one that is the target first."""
+    """The two desks, paper first; where both are of one kind, or not known yet, in the order in which they were asked for."""
     other = scene.beside
     if other is None:
         return scene, scene
-    return (other, scene) if is_production(scene) and not is_production(other) else (scene, other)
+    left, right = sorted((scene, other), key=lambda one: (1 if one.frame is None else 2 * is_production(one), one.place))
+    return left, right
 
 
 def banner(scene: Scene, width: int, _: int) -> Panel:
     """One line over the whole width: mode, state, reason, and the fill of its mode or its trouble; paper left and production right."""
-    if scene.beside is None or width < TWO_BANNERS:
+    if scene.beside is None:
         return Panel("", [_banner(scene, width)])
+    if width < TWO_BANNERS:
+        chip = _chip(scene.beside)
+        shown = scene.pane > 1 or not _calm(scene.beside)
+        return Panel("", [(*_banner(scene, width - length(chip)), *chip) if shown else _banner(scene, width)])
     left, right = sides(scene)
     half = width // 2
+    if _calm(left) is not _calm(right):  # the one in trouble says why, in the room that the other does not need
+        half = min(half, length(_lead(left)) + 4) if _calm(left) else max(half, width - length(_lead(right)) - 4)
     return Panel("", [(*_banner(left, half), *_banner(right, width - half))])
+
+
+def _calm(scene: Scene) -> bool:
+    """Whether a desk's state needs no more than its word."""
+    return desk_verdict(scene).style in ("running", "waiting")
+
+
+def _chip(scene: Scene) -> Row:
+    """The other desk's state in a few cells, where there is no room for its banner."""
+    verdict = desk_verdict(scene)
+    mode = "" if scene.frame is None else "LIVE $ " if scene.live else f"{f.said(scene.frame.card.mode, 5).strip()} "
+    return ((" ", ""), (f" {mode}{verdict.glyph} {verdict.word} ", verdict.style))
+
+
+def _lead(scene: Scene) -> Row:
+    verdict = desk_verdict(scene)
+    return (*mode_block(scene), (f"  {verdict.glyph} {verdict.word} ", verdict.style))
 
 
 def _banner(scene: Scene, width: int) -> Row:
     verdict = desk_verdict(scene)
-    row: list[Span] = [*mode_block(scene), (f"  {verdict.glyph} {verdict.word} ", verdict.style)]
+    row: list[Span] = [*_lead(scene)]
     tail = _account(scene) if not verdict.why else verdict.why
     room = width - length(row)
     if tail and (room > len(tail) if not verdict.why else room > 4):
-        row.append((f.fit(f" {tail}  ", min(room, len(f" {tail}  "))), verdict.style))
+        row.append((f" {short(tail, room - 3)}  ", verdict.style))
     room = width - length(row)
     if room > 0:
         if verdict.style in _FILLS:
@@ -117,7 +142,8 @@ def feed_lamps(scene: Scene, room: int) -> Row:
 
 def strip(scene: Scene, width: int, _: int) -> Panel:
     """The line below the banner: profile, data source, connections, speed of the desk, age of the picture, time."""
-    signs = tuple(span for badge in badges(scene) for span in ((" ", ""), (f" {badge.text} ", badge.style)))
+    told = [badge._replace(text=badge.text.replace("VENUE ", "")) if width < 120 else badge for badge in badges(scene)]
+    signs = tuple(span for badge in told for span in ((" ", ""), (f" {badge.text} ", badge.style)))
     if scene.frame is None:
         return Panel("", [exact((*signs, (" pmm-tui  no picture from the desk yet", "dim")), width)])
     card, snapshot = scene.frame.card, scene.frame.snapshot
@@ -132,22 +158,23 @@ def strip(scene: Scene, width: int, _: int) -> Panel:
     if width >= 120 and not scene.replayed:
         now = scene.wall - (scene.link.age_s * 1e9 if scene.lost and math.isfinite(scene.link.age_s) else 0)
         tail = ((f"{stamp}  ", "bold"), ("up ", "head"), (f"{f.span((now - card.started) / 1e9)} ", ""))
+    late = "alarm" if scene.lost and not scene.link.ended else ""
     parts: list[Row] = [
         signs,
         ((" " + f.said(card.profile, min(20, len(f.clean(card.profile)))), "bold"),),
-        source(card, 12 if width >= 120 else 8),
+        source(card, 12 if width >= 120 else 8) if width >= 100 or not signs else (),
         LAMPS,
         (("fills ", "head"), (f.said(card.fill_model, 12).strip(), "")) if card.fill_model and not scene.replayed else (),
-        (("picture ", "head"), (f.age(scene.link.age_s) if scene.link.age_s >= 1 else "now", "alarm" if scene.lost else "")),
+        (("picture ", "head"), (f.age(scene.link.age_s) if scene.link.age_s >= 1 else "now", late)),
         (("answer ", "head"), (f.fit(f"{card.answer_ms:.0f}ms", 6), "")) if card.answer_ms >= 0 else (),
-        (("step p99 ", "head"), (f.fit(f"{card.engine_p99_us:.0f}µs", 6, ">"), "")) if not scene.replayed else (),
+        (("step p99 ", "head"), (f.fit(f"{card.engine_p99_us:.0f}µs", 6), "")) if not scene.replayed else (),
         (("run ", "head"), (f.said(card.run, 40).strip(), "dim")),
     ]
     row: list[Span] = []
     for part in parts:
         if part is LAMPS:
             part = feed_lamps(scene, width - length(row) - length(tail) - 4)
-        if part and length(row) + 3 + length(part) + length(tail) < width:
+        if part and length(row) + 3 + length(part) + length(tail) <= width - 2:
             row += [bar, *part] if row else list(part)
     gap = width - length(row) - length(tail)
     return Panel("", [exact((*row, (" " * max(0, gap), ""), *tail), width)])
@@ -158,23 +185,15 @@ def gauge(money: Money, width: int) -> Row:
     inner = max(4, width - 2)
     full = min(1.0, max(0.0, money.drawdown_pct / money.halt_pct)) if money.halt_pct > 0 else 0.0
     mark = min(inner - 1, int(inner * money.alert_pct / money.halt_pct)) if money.halt_pct > 0 else inner - 1
-    eighths = round(full * inner * 8)
+    filled = round(full * inner)
     style = "down" if money.drawdown_pct >= money.alert_pct else "warn" if money.drawdown_pct >= money.alert_pct * 2 / 3 else "up"
-    row: list[Span] = [("▕", "dim")]
-    for cell in range(inner):
-        part = min(8, max(0, eighths - 8 * cell))
-        if part == 8:
-            row.append(("█", style))
-        elif cell == mark:
-            row.append(("┊", "warn"))
-        else:
-            row.append((_EIGHTHS[part], style) if part else ("░", "frame"))
-    return (*row, ("▏", "dim"))
+    cells: list[Span] = [("█", style) if cell < filled else ("┊", "warn") if cell == mark else ("░", "frame") for cell in range(inner)]
+    return (("▕", "dim"), *cells, ("▏", "dim"))
 
 
 def _headline(verdict: Verdict, width: int, style: str = "") -> Row:
     word = f" {verdict.glyph} {verdict.word} "
-    return ((word, style or verdict.style), (f.fit(f" {verdict.why}", width - len(word)), "dim"))
+    return ((word, style or verdict.style), (f" {short(verdict.why, width - len(word) - 1)}", "dim"))
 
 
 def safe(scene: Scene, width: int, _: int) -> Panel:
@@ -188,11 +207,10 @@ def safe(scene: Scene, width: int, _: int) -> Panel:
     levels = f" alert {money.alert_pct:g}% kill {money.halt_pct:g}%"
     rows.append((*gauge(money, width - len(levels)), (levels, "dim")))
     worst = sum(worst_case(row) for row in markets)
-    room = round(money.drawdown * (money.halt_pct / money.drawdown_pct - 1)) if money.drawdown_pct > 0 else 0
+    room = round((money.initial if money.reference == "start" else money.peak) * money.halt_pct / 100) - money.drawdown
     tone = "down" if money.drawdown_pct >= money.alert_pct else ""
     rows.append(pairs((("drawdown", f"{f.percent(money.drawdown_pct)}", tone), ("in money", f.usd(-max(0, money.drawdown)), tone)), width))
-    left = f.usd(max(0, room)) if room else f.NONE
-    rows.append(pairs((("deepest", f.usd(-money.max_drawdown), ""), ("to kill", left, "")), width))
+    rows.append(pairs((("deepest", f.usd(-money.max_drawdown), ""), ("to kill", f.usd(max(0, room)), "")), width))
     rows.append(pairs((("reference", money.reference, "dim"), ("worst", f.signed_usd(worst), "minus" if worst < 0 else "")), width))
     return Panel("Safe?", rows)
 
@@ -244,10 +262,13 @@ def money(scene: Scene, width: int, _: int) -> Panel:
 
 
 def why_silent(scene: Scene) -> list[str]:
-    """Each market that is not quoting, with its reason."""
+    """Each market that is not quoting, with its reason; one reason that holds for all of them is said once."""
     markets = scene.frame.snapshot.markets if scene.frame is not None else ()
     silent = [row for row in markets if row.state not in ("quoting", *OVER)]
-    return [(f"{f.said(row.question, 18).strip()}: " if len(markets) > 1 else "") + (f.clean(row.why) or row.state) for row in silent]
+    whys = [plain(row.why) or row.state for row in silent]
+    if len(whys) > 1 and len(set(whys)) == 1:
+        return [f"{len(whys)} markets: {whys[0]}"]
+    return [(f"{f.said(row.question, 18).strip()}: " if len(markets) > 1 else "") + why for row, why in zip(silent, whys, strict=True)]
 
 
 def quotes(scene: Scene, width: int, height: int) -> Panel:
@@ -258,16 +279,16 @@ def quotes(scene: Scene, width: int, height: int) -> Panel:
         return Panel("Quoting?", [((word, verdict.style),)])
     snapshot = scene.frame.snapshot
     rejects = sum(snapshot.rejects.values())
-    reasons = ", ".join(f"{f.said(name, 14).strip()} {count}" for name, count in snapshot.rejects.items())
-    rows: list[Row] = [((word, verdict.style), (f" {verdict.why}" if scene.lost else "", "dim"))]
-    silent = why_silent(scene)
-    texts = wrap(silent[0], width - 2, 2) + silent[1:] if len(silent) == 1 else silent
+    reasons = ", ".join(f"{f.said(name, 14).strip().replace('_', ' ')} {count}" for name, count in snapshot.rejects.items())
+    rows: list[Row] = [((word, verdict.style),)]
     room = max(0, height - 3)
-    if not texts and verdict.why and not scene.lost:
-        texts = wrap(verdict.why, width - 2, 2)
+    silent = [] if scene.lost or scene.frame.card.busy else why_silent(scene)
+    silent = silent or ([verdict.why] if verdict.why else [])
+    texts = wrap(silent[0], width - 2, max(1, min(2, room))) if len(silent) == 1 else silent
     if len(texts) > room:
         texts = [*texts[: room - 1], f"and {len(texts) - room + 1} more"]
-    rows += [((f" {f.fit(text, width - 1)}", "warn"),) for text in texts]
+    told = "dim" if verdict.style in ("waiting", "running") or scene.lost else "warn"
+    rows += [((f" {short(text, width - 2)}", told),) for text in texts]
     rows += [()] * (room - len(texts))
     resting = len(snapshot.orders)
     rows.append(pairs((("open orders", str(resting), "bold"), ("fills", f.count(snapshot.fill_count), "bold")), width))

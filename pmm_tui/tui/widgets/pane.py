@@ -13,6 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from pmm_tui.tui.palette import style
+from pmm_tui.tui.rows.fresh import aged
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, block, boxed, ruled
 from pmm_tui.tui.state import Scene
 from pmm_tui.tui.widgets.brush import Brush
@@ -41,13 +42,18 @@ class Pane(Widget):
         id: str | None = None,  # noqa: A002 # the library's own name
         classes: str | None = None,
         pace_s: float = 0.0,
+        fades: bool = True,
     ) -> None:
-        """`pace_s`: what it shows of a desk may be so old, as long as the desk's state is the same."""
+        """`pace_s`: what it shows of a desk may be so old, as long as the desk's state is the same.
+
+        `fades`: it is dim while the one desk is not heard; of two, the builder knows which is.
+        """
         super().__init__(id=id, classes=classes)
         self.builder = builder
         self.frame: Frame = frame
         self.chosen = False
         """Whether its frame says that the keys which need a pane go to this one."""
+        self._fades = fades
         self._pace_ns = round(pace_s * 1e9)
         self._scene: Scene | None = None
         self._built: Scene | None = None
@@ -118,6 +124,8 @@ class Pane(Widget):
         self._built, self._shape, self._late = scene, self._shape_at(size), False
         across, down = _EDGES[self.frame]
         panel = self.builder(scene, max(1, width - across), max(1, height - down))
+        if self._fades and scene.lost and scene.beside is None:
+            panel = panel._replace(rows=[aged(scene, row) for row in panel.rows])
         if self.chosen:
             panel = panel._replace(tone="frame-chosen")
         rows, before = _FRAMES[self.frame](panel, width, height, scene.live), self._rows
