@@ -19,8 +19,8 @@ from pmm_tui.core.events import Event, LinkDown, LinkUp, ReferenceMoved
 from pmm_tui.core.risk.guards import REFERENCE_LINK
 from pmm_tui.core.units import DOLLAR, MILLI, SECOND, Cash, Nanos, cash_of
 from pmm_tui.feeds.fetch import Patience, retry_after_s
-from pmm_tui.feeds.shard import CLOSE_TIMEOUT_S, MarketWsKnobs
-from pmm_tui.feeds.sockets import Connect, Socket, websockets_connect
+from pmm_tui.feeds.shard import MarketWsKnobs
+from pmm_tui.feeds.sockets import Connect, Socket, dial, websockets_connect
 
 SOURCES = {"crypto_prices": "binance", "crypto_prices_chainlink": "chainlink"}
 """Who speaks on a topic."""
@@ -193,13 +193,7 @@ class RtdsFeed:
 
     async def _open(self) -> Socket:
         knobs = self.knobs
-        socket = await self._connect(
-            self._url,
-            ping_interval=None,
-            max_size=knobs.ws_frame_bytes_max,
-            open_timeout=knobs.ws_open_timeout_s,
-            close_timeout=CLOSE_TIMEOUT_S,
-        )
+        socket = await dial(self._connect, self._url, knobs.ws_frame_bytes_max, knobs.ws_open_timeout_s)
         self.connections += 1
         self._opened = self._pinged = now = self._clock()
         self._news = {key: (ts, now) for key, (ts, _) in self._news.items()}

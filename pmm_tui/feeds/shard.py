@@ -12,10 +12,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from pmm_tui.core.events import Event
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.feeds.fetch import Patience, retry_after_s
-from pmm_tui.feeds.sockets import Connect, Socket
+from pmm_tui.feeds.sockets import Connect, Socket, dial
 
 _RESTART = {"restart": True}
-CLOSE_TIMEOUT_S = 1.0
 _MINUTE_NS = 60 * SECOND
 _REFUSALS = {401: "not authorised", 403: "forbidden: this address may be blocked", 429: "too many requests"}
 
@@ -140,13 +139,7 @@ class Shard:
         try:
             # One handshake at a time: the venue answers 429 to many sockets opened at once.
             async with self._door:
-                socket = await self._connect(
-                    self._url,
-                    ping_interval=None,
-                    max_size=knobs.ws_frame_bytes_max,
-                    open_timeout=knobs.ws_open_timeout_s,
-                    close_timeout=CLOSE_TIMEOUT_S,
-                )
+                socket = await dial(self._connect, self._url, knobs.ws_frame_bytes_max, knobs.ws_open_timeout_s)
         except InvalidStatus as refused:
             code = refused.response.status_code
             said = refused.response.headers.get("Retry-After")

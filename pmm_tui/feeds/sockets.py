@@ -1,11 +1,12 @@
-"""What a feed needs of a WebSocket, so that another road than the network's can stand in for it."""
+"""What a channel of the venue needs of a WebSocket, so that another road than the network's can stand in for it."""
 
 from collections.abc import Awaitable
 from typing import Protocol
 
 from websockets.asyncio.client import connect as websockets_connect
 
-__all__ = ["Connect", "Socket", "websockets_connect"]
+__all__ = ["Connect", "Socket", "dial", "websockets_connect"]
+CLOSE_TIMEOUT_S = 1.0
 
 
 class Socket(Protocol):
@@ -32,3 +33,8 @@ class Connect(Protocol):
     ) -> Awaitable[Socket]:
         """Open one."""
         ...
+
+
+async def dial(connect: Connect, url: str, frame_bytes_max: int, timeout_s: float) -> Socket:
+    """A socket to a channel that is pinged in its own words, not by the protocol's. Raises what websockets raises."""
+    return await connect(url, ping_interval=None, max_size=frame_bytes_max, open_timeout=timeout_s, close_timeout=CLOSE_TIMEOUT_S)

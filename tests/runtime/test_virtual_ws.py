@@ -16,9 +16,9 @@ from pmm_tui.exchange.faults import NEVER, Faults
 from pmm_tui.exchange.terms import Answer, Ask, Frame
 from pmm_tui.feeds import shard
 from pmm_tui.feeds.fetch import Patience
+from pmm_tui.feeds.sockets import Connect
 from pmm_tui.runtime.virtual import InProcess, Network, clock, run
 from pmm_tui.runtime.virtual_ws import FRAMES_MAX, Sockets
-from pmm_tui.venues.clob.user_ws import Connect
 
 START = Nanos(1_780_000_000 * SECOND)
 URL = "ws://venue/ws/market"

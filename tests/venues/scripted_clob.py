@@ -50,7 +50,7 @@ class ScriptedSocket:
         self.waiting: asyncio.Queue[str | Exception] = asyncio.Queue(10_000)
         self.closed = False
 
-    async def recv(self) -> str | bytes:
+    async def recv(self, decode: bool | None = None) -> str | bytes:
         """The next frame."""
         frame = await self.waiting.get()
         if isinstance(frame, Exception):

@@ -3,49 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
-from typing import Protocol
 
 import msgspec
-from websockets.asyncio.client import connect as websockets_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.feeds.fetch import Patience, retry_after_s
+from pmm_tui.feeds.sockets import Connect, Socket, dial, websockets_connect
 from pmm_tui.venues.clob.knobs import ClobKnobs
 from pmm_tui.venues.clob.port import Clob, Piece
 from pmm_tui.venues.clob.wire import OrderNews, user_news
 
-CLOSE_TIMEOUT_S = 1.0
 MALFORMED_MAX = 10
 KEY_REFUSED = "key refused"
 _NO = (401, 403)
 _NO_CODES = (1008, 4001, 4003)
-
-
-class Socket(Protocol):
-    """What is needed of a WebSocket."""
-
-    async def recv(self) -> str | bytes:
-        """The next message."""
-        ...
-
-    async def send(self, message: str) -> None:
-        """Send text."""
-        ...
-
-    async def close(self) -> None:
-        """Close it."""
-        ...
-
-
-class Connect(Protocol):
-    """How a socket is opened: websockets' `connect`, or a stand-in."""
-
-    def __call__(
-        self, uri: str, *, ping_interval: float | None, max_size: int, open_timeout: float, close_timeout: float
-    ) -> Awaitable[Socket]:
-        """Open one."""
-        ...
 
 
 class UserChannel:
@@ -102,13 +74,7 @@ class UserChannel:
         """One socket from handshake to end: why it ended, and what the server asked us to wait."""
         knobs = self._knobs
         try:
-            socket = await self._connect(
-                self._url,
-                ping_interval=None,
-                max_size=knobs.user_frame_bytes_max,
-                open_timeout=knobs.user_open_timeout_s,
-                close_timeout=CLOSE_TIMEOUT_S,
-            )
+            socket = await dial(self._connect, self._url, knobs.user_frame_bytes_max, knobs.user_open_timeout_s)
         except InvalidStatus as refused:
             code = refused.response.status_code
             wait_s = retry_after_s(refused.response.headers.get("Retry-After"), self._clock() / SECOND)

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from math import inf
 from random import Random
 
-from websockets.asyncio.client import connect as websockets_connect
-
 from pmm_tui.core.commands import Cancel, CancelAll, Command, Merge, Place, Sync
 from pmm_tui.core.events import (
     OPENING,
@@ -23,6 +21,7 @@ from pmm_tui.core.events import (
 from pmm_tui.core.market import Kind, Market
 from pmm_tui.core.units import ONE, SECOND, Cash, Nanos, Price, Size, mirror
 from pmm_tui.feeds.base import Feed
+from pmm_tui.feeds.sockets import Connect, websockets_connect
 from pmm_tui.venues.clob.account import Account
 from pmm_tui.venues.clob.chores import Chores
 from pmm_tui.venues.clob.flags import Flags
@@ -37,7 +36,7 @@ from pmm_tui.venues.clob.port import Clob, Piece, Trouble, Unauthorized
 from pmm_tui.venues.clob.rejects import reject_of
 from pmm_tui.venues.clob.tapped import Tapped
 from pmm_tui.venues.clob.timing import Timing, VenueTime
-from pmm_tui.venues.clob.user_ws import KEY_REFUSED, Connect, UserChannel
+from pmm_tui.venues.clob.user_ws import KEY_REFUSED, UserChannel
 from pmm_tui.venues.clob.wire import OrderNews
 
 PAUSE_S, SHUT_MOST_S = 1.0, 30.0
