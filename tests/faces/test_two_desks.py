@@ -272,6 +272,15 @@ def test_a_market_that_only_the_other_desk_watches_is_told_of() -> None:
     assert "2 more on LIVE alone" in book.markets(scene, 116, 8).note
 
 
+def test_a_market_ends_by_the_clock_of_the_desk_that_says_when_whoevers_book_is_believed() -> None:
+    slow, ahead = pictures.quoting(), pictures.live()
+    first = slow.snapshot.markets[0]
+    slow = replace(slow, snapshot=replace(slow.snapshot, markets=(replace(first, health=replace(first.health, age_ms=9_000)),)))
+    ahead = replace(ahead, snapshot=replace(ahead.snapshot, at=Nanos(ahead.snapshot.at + 10**16)))
+    told = "".join(span for span, _ in book.markets(apart(slow, ahead), 156, 4).rows[1])
+    assert "12:27" in told and "ended" not in told
+
+
 def test_orders_in_trouble_and_real_money_come_before_what_does_not_fit() -> None:
     shown = market._quotes(apart(pictures.quoting(), scenes.production()), 70, 5).rows
     text = ["".join(span for span, _ in row) for row in shown]

@@ -113,8 +113,9 @@ def _both_line(scene: Scene, known: MarketRow, at: _Columns, selected: bool) -> 
     ones = sides(scene)
     left, right = (next((row for row in _rows_of(one) if row.id == known.id), None) for one in ones)
     row, other = (left, right) if ones[0] is scene else (right, left)
-    believed = _of_market(scene, row, other) if row is not None else _at(ones[1] if ones[0] is scene else ones[0], known)
-    now = believed.frame.snapshot.at if believed.frame is not None else 0
+    watching = scene if row is not None else ones[1] if ones[0] is scene else ones[0]
+    believed = _of_market(scene, row, other) if row is not None else _at(watching, known)
+    now = watching.frame.snapshot.at if watching.frame is not None else 0  # `closes` is of this desk's clock: the other's may be a tape's
     ends = f.left((known.closes - now) / SECOND) if known.closes else f.NONE
     lead: list[Span] = [
         ("▶ " if selected else "  ", "ours"),
