@@ -144,9 +144,10 @@ async def test_what_is_no_answer_is_an_error_and_the_next_request_has_a_connecti
         assert asked.count("connected") == (1 if b"gzip" in raw else 2)
 
 
-async def test_an_answer_without_end_ends_with_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("raw", [b"content-length: 9000\r\n\r\n" + b"x" * 8_000, b"x: y\r\n" * 2_000], ids=["its body", "its head"])
+async def test_an_answer_without_end_ends_with_its_connection(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "ANSWER_MAX", 1_000)
-    async with serving(b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n" + b"x" * 8_000) as (url, _), one_host(url) as http:
+    async with serving(b"HTTP/1.1 200 OK\r\n" + raw) as (url, _), one_host(url) as http:
         with pytest.raises(httpx.RemoteProtocolError, match="more than 1000 bytes"):
             await http.request("GET", "/x")
 

@@ -17,6 +17,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 IDLE_S = 55.0
 """A connection is kept this long unused: below the minute after which balancers drop theirs."""
 ANSWER_MAX = 32 * 2**20
+"""Bytes of an answer, its head included."""
 _REPEATED = frozenset({"GET", "DELETE"})
 """Asked once more where a kept connection turns out to be gone: asking twice is asking once."""
 _FINAL = 200
@@ -25,13 +26,12 @@ _FINAL = 200
 class _Answer:
     """What a server said, as far as it came."""
 
-    __slots__ = ("body", "headers", "size", "status")
+    __slots__ = ("body", "headers", "status")
 
     def __init__(self) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] = []
-        self.size = 0
 
 
 class _Line(asyncio.Protocol):
@@ -45,6 +45,8 @@ class _Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
         self._told = _Answer()
+        self._size = 0
+        """Bytes since the last request."""
         self._waiting: asyncio.Future[_Answer] | None = None
 
     @property
@@ -57,7 +59,7 @@ class _Line(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise httpx.WriteError("the connection is closed")
         loop = asyncio.get_running_loop()
-        self._told, self.heard = _Answer(), False
+        self._told, self._size, self.heard = _Answer(), 0, False
         self._waiting = loop.create_future()
         self._transport.write(message)
         late = loop.call_later(patience_s, self._late) if patience_s is not None else None
@@ -85,6 +87,10 @@ class _Line(asyncio.Protocol):
         self.heard = True
         if self._waiting is None or self._waiting.done():
             self.abort()  # nobody asked
+            return
+        self._size += len(data)
+        if self._size > ANSWER_MAX:
+            self._fail(httpx.RemoteProtocolError(f"an answer of more than {ANSWER_MAX} bytes"))
             return
         try:
             self._parser.feed_data(data)
@@ -117,9 +123,6 @@ class _Line(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         """The parser's."""
         self._told.body.append(data)
-        self._told.size += len(data)
-        if self._told.size > ANSWER_MAX:
-            self._fail(httpx.RemoteProtocolError(f"an answer of more than {ANSWER_MAX} bytes"))
 
     def on_message_complete(self) -> None:
         """The parser's: also after each answer that only announces another."""
