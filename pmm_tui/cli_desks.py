@@ -181,8 +181,9 @@ def doctor(as_json: AsJson = False) -> None:
 
     def work() -> int:
         from pmm_tui.runtime.doctor import doctor as look
+        from pmm_tui.tui.charset import drawable
 
-        return look(as_json)
+        return look(drawable(os.environ, bool(sys.flags.utf8_mode)), as_json)
 
     finish(work)
 

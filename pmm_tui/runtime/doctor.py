@@ -40,9 +40,9 @@ class Symptom(Struct, frozen=True):
     """Neither well nor wrong: not to be told here, or left so by choice."""
 
 
-def doctor(as_json: bool) -> int:
-    """Print all of it. 0: nothing is wrong; 1: something is."""
-    found = [*program(), *terminal(), *machine(), *folders(), *desks()]
+def doctor(signs: str, as_json: bool) -> int:
+    """Print all of it; `signs`: what the console would draw with here. 0: nothing is wrong; 1: something is."""
+    found = [*program(), *terminal(signs), *machine(), *folders(), *desks()]
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
@@ -73,7 +73,7 @@ def program() -> Iterator[Symptom]:
     )
 
 
-def terminal() -> Iterator[Symptom]:
+def terminal(signs: str) -> Iterator[Symptom]:
     """What the console draws on."""
     here = sys.stdin.isatty() and sys.stdout.isatty()
     yield Symptom("terminal", True, os.environ.get("TERM", "TERM is not set") if here else "none here; --no-ui works without")
@@ -82,7 +82,9 @@ def terminal() -> Iterator[Symptom]:
         large = size.columns >= COLUMNS and size.lines >= LINES
         yield Symptom("size", large, f"{size.columns}x{size.lines}", f"enlarge the window: {COLUMNS}x{LINES} at least, 160x48 shows all")
     encoding = locale.getpreferredencoding(False)
-    yield Symptom("encoding", _draws(encoding), encoding, "set a UTF-8 locale (export LANG=C.UTF-8), or symbols = ascii in tui.toml")
+    more = "" if signs == "braille" else "; more with TERM and LANG of a UTF-8 terminal, or symbols in tui.toml"
+    mend = "set a UTF-8 locale (export LANG=C.UTF-8), or symbols = ascii in tui.toml"
+    yield Symptom("signs", signs == "ascii" or _draws(encoding), f"{signs}, written as {encoding}{more}", mend, signs != "braille")
     term = os.environ.get("TERM", "")
     if os.environ.get("TMUX"):
         good = term.startswith(("tmux", "screen-256", "xterm-256"))

@@ -180,7 +180,7 @@ def age(seconds: float) -> str:
         return f"{max(0.0, seconds) * 1000:.0f}ms"
     if seconds < 9.95:
         return f"{seconds:.1f}s"
-    whole = int(seconds)
+    whole = max(10, int(seconds))
     if whole < 120:
         return f"{whole}s"
     if whole < 7_200:

@@ -101,7 +101,7 @@ class Foot:
 
     def small(self, scene: Scene, width: int, height: int) -> Panel:
         """The face of a screen that is too small."""
-        return foot.small(scene.present, width, height, self.keys)
+        return foot.small(replace(scene.present, frozen=scene.frozen), width, height, self.keys)
 
 
 _HEIGHTS: WeakKeyDictionary[Screen[object], int] = WeakKeyDictionary()

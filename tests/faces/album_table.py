@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from pmm_tui.api.protocol import Link
-from pmm_tui.core.snapshot import Frame, KillRow, LevelRow, MarketRow, OrderRow, Snapshot
+from pmm_tui.core.snapshot import Frame, KillRow, LevelRow, MarketRow, NoteRow, OrderRow, Snapshot
 from pmm_tui.core.units import ONE, SHARE, Cash, Nanos, Size
 from pmm_tui.tui.elsewhere import PreflightLine
 from pmm_tui.tui.palette import THEMES
@@ -109,7 +109,22 @@ def honest(frame: Frame) -> Frame:
     )
     money = snapshot.money if orders else replace(snapshot.money, reserved=Cash(0))
     changed = replace(snapshot, orders=orders, markets=rows, risk=risk, feeds=feeds if age_s > 2 else snapshot.feeds, money=money)
-    return replace(frame, snapshot=_stopped(changed) if snapshot.phase in ("killing", "killed") else changed)
+    changed = _stopped(changed) if snapshot.phase in ("killing", "killed") else changed
+    return replace(frame, snapshot=_noted(changed, frame.card.unwatched))
+
+
+def _noted(snapshot: Snapshot, unwatched: str) -> Snapshot:
+    """With the notes that a desk makes of its kill, its pause and its venue's mode."""
+    still = snapshot.phase in ("killing", "killed", "paused")
+    made = [note for note in snapshot.notes if not (still and note.text.startswith(("KILLED", "kill verified", "requote")))]
+    for step, text in (("stop quoting", f"KILLED: {snapshot.why}"), ("verify", "kill verified: the venue's account holds no open order")):
+        made += [NoteRow(row.at, "alarm", text) for row in snapshot.kill if row.step == step and row.at]
+    if snapshot.venue.mode != "open":
+        made.append(NoteRow(snapshot.venue.since, "warn", f"the venue is {snapshot.venue.mode}"))
+    if snapshot.phase == "paused":
+        actor = "operator watch" if unwatched else snapshot.why.removeprefix("paused by ")
+        made.append(NoteRow(pictures.ago(14), "warn", f"{actor} paused the desk" + (f": {unwatched}" if unwatched else "")))
+    return replace(snapshot, notes=tuple(sorted(made, key=lambda note: -note.at)))
 
 
 def _stopped(snapshot: Snapshot) -> Snapshot:

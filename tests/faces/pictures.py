@@ -345,9 +345,10 @@ def alert() -> Frame:
 def killing() -> Frame:
     """The kill is under way: cancels sent, not verified."""
     steps = (
-        KillRow("admission closed", ago(1.2), "nothing new is sent"),
-        KillRow("cancel all", ago(1.1), "6 orders"),
-        KillRow("open orders = 0", Nanos(0), "5 of 6 gone"),
+        KillRow("stop quoting", ago(1.2), "admission closed"),
+        KillRow("cancel all", Nanos(0), "1 not yet gone"),
+        KillRow("verify", Nanos(0), "not yet, asked 2 times"),
+        KillRow("flatten", Nanos(0), "kept until flattened"),
     )
     base = alert().snapshot
     row = _still("killed", "kill switch", market())
@@ -358,17 +359,20 @@ def killing() -> Frame:
 def killed() -> Frame:
     """Latched: everything proven gone."""
     steps = (
-        KillRow("admission closed", ago(14.2), "nothing new is sent"),
-        KillRow("cancel all", ago(14.1), "6 orders"),
-        KillRow("open orders = 0", ago(13.6), "the venue's account shows none"),
-        KillRow("position", ago(13.6), "kept: flatten with f"),
+        KillRow("stop quoting", ago(14.2), "admission closed"),
+        KillRow("cancel all", ago(14.1), "none left in our books"),
+        KillRow("verify", ago(13.6), "account holds no order"),
+        KillRow("flatten", Nanos(0), "kept until flattened"),
     )
     base = killing().snapshot
     worse = replace(
         base.money, equity=usd(373.4), realised=usd(-114.8), unrealised=usd(-11.8), drawdown=usd(126.6), drawdown_pct=25.3,
         drift=usd(-139.31), max_drawdown=usd(126.6), reserved=usd(0),
     )  # fmt: skip
-    log = (NoteRow(ago(13.6), "alarm", "KILLED: drawdown 25.3 % ≥ 25 % of start. 0 open orders, verified"), *notes())
+    log = (
+        NoteRow(ago(13.6), "alarm", "kill verified: the venue's account holds no open order"),
+        NoteRow(ago(14.2), "alarm", f"KILLED: {base.why}"), *notes()[2:],
+    )  # fmt: skip
     return Frame(card(), replace(base, phase="killed", money=worse, orders=(), kill=steps, notes=log, equity_curve=curve(-126.6)))
 
 

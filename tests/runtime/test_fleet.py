@@ -243,7 +243,14 @@ class TestDoctor:
 
     def test_a_terminal_that_cannot_draw_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("locale.getpreferredencoding", lambda _: "ANSI_X3.4-1968")
-        assert [one.ok for one in doctor.terminal() if one.what == "encoding"] == [False]
+        assert [(one.ok, one.note) for one in doctor.terminal("braille") if one.what == "signs"] == [(False, False)]
+        assert [(one.ok, one.note) for one in doctor.terminal("ascii") if one.what == "signs"] == [(True, True)]
+
+    @pytest.mark.parametrize(("lang", "signs"), [("C", "ascii"), ("de_DE.UTF-8", "braille")])
+    def test_it_says_what_the_console_draws_with_here(self, lang: str, signs: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        home.enter(monkeypatch, PATH="", TERM="xterm-256color", LANG=lang, LC_ALL="")
+        monkeypatch.delenv("LC_CTYPE", raising=False)
+        assert f" {signs}, written as " in call("doctor")[1]
 
     def test_the_packages_here_are_those_that_are_required(self) -> None:
         assert [one.found for one in doctor.program() if one.what == "packages"] == ["as required"]

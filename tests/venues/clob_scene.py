@@ -1,6 +1,8 @@
 """What the tests of the CLOB's client stand on: the key of the published vectors, and a venue that answers as told."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
@@ -118,3 +120,29 @@ def trade_row(**over: Any) -> dict[str, Any]:
         "price": "0.52", "status": "TRADE_STATUS_CONFIRMED", "match_time": "1700000000", "last_update": "1700000001", "outcome": "Yes",
         "bucket_index": 0, "owner": OWNER, "maker_address": EOA, "transaction_hash": "", "trader_side": "TAKER", "maker_orders": [],
     } | over  # fmt: skip
+
+
+@asynccontextmanager
+async def served(answer: Callable[[str], tuple[bytes, bool]], connected: Callable[[], None]) -> AsyncIterator[str]:
+    """The address of a server on a real socket. `answer`: to a request, head and body, what it says, and whether it then hangs up."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected()
+        try:
+            while head := (await reader.readuntil(b"\r\n\r\n")).decode("latin-1"):
+                length = next((int(line.split(":")[1]) for line in head.split("\r\n") if line.lower().startswith("content-length")), 0)
+                said, over = answer(head + (await reader.readexactly(length)).decode())
+                writer.write(said)
+                await writer.drain()
+                if over:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()

@@ -35,6 +35,7 @@ from tests.venues.clob_scene import (
     listed,
     on,
     order_row,
+    served,
     taken,
     trade_row,
 )
@@ -272,36 +273,18 @@ async def test_a_venue_that_cannot_say_whether_there_is_a_key_is_not_asked_for_a
 @asynccontextmanager
 async def hanging(said: bytes | None = None) -> AsyncIterator[tuple[str, list[str], asyncio.Event]]:
     """A venue on a real socket that never answers a POST /order, or says this and hangs up, and answers everything else at once."""
-    asked: list[str] = []
-    posted = asyncio.Event()
+    posted, asked = asyncio.Event(), list[str]()
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append("connected")
-        try:
-            while line := (await reader.readuntil(b"\r\n\r\n")):
-                head = line.decode()
-                length = next((int(part.split(":")[1]) for part in head.split("\r\n") if part.lower().startswith("content-length")), 0)
-                await reader.readexactly(length)
-                asked.append(head.split(" HTTP")[0])
-                if asked[-1] == "POST /order":
-                    posted.set()
-                    if said is not None:
-                        writer.write(said)
-                        break
-                    continue
-                body = b'{"canceled":[]}' if head.startswith("DELETE") else b"1700000000"
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+    def answer(request: str) -> tuple[bytes, bool]:
+        asked.append(request.split(" HTTP")[0])
+        if asked[-1] == "POST /order":
+            posted.set()
+            return said or b"", said is not None
+        body = b'{"canceled":[]}' if request.startswith("DELETE") else b"1700000000"
+        return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body), False
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked, posted
-    finally:
-        server.close()
+    async with served(answer, lambda: asked.append("connected")) as url:
+        yield url, asked, posted
 
 
 async def test_F44_posts_that_hang_never_hold_up_a_cancel_which_goes_over_a_connection_that_stood_open() -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from pmm_tui.venues.clob import sockets
+from tests.venues.clob_scene import served
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]"
 HANG_UP = b""
@@ -20,27 +21,13 @@ async def serving(*answers: bytes) -> AsyncIterator[tuple[str, list[str]]]:
     asked: list[str] = []
     left = list(answers)
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append("connected")
-        try:
-            while head := (await reader.readuntil(b"\r\n\r\n")).decode("latin-1"):
-                length = next((int(line.split(":")[1]) for line in head.split("\r\n") if line.lower().startswith("content-length")), 0)
-                asked.append(head + (await reader.readexactly(length)).decode())
-                answer = left.pop(0) if len(left) > 1 else left[0]
-                writer.write(answer)
-                await writer.drain()
-                if answer == HANG_UP or b"length: 99" in answer or b"HTTP/1.0" in answer:
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+    def answer(request: str) -> tuple[bytes, bool]:
+        asked.append(request)
+        said = left.pop(0) if len(left) > 1 else left[0]
+        return said, said == HANG_UP or b"length: 99" in said or b"HTTP/1.0" in said
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
-    finally:
-        server.close()
+    async with served(answer, lambda: asked.append("connected")) as url:
+        yield url, asked
 
 
 @asynccontextmanager

@@ -129,18 +129,20 @@ def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
     signs = tuple(span for badge in badges(scene) for span in ((" ", ""), (f" {badge.text} ", badge.style)))
     runs = all(one.frame is not None and not one.lost and not one.stopped and not one.frame.card.busy for one in desks)
     waits: list[Row] = [((f" {line}", "killed"),) for text in unanswered(scene) for line in wrap(text, width - 2, 3)]
+    keys = (key for key in table if key.small or (scene.frozen and key.id == "view.freeze"))
+    held: Row = ((" ▌▌ DISPLAY FROZEN behind this, which is of now ", "paused"),)
     ranked: list[tuple[int, Row]] = [
         (0, banners[0]),
         *((3, row) for row in banners[1:]),
         *((2, row) for row in waits),
-        *((2, row) for row in (signs,) if row),
+        *((2, row) for row in (signs, held if scene.frozen else ()) if row),
         *((4, row) for one in desks for row in (*_reason(one, width), _money(one)) if row),
         (7, ()),
         (6, ((f" Too small: this is {width}×{height}, the dashboard needs 80×24.", "warn"),)),
         (8, ((f" {'The desk keeps running. ' if runs else ''}These keys still work:", ""),)),
         (7, ()),
         (5, newest(scene, width)),
-        (1, _fitting(target(scene), _named(scene, (key for key in table if key.small)), width)),
+        (1, _fitting(target(scene), _named(scene, keys), width)),
     ]
     kept = sorted(range(len(ranked)), key=lambda at: ranked[at][0])[:height]
     rows = [row for at, (_, row) in enumerate(ranked) if at in kept]

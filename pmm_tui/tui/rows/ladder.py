@@ -338,13 +338,14 @@ def _rows(row: MarketRow, asks: list[Rung], bids: list[Rung], shape: _Shape, shi
     return [()] * max(0, -first) + rows, shift, sum(1 for line in rest if line is not None and (line[0].left.ours or line[0].right.ours))
 
 
-def _note(scene: Scene, row: MarketRow, moved: str, hidden: int, width: int) -> str:
-    """The signs, and what of the chosen view is not seen at once."""
+def _note(scene: Scene, ones: Sequence[Scene], row: MarketRow, moved: str, hidden: int, width: int) -> str:
+    """The signs, those of trouble first where there is little room, and what of the chosen view is not seen at once."""
     last = f"last {f.cents(row.last, row.tick, scene.probability)}" if row.last else ""
-    unsure = any(exposed(one.frame) or (one.lost and not one.link.ended) for one in sides(scene))
-    told = [moved, f"{hidden} of ours further out" if hidden else "", "log bars" if scene.log_bars else "", last]
-    whole = "  ".join(part for part in (*told[:-1], "▸ ours  + wish  x held" + "  ? not confirmed" * unsure, last) if part)
-    return whole if len(whole) <= width - 2 else "  ".join(part for part in told if part)
+    unsure = "? not confirmed" * any(exposed(one.frame) or (one.lost and not one.link.ended) for one in ones)
+    withheld = "x held" * any(quote.held for one in ones if one.market is not None for quote in one.market.quotes)
+    lead = [moved, f"{hidden} of ours further out" if hidden else "", "log bars" if scene.log_bars else ""]
+    told = (("▸ ours  + wish  x held", unsure, last), (withheld, unsure, last), (withheld, unsure), ())
+    return f.first_fit(width - 2, *("  ".join(part for part in (*lead, *tail) if part) for tail in told)).rstrip()
 
 
 def _silent(ones: Sequence[Scene], width: int) -> Row:
@@ -374,9 +375,10 @@ def ladder(scene: Scene, width: int, height: int) -> Panel:
     made, shift, hidden = _rows(book, asks, bids, shape, scene.shift, width)
     rows: list[Row] = [_head(scene, shape), *made]
     rows += [()] * (height - len(rows) - 2)
-    foot = [_silent(sides(scene) if shape.two else (scene,), width), _health(book, width)]
+    ones = sides(scene) if shape.two else (scene,)
+    foot = [_silent(ones, width), _health(book, width)]
     foot[0] = foot[0] or _pricing(row, width, scene.probability)
     moved = f"{abs(shift)} {'below' if shift > 0 else 'above'} the middle, c centres" if shift else ""
     name = moved if moved and width < TWO_EDGES + 9 else row.question
     title = f"{f.middle(name, max(8, width - 9)).strip()} · {f.said(row.outcomes[0], 8).strip()}"
-    return Panel(title, [*rows, *foot], _note(scene, row, moved * (name != moved), hidden, width))
+    return Panel(title, [*rows, *foot], _note(scene, ones, row, moved * (name != moved), hidden, width))
