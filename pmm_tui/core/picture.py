@@ -243,9 +243,9 @@ def risk_rows(state: State) -> tuple[RiskRow, ...]:
         RiskRow("price bounds", "beyond" if beyond else "within", f">{risk.min_price * 100:g}¢", beyond),
         RiskRow("crossed books", f"{crossed}", "0", "crossed book" in holds),
         RiskRow("wrong hashes", f"{streak}", f"{risk.hash_streak_max}", _any(holds, "book hash"), streak / risk.hash_streak_max),
-        RiskRow("account check", f"{state.account_misses} missed", "2 missed", state.account_misses >= 2, state.account_misses / 2),
+        RiskRow("account check", f"{state.account_misses} missed", "2", state.account_misses >= 2, state.account_misses / 2),
         RiskRow(
-            "wallet check", f"{state.wallet_misses} missed" if asked else NOT_ASKED, "2 missed", state.wallet_misses >= 2,
+            "wallet check", f"{state.wallet_misses} missed" if asked else NOT_ASKED, "2", state.wallet_misses >= 2,
             state.wallet_misses / 2 if asked else -1.0,
         ),
         RiskRow("failed trades", f"{failed}", f"{risk.failed_trades_max}", _any(holds, "failed on chain"), undone),

@@ -62,9 +62,7 @@ def _toggle(app: "PmmApp", market: str, paused: bool) -> None:
     to, now = aimed(app), app.clock()
     hurried, app.pressed.toggled_at = now - app.pressed.toggled_at < RESUME_APART_S, now
     args: Args = {"market": market}
-    if app.scene.stopped:
-        app.say("the kill switch has tripped: nothing quotes until it is reset (R)", "warn")
-    elif not paused:
+    if not paused:
         send(app, "pause", args)
     elif hurried:
         app.say("paused; let go, then press again to resume", "warn")
@@ -251,7 +249,9 @@ async def _to_real_money(app: "PmmApp", to: Target) -> None:
     """Typed, behind the last preflight of that desk's profile and wallet; refused where that does not count, or the desk cannot quote."""
     line = await _last_preflight(app, to.scene)
     rows = asked.go_live(to.scene, line)
-    if to.scene.stopped or to.scene.lost or not asked.proven(to.scene, line):
+    fault = to.scene.frame.card.busy if to.scene.frame is not None else ""
+    rows += [((f" DESK FAULT: {f.clean(fault)}", "alarm"),)] if fault else []
+    if to.scene.stopped or to.scene.lost or fault or not asked.proven(to.scene, line):
         ask(app, Notice("cannot go there now", rows, to.scene), (to,))
         return
 

@@ -24,7 +24,7 @@ from pmm_tui.tui.config import Config
 from pmm_tui.tui.dialogs.question import Dialog
 from pmm_tui.tui.ears import Ears
 from pmm_tui.tui.elsewhere import Elsewhere, Source
-from pmm_tui.tui.keys import ALWAYS, Key, Keys, harmless
+from pmm_tui.tui.keys import Key, Keys, harmless, refusal
 from pmm_tui.tui.looks import LOOKS
 from pmm_tui.tui.memory import keep, sweep
 from pmm_tui.tui.palette import RED_UP, TABLES, theme_of, without_colour
@@ -265,9 +265,9 @@ class PmmApp(App[None]):
             return
         if self._chose > float("-inf"):
             self._chose = self.clock()
-        if self.locked and key.dangerous and name not in ALWAYS:
-            self.say("locked: only K and looking; ctrl+l unlocks", "warn")
-        elif not key.screens or self.view.screen in key.screens:
+        if why := refusal(key, self.scene):
+            self.say(why, "warn")
+        else:
             (ACTIONS | LOOKS)[name](self)
 
     def action_refuse(self) -> None:
@@ -311,6 +311,7 @@ class PmmApp(App[None]):
         selected = self._select(frame.snapshot.markets if frame is not None else ())
         self.scene = self.view.shown(replace(self._scene(self.target, selected, wall), message=message, beside=self._beside(wall)))
         alarm = self.herald.tell(self, [scene for scene in (self.scene, self.scene.beside) if scene is not None])
+        self.scene = replace(self.scene, ringing=self.herald.alarmed)
         if alarm and self.frozen is not None:
             self.frozen, self._said_at = None, self.clock()
             self.scene = replace(self.scene, message=("alarm", f"the display goes on: {alarm}"))
@@ -365,7 +366,7 @@ class PmmApp(App[None]):
 
     def relay(self) -> None:
         """Another screen, or another pane of it."""
-        layout.fill(self.screen_stack[0], self.view.screen, self.view.pane, self.view.zoomed)
+        layout.fill(self.screen_stack[0], self.foot.screen(self.view.screen), self.view.pane, self.view.zoomed)
         self.pull()
 
     def is_laid_out(self, pane: str) -> bool:

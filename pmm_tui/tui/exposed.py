@@ -1,6 +1,6 @@
 """What a picture says of danger beside the kill switch: orders that nobody vouches for, a venue that is cut off, limits that are passed."""
 
-from pmm_tui.core.snapshot import Frame, OrderRow, RiskRow, Snapshot
+from pmm_tui.core.snapshot import FeedRow, Frame, OrderRow, RiskRow, Snapshot
 from pmm_tui.core.units import Nanos
 from pmm_tui.tui import format as f
 from pmm_tui.tui.words import plain
@@ -57,10 +57,14 @@ def foreign(frame: Frame) -> str:
     return f"{', '.join(parts)} not of this desk" if parts else ""
 
 
+def gone(snapshot: Snapshot) -> list[FeedRow]:
+    """The connections that are gone for longer than a moment."""
+    return [feed for feed in snapshot.feeds if not feed.up and snapshot.at - feed.since > UNCONFIRMED_S * 1e9]
+
+
 def dark(snapshot: Snapshot) -> str:
-    """The connections that are gone for longer than a moment, with their reasons: why nothing is known yet; empty where there is none."""
-    gone = [feed for feed in snapshot.feeds if not feed.up and snapshot.at - feed.since > UNCONFIRMED_S * 1e9]
-    return ", ".join(f"{f.clean(feed.link)} lost: {plain(feed.why)}" for feed in gone)
+    """What is gone, with the reasons: why nothing is known yet; empty where nothing is."""
+    return ", ".join(f"{f.clean(feed.link)} lost: {plain(feed.why)}" for feed in gone(snapshot))
 
 
 def passed(row: RiskRow) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pmm_tui.core.snapshot import Frame, Snapshot
 from pmm_tui.tui.exposed import KEY_REFUSED
 from pmm_tui.tui.signs import unseen
-from pmm_tui.tui.state import Scene, cools_down
+from pmm_tui.tui.state import OVER, Scene, cools_down
 
 ALWAYS = ("kill", "kill.typing", "app.lock")
 """What a locked console still does to a desk, and the way out of the lock."""
@@ -29,7 +30,7 @@ class Key(Struct, frozen=True):
     risk: str = "none"
     """none | plays: moves a tape | frees: lowers risk, one press | costs: shows first | adds: asks first, typed on LIVE"""
     footer: int = 0
-    """0: not in the footer; else its rank there: a narrow footer drops the highest ranks first."""
+    """0: not in the footer; else its rank there: the lowest have their room first. What lowers risk at no cost stays longest."""
     small: bool = False
     """Works, and is named, on a screen that is too small."""
     over: bool = False
@@ -51,9 +52,9 @@ _SCREENS = ("dashboard", "market", "orders", "fills", "risk", "log", "runs", "co
 KEYS: Keys = (
     Key("quote.toggle", ("space",), "space", "pause", "pull all quotes; again: resume (typed on LIVE)", "frees", 1, True),
     Key("quote.market", ("p",), "p", "pause market", "the same for the selected market only", "frees"),
-    Key("cancel", ("x",), "x", "cancel", "cancel this market's orders; it stays paused", "frees", 5),
-    Key("cancel.all", ("X",), "X", "cancel all", "the same for all markets", "frees", 6, True),
-    Key("flatten", ("f",), "f", "flatten", "close the selected market's net position", "costs", 3),
+    Key("cancel", ("x",), "x", "cancel", "cancel this market's orders; it stays paused", "frees", 2),
+    Key("cancel.all", ("X",), "X", "cancel all", "the same for all markets", "frees", 2, True),
+    Key("flatten", ("f",), "f", "flatten", "close the selected market's net position", "costs", 6),
     Key("flatten.all", ("F",), "F", "flatten all", "close every market's net position", "costs"),
     Key("kill", ("K",), "K", "KILL", "stop quoting, cancel all, verify, latch", "frees", 1, True, True),
     Key("kill.typing", ("ctrl+k",), "ctrl+k", "KILL", "the same, also while something is typed", "frees", over=True),
@@ -62,11 +63,11 @@ KEYS: Keys = (
     Key("profile.reload", ("r",), "r", "reload", "the profile again: shows the change, then asks", "adds", 10),
     Key("ack", ("a",), "a", "ack", "an alarm was seen, and somebody is there", footer=8, small=True),
     Key("app.stop", ("Q",), "Q", "stop desk", "cancel everything and end the desk", "costs"),
-    Key("target", ("e",), "e", "other desk", "the keys go to the other desk, which is shown", footer=3, small=True, when="two"),
-    Key("tape.faster", ("greater_than_sign",), ">", "speed", "tape: faster, slower, next speed (1, 10, max)", "plays", 4, when="tape"),
+    Key("target", ("e",), "e", "other desk", "the keys go to the other desk, which is shown", footer=2, small=True, when="two"),
+    Key("tape.faster", ("greater_than_sign",), ">", "speed", "tape: faster, slower, next speed (1, 10, max)", "plays", 6, when="tape"),
     Key("tape.slower", ("less_than_sign",), "<", "slower", risk="plays"),
     Key("tape.speed", ("s",), "s", "next speed", risk="plays"),
-    Key("replay.step", ("full_stop",), ".", "step", "replay: one event on; half a minute back, on", "plays", 4, when="replay"),
+    Key("replay.step", ("full_stop",), ".", "step", "replay: one event on; half a minute back, on", "plays", 6, when="replay"),
     Key("replay.back", ("left",), "←", "back", risk="plays", when="replay"),
     Key("replay.on", ("right",), "→", "on", risk="plays", when="replay"),
     *(
@@ -106,8 +107,8 @@ KEYS: Keys = (
     Key("app.lock", ("ctrl+l",), "ctrl+l", "lock", "only K and looking until UNLOCK is typed"),
     Key("config.reload", ("ctrl+r",), "ctrl+r", "config", "read tui.toml again"),
     Key("app.palette", ("colon", "ctrl+p"), ":", "palette", "every command by its name", footer=7),
-    Key("app.help", ("question_mark", "f1"), "?", "help", "this list", footer=2),
-    Key("app.detach", ("q", "ctrl+q"), "q", "quit", "leave; asks what a LIVE desk shall do", footer=2, small=True),
+    Key("app.help", ("question_mark", "f1"), "?", "help", "this list", footer=4),
+    Key("app.detach", ("q", "ctrl+q"), "q", "quit", "leave; asks what a LIVE desk shall do", footer=3, small=True),
 )  # fmt: skip
 
 
@@ -131,9 +132,14 @@ def _asked_for(scene: Scene) -> bool:
 
 
 def rank(key: Key, scene: Scene) -> int:
-    """A key's rank in the footer now: what is the answer to what is shown stands there, and first."""
-    now = {"ack": _asked_for(scene), "quote.market": _market_paused(scene), "view.freeze": scene.frozen}
-    return 2 if now.get(key.id) else key.footer
+    """A key's rank in the footer now: what is the answer to what is shown stands there before the rest."""
+    if key.id == "ack" and (scene.ringing or _asked_for(scene)):
+        return 2
+    if (key.id == "quote.market" and _market_paused(scene)) or (key.id == "view.freeze" and scene.frozen):
+        return 3
+    if key.id == "move.down" and scene.pane in SCROLLED:
+        return 5
+    return 7 if key.id == "cancel" and scene.pane in (RISK, LOG) else key.footer  # no market is to be seen there
 
 
 def _production(scene: Scene | None) -> bool:
@@ -144,8 +150,10 @@ IDS = frozenset(key.id for key in KEYS)
 RISKS = {"none": "", "plays": "", "frees": "at once", "costs": "shows first", "adds": "asks first"}
 _CANCELLING = ("cancel", "cancel.all", "flatten", "flatten.all")
 """What the venue has to take: with a refused key it takes none of it, and after a proven kill there is nothing to cancel."""
-_OF_A_MARKET = ("quote.market", "cancel", "flatten", "open", "filter")
-"""What is not offered where no market is to be seen."""
+_SOUND = ("flatten", "flatten.all", "kill.reset")
+"""What a desk with a fault does not take, beside a resume."""
+_OF_A_MARKET = ("quote.market", "cancel", "flatten")
+"""What a desk does in the selected market."""
 _LABELS: dict[str, Callable[[Scene], str]] = {
     "move.down": lambda scene: "scroll" if scene.pane in SCROLLED else "market",
     "target": lambda scene: "to PAPER" if scene.live or scene.rehearsing else "to LIVE" if _production(scene.beside) else "other desk",
@@ -194,13 +202,36 @@ def harmless(keys: Keys, allow_kill: bool = False) -> Keys:
     return tuple(key for key in keys if not key.dangerous or (allow_kill and key.id in ("kill", "kill.typing")))
 
 
+def refusal(key: Key, scene: Scene) -> str:
+    """Why a key is not obeyed where it is pressed; empty where it is."""
+    frame, row = scene.frame, scene.market
+    if scene.locked and key.dangerous and key.id not in ALWAYS:
+        return "locked: only K and looking; ctrl+l unlocks"
+    if key.screens and scene.pane not in key.screens:
+        return f"{key.show} acts on the market screen alone"
+    if scene.pane == COMPARE and key.id in _OF_A_MARKET:
+        return f"{key.show} acts on a market, and this screen shows none: nothing was done"
+    if frame is not None and frame.card.busy and (key.id in _SOUND or _resumes(key, scene)):
+        return "DESK FAULT: this desk takes kill, pause, cancel, reload and stop alone"
+    if key.id == "flatten" and row is not None and row.state in OVER:
+        return "this market is over: nothing can be sold there"
+    if key.id in ("quote.toggle", "quote.market") and scene.stopped and not scene.replayed:
+        return "the kill switch has tripped: nothing quotes until it is reset (R)"
+    if key.id == "quote.market" and frame is not None and frame.snapshot.phase == "paused" and not scene.replayed:
+        return "the whole desk is paused: space resumes it"
+    return ""
+
+
+def _resumes(key: Key, scene: Scene) -> bool:
+    """Whether a key would let quote again what is paused."""
+    if key.id == "quote.market":
+        return scene.market is not None and scene.market.state == "paused"
+    return key.id == "quote.toggle" and _toggles(scene) == "resume"
+
+
 def applies(key: Key, scene: Scene) -> bool:
     """Whether a key can do something now."""
-    if key.screens and scene.pane not in key.screens:
-        return False
-    if scene.pane == COMPARE and key.id in _OF_A_MARKET:
-        return False
-    if scene.locked and key.dangerous and key.id not in ALWAYS:
+    if refusal(key, scene):
         return False
     if scene.lost and key.risk in ("frees", "costs", "adds") and (scene.link.ended or key.id not in ("kill", "kill.typing")):
         return False
@@ -221,15 +252,40 @@ def applies(key: Key, scene: Scene) -> bool:
 
 def _has_object(key: Key, scene: Scene) -> bool:
     """Whether there is anything for the key to act on, and anybody who takes it."""
-    if key.screens == (MARKET,):
-        return scene.market is not None
+    told = [one.frame for one in (scene, scene.beside) if one is not None and one.frame is not None]
     if key.id == "ack":
-        return any(one is not None and one.frame is not None and not one.lost for one in (scene, scene.beside))
-    if key.id in _CANCELLING and scene.frame is not None:
-        snapshot = scene.frame.snapshot
-        proven = snapshot.phase == "killed" and key.id in ("cancel", "cancel.all")
-        return not proven and snapshot.venue.mode != KEY_REFUSED
-    return key.id != "filter" or scene.pane != RISK
+        heard = any(one is not None and one.frame is not None and not one.lost for one in (scene, scene.beside))
+        return scene.ringing or (heard and (scene.locked or not scene.read_only))
+    if key.id == "mode":
+        return not any(frame.card.busy for frame in told)
+    if key.id in ("move.down", "move.up", "filter"):
+        return _lists(key, scene, told)
+    if (key.screens == (MARKET,) or key.id in (*_OF_A_MARKET, "open")) and scene.market is None:
+        return False
+    if key.id in _OF_A_MARKET and scene.market is not None and scene.market.state in OVER:
+        return False
+    if key.id in ("book.yes", "book.no"):
+        return scene.no_side is (key.id == "book.yes")
+    return key.id not in _CANCELLING or scene.frame is None or _takes(key, scene.frame.snapshot)
+
+
+def _takes(key: Key, snapshot: Snapshot) -> bool:
+    """Whether the venue takes what a key would cancel or sell, and there may be something of it."""
+    if snapshot.phase == "killed" and key.id in ("cancel", "cancel.all"):
+        return False
+    if key.id == "flatten.all" and all(row.state in OVER for row in snapshot.markets):
+        return False
+    return snapshot.venue.mode != KEY_REFUSED
+
+
+def _lists(key: Key, scene: Scene, told: list[Frame]) -> bool:
+    """Whether there are rows to go through here, or to choose from."""
+    filters = key.id == "filter"
+    if scene.pane == COMPARE:
+        return not filters and len(told) == 2 and all(frame.stats is not None for frame in told)
+    if scene.pane in SCROLLED:
+        return bool(told) and not (filters and scene.pane == RISK)
+    return scene.frame is not None and len(scene.frame.snapshot.markets) > 1
 
 
 def label(key: Key, scene: Scene) -> str:

@@ -41,7 +41,6 @@ SCREENS = (
     Face("compare", compare.compare),
 )
 _BUILDERS: dict[str, Builder] = {
-    "markets": book.markets,
     "ladder": book.ladder,
     "orders": desk.orders,
     "fills": desk.fills,
@@ -68,7 +67,7 @@ def compose(foot_: "Foot") -> ComposeResult:
         yield Pane(top.quotes)
     yield Pane(slim.summary, "bare", id="summary")
     yield Pane(_present(desk.kill), id="kill", fades=False)
-    yield _pane("markets")
+    yield Pane(foot_.markets, id="markets")
     with Horizontal(id="middle"):
         yield _pane("ladder")
         with Vertical(id="trades"):
@@ -80,7 +79,7 @@ def compose(foot_: "Foot") -> ComposeResult:
     with Horizontal(id="bottom"):
         yield Pane(chart.equity, id="equity", pace_s=CURVE_S)
         yield _pane("log")
-    yield Pane(book.markets, id="zoom")
+    yield Pane(foot_.markets, id="zoom")
     yield Pane(foot_.footer, "bare", id="footer", fades=False)
     yield Pane(foot_.small, "bare", id="small", fades=False)
 
@@ -90,7 +89,7 @@ def _pane(name: str) -> Pane:
 
 
 class Foot:
-    """The foot of the screen with the keys of now."""
+    """The foot of the screen, and what else names keys, with those of now."""
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
@@ -98,6 +97,23 @@ class Foot:
     def footer(self, scene: Scene, width: int, height: int) -> Panel:
         """What was last answered, and the keys."""
         return foot.footer(replace(scene.present, frozen=scene.frozen), width, height, self.keys)
+
+    def markets(self, scene: Scene, width: int, height: int) -> Panel:
+        """The table of markets."""
+        return book.markets(scene, width, height, self.keys)
+
+    def orders(self, scene: Scene, width: int, height: int) -> Panel:
+        """The screen of orders."""
+        return orders.orders(scene, width, height, self.keys)
+
+    def fills(self, scene: Scene, width: int, height: int) -> Panel:
+        """The screen of fills."""
+        return fills.fills(scene, width, height, self.keys)
+
+    def screen(self, number: int) -> Builder | None:
+        """What draws a whole screen: one that names keys, with those of now."""
+        face = SCREENS[number - 1]
+        return {"orders": self.orders, "fills": self.fills}.get(face.name, face.builder)
 
     def small(self, scene: Scene, width: int, height: int) -> Panel:
         """The face of a screen that is too small."""
@@ -140,9 +156,9 @@ def lay_out(base: Screen[object], width: int, height: int, desks: int) -> None:
         pane.frame = "box" if wide else "rule"
 
 
-def fill(base: Screen[object], screen: int, pane: str, zoomed: bool) -> None:
+def fill(base: Screen[object], screen: Builder | None, pane: str, zoomed: bool) -> None:
     """Show a screen, the dashboard, or one of its panes as large as the screen; mark the chosen pane."""
-    builder = _BUILDERS[pane] if zoomed and pane else SCREENS[screen - 1].builder
+    builder = base.query_one(f"#{pane}", Pane).builder if zoomed and pane else screen
     base.set_class(builder is not None, "zoomed")
     if builder is not None:
         large = base.query_one("#zoom", Pane)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pmm_tui.tui.app import PmmApp
 
 UNLOCK = "UNLOCK"
+LONGEST = 120
+"""No list is wider than the rule of its headings, which is cut to the list."""
 PAGE = 3
 """Rows by which the ladder is moved at once."""
 
@@ -86,7 +88,7 @@ def move(app: "PmmApp", step: int) -> None:
 def _rows_here(app: "PmmApp") -> int:
     """How many rows the list of this screen can have at most, headings included."""
     snapshots = [one.frame.snapshot for one in (app.scene, app.scene.beside) if one is not None and one.frame is not None]
-    lists = [(len(one.orders) + len(one.markets), 2 * len(one.fills), len(one.notes), 2 * len(one.risk)) for one in snapshots]
+    lists = [(3 * len(one.orders) + len(one.markets), len(one.fills), len(one.notes), 2 * len(one.risk)) for one in snapshots]
     return sum(max(each) for each in lists)
 
 
@@ -273,11 +275,12 @@ async def _pick_run(app: "PmmApp") -> None:
         can = not one.wrong and one.mode == "PAPER" and not app.safe_only
         row = ((f.said(one.name, 30), "bold"), (f" {f.fit(what[0], 9)} ", what[1]), (f.said(tail, 56).rstrip(), "dim"))
         items.append(Item(f"start {one.name}" if can else "", row, f"{one.name} {one.mode}"))
+    app.say("")
     app.push_screen(Pick("Runs and profiles", items, app.scene, "enter: attach or start   esc cancels"), partial(_picked, app))
 
 
 def _heading(text: str) -> Item:
-    return Item("", ((f"── {text} ", "head"), ("─" * 70, "frame")), text)
+    return Item("", ((f"── {text} ".ljust(12, "─"), "head"), ("─" * LONGEST, "frame")), text)
 
 
 def _mode(scene: Scene) -> Span:

@@ -14,6 +14,17 @@ class Badge(NamedTuple):
     style: str
 
 
+def mark(one: Scene) -> tuple[str, str]:
+    """A desk in a word, and how that is painted: LIVE is real money and nothing else is."""
+    if one.frame is None:
+        return ("", "waiting")
+    if one.live:
+        return ("LIVE", "live")
+    if one.replayed:
+        return ("REPLAY", "waiting")
+    return ("REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip(), "paper")
+
+
 def post_only(snapshot: Snapshot) -> str:
     """The badge of a venue that takes post-only orders alone, with how long it will at least; empty where it takes others."""
     if snapshot.venue.mode != "post_only":
@@ -49,6 +60,5 @@ def badges(scene: Scene) -> tuple[Badge, ...]:
         found.append(Badge("LOCKED ctrl+l", "alert") if scene.locked else Badge("READ-ONLY", "waiting"))
     found += _of(scene)
     if (other := scene.beside) is not None and other.frame is not None:
-        mode = f.said(other.frame.card.mode, 5).strip()
-        found += [Badge(f"{mode}: {badge.text}", badge.style) for badge in _of(other)]
+        found += [Badge(f"{mark(other)[0]}: {badge.text}", badge.style) for badge in _of(other)]
     return tuple(found)

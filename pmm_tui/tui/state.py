@@ -13,8 +13,8 @@ from pmm_tui.core.snapshot import Frame, MarketRow, Snapshot
 from pmm_tui.core.units import ONE, Cash, Nanos, gets
 from pmm_tui.tui import format as f
 from pmm_tui.tui.arrivals import Arrivals
-from pmm_tui.tui.exposed import KEY_REFUSED, UNCONFIRMED_S, at_large, dark, exposed, foreign, passed
-from pmm_tui.tui.words import plain
+from pmm_tui.tui.exposed import KEY_REFUSED, UNCONFIRMED_S, at_large, dark, exposed, foreign, gone, passed
+from pmm_tui.tui.words import fault, plain
 
 SILENT_S = 3.0
 """A desk sends ten pictures a second: after this it counts as lost, connected or not."""
@@ -75,8 +75,8 @@ class Traces:
                 ask = next((level.price for level in row.asks if level.ours), 0)
                 trace.append(TracePoint(now, round(row.mid * 1e6), 100 * bid, 100 * ask, row.yes - row.no))
         known = {row.id for row in frame.snapshot.markets}
-        for gone in [market for market in self.markets if market not in known]:
-            del self.markets[gone]
+        for over in [market for market in self.markets if market not in known]:
+            del self.markets[over]
 
 
 class Scene(Struct, frozen=True):
@@ -103,6 +103,8 @@ class Scene(Struct, frozen=True):
     """This console may only look."""
     locked: bool = False
     """It may until it is unlocked, and kill."""
+    ringing: bool = False
+    """An alarm of a desk that is shown was not acknowledged yet."""
     deadman_s: float = math.nan
     """Seconds until the desk acts because no operator was heard; NaN where it never does."""
     storm: str = ""
@@ -210,17 +212,16 @@ def desk_verdict(scene: Scene) -> Verdict:
         return Verdict("✖", "NO DESK YET", why_lost(scene.link), "lost")
     if scene.lost:
         if scene.link.ended:
-            return Verdict("■", "DESK ENDED", f"the last picture is {f.age(scene.link.age_s)} old; q leaves", "waiting")
+            return Verdict("■", "DESK ENDED", f"last picture {f.age(scene.link.age_s)} ago; q leaves", "waiting")
         return Verdict("✖", "DISCONNECTED", why_lost(scene.link), "lost")
     snapshot, why = frame.snapshot, f.clean(frame.snapshot.why)
-    busy = f.clean(frame.card.busy)
     if snapshot.phase == "killing":
         return killing(snapshot)
     if snapshot.phase == "killed":
         left = cools_down(scene)
-        return Verdict("!!", "KILLED", f"0 open, verified{f', reset in {f.age(left)}' if left > 0 else ''}: {why}", "killed")
-    if busy:
-        return Verdict("!!", "DESK FAULT", busy, "killed")
+        return Verdict("!!", "KILLED", f"0 open{f', reset in {f.age(left)}' if left > 0 else ''}, verified: {why}", "killed")
+    if frame.card.busy:
+        return Verdict("!!", "DESK FAULT", fault(frame.card.busy), "killed")
     differs = mismatch(snapshot)
     if differs is not None:
         return differs
@@ -238,27 +239,30 @@ def desk_verdict(scene: Scene) -> Verdict:
     if venue is None and (strange := foreign(frame)):
         return Verdict("!", "EXTERNAL", f"{strange}, {verdict.word.lower()}", "alert")
     if verdict.style == "running" and scene.deadman_s <= DEADMAN_SHOWN_S:
-        style = "killed" if scene.deadman_s <= DEADMAN_LOUD_S else "alert"
-        why = "nobody was heard" + "; a: I am here" * (scene.locked or not scene.read_only)
-        return Verdict("!", f"DEAD-MAN {max(0.0, scene.deadman_s):.0f}s", why, style)
+        return _unheard(scene, "killed" if scene.deadman_s <= DEADMAN_LOUD_S else "alert")
     return verdict
+
+
+def _unheard(scene: Scene, style: str) -> Verdict:
+    """How long the desk still waits for a sign of its operator."""
+    why = "nobody was heard" + "; a: I am here" * (scene.locked or not scene.read_only)
+    return Verdict("!", f"DEAD-MAN {max(0.0, scene.deadman_s):.0f}s", why, style)
 
 
 def killing(snapshot: Snapshot) -> Verdict:
     """A kill that is not proven yet: how much may rest, and since when, once that takes too long."""
     began = next((step.at for step in snapshot.kill if step.at), snapshot.at)
     since_s, left = (snapshot.at - began) / 1e9, len(snapshot.orders)
-    may = f"{left} order{'s' * (left != 1)} may rest"
     if since_s >= UNCONFIRMED_S:
-        return Verdict("!!", UNPROVEN, f"{may}, asking for {f.age(since_s)}: {f.clean(snapshot.why)}", "killed")
-    return Verdict("!!", "KILLING", f"{may}: {f.clean(snapshot.why)}", "killed")
+        return Verdict("!!", UNPROVEN, f"{left} may rest, asking for {f.age(since_s)}: {f.clean(snapshot.why)}", "killed")
+    return Verdict("!!", "KILLING", f"{left} order{'s' * (left != 1)} may rest: {f.clean(snapshot.why)}", "killed")
 
 
 def mismatch(snapshot: Snapshot) -> Verdict | None:
     """The venue's account or the wallet on chain is not what our books say; None where they agree."""
     for row in snapshot.risk:
         if row.holding and row.name in MISMATCHES:
-            return Verdict("!!", MISMATCHES[row.name], "nothing is quoted: our books differ, a third time kills", "alarm")
+            return Verdict("!!", MISMATCHES[row.name], "a third kills: our books differ, nothing is quoted", "alarm")
     return None
 
 
@@ -269,9 +273,10 @@ def venue_verdict(snapshot: Snapshot) -> Verdict | None:
         return None
     word, why = VENUE[row.mode]
     left_s = (row.until - snapshot.at) / 1e9
-    again = f", again in {f.age(left_s)}" if left_s > 0 else ""
-    style = "alarm" if row.mode == KEY_REFUSED else "alert"
-    return Verdict("!", word, f"{why}, for {f.age((snapshot.at - row.since) / 1e9)}{again}", style)
+    since = f"for {f.age((snapshot.at - row.since) / 1e9)}{f', again in {f.age(left_s)}' if left_s > 0 else ''}"
+    if row.mode == KEY_REFUSED:
+        return Verdict("!", word, f"{why}, {since}", "alarm")
+    return Verdict("!", word, f"{since}: {why}", "alert")
 
 
 def _stale_for(rows: Sequence[MarketRow]) -> str:
@@ -291,8 +296,8 @@ def quoting_verdict(scene: Scene) -> Verdict:
     snapshot = scene.frame.snapshot
     quoting_, open_ = quoting(scene)
     if quoting_:
-        word, busy = f"QUOTING {quoting_} of {open_}", f.clean(scene.frame.card.busy)
-        return Verdict("!", word, busy, "held") if busy else Verdict("●", word, "", "running")
+        word, wrong = f"QUOTING {quoting_} of {open_}", fault(scene.frame.card.busy) or exposed(scene.frame)
+        return Verdict("!", word, wrong, "held") if wrong else Verdict("●", word, "", "running")
     rows = [row for row in snapshot.markets if row.state not in OVER]
     why = next((plain(row.why) for row in rows if row.why), f.clean(snapshot.why))
     if scene.stopped:
@@ -302,17 +307,17 @@ def quoting_verdict(scene: Scene) -> Verdict:
     if rows and all(row.state == "warming" for row in rows):
         return Verdict("…", "WARMING UP", "watching before the first quote", "waiting")
     if snapshot.phase == "starting" or (rows and all(row.state in UNREADY for row in rows)):
-        if gone := dark(snapshot):
-            return Verdict("✖", "NO CONNECTION", gone, "held")
+        if lost := dark(snapshot):
+            return Verdict("✖", "NO CONNECTION", lost, "held")
         return Verdict("…", "WAITING FOR DATA", f.clean(snapshot.why) or why, "waiting")
     if not rows:
         return Verdict("✔", "ALL RESOLVED" if snapshot.markets else "NO MARKET", why or "nothing left to quote", "waiting")
     if all(row.state == "stale" for row in rows):
         return Verdict("■", "STALE", f"{_stale_for(rows)}, {why.removeprefix('stale: ')}".strip(", "), "held")
     if all(row.state == "paused" for row in rows):
-        return Verdict("▌▌", "PAUSED", "each market by itself: p resumes one", "paused")
+        return Verdict("▌▌", "PAUSED", "each market by itself", "paused")
     if all(row.state == "closing" for row in rows):
-        return Verdict("»", "FLATTENING", why or "positions are being sold", "held")
+        return Verdict("»", "FLATTENING", why.removeprefix("flattening ") or "positions are being sold", "held")
     return Verdict("■", "NOT QUOTING", why or "no reason given", "held")
 
 
@@ -321,14 +326,16 @@ def safe_verdict(scene: Scene) -> Verdict:
     if scene.frame is None or scene.lost:
         if scene.frame is not None and scene.link.ended:
             return Verdict("■", "ENDED", "the desk stopped in order", "waiting")
-        return Verdict("?", "UNKNOWN", "the desk is not heard" if scene.frame else "no picture yet", "alarm")
+        if scene.frame is None:
+            return Verdict("?", "UNKNOWN", "no picture yet", "waiting" if scene.link.connected or not scene.link.attempts else "alarm")
+        return Verdict("?", "UNKNOWN", "the desk is not heard", "alarm")
     snapshot, money = scene.frame.snapshot, scene.frame.snapshot.money
     if snapshot.phase == "killing":
         return replace(killing(snapshot), glyph="✖", style="alarm")
     if snapshot.phase == "killed":
         return Verdict("✖", "KILLED", "no open orders, verified", "alarm")
     if scene.frame.card.busy:
-        return Verdict("✖", "DESK FAULT", f.clean(scene.frame.card.busy), "alarm")
+        return Verdict("✖", "DESK FAULT", fault(scene.frame.card.busy), "alarm")
     differs = mismatch(snapshot)
     if differs is not None:
         return replace(differs, glyph="✖")
@@ -340,24 +347,31 @@ def safe_verdict(scene: Scene) -> Verdict:
         return Verdict("!", "ALERT", f"drawdown beyond {f.percent(money.alert_pct)}", "alarm")
     if strange := foreign(scene.frame):
         return Verdict("!", "EXTERNAL", strange, "warn")
-    return _calm(scene.frame, quoting(scene)[0] > 0)
+    return _calm(scene, scene.frame)
 
 
-def _calm(frame: Frame, quotes: bool) -> Verdict:
-    """No alarm: green only where no guard holds, and the desk either quotes or neither holds nor rests anything."""
+def _calm(scene: Scene, frame: Frame) -> Verdict:
+    """No alarm: green only where no guard holds, nothing else is amiss, and the desk either quotes or neither holds nor rests anything."""
     snapshot = frame.snapshot
     holds = sum(row.yes != row.no for row in snapshot.markets if row.payout_yes is None)
     stake = f"{_many(holds, 'position')} held, {_many(len(snapshot.orders), 'order')} open"
-    gone = dark(snapshot)
-    if gone and not quotes and (holds or snapshot.orders):
-        return Verdict("!", "CUT OFF", f"{stake}; {gone}", "warn")
+    quotes, lost = quoting(scene)[0] > 0, gone(snapshot)
+    idle = not quotes and bool(holds or snapshot.orders)
+    if lost and idle:
+        names, whys = (", ".join(texts) for texts in zip(*((f.clean(feed.link), plain(feed.why)) for feed in lost), strict=True))
+        return Verdict("!", "CUT OFF", f"{names} lost: {stake}; {whys}", "warn")
+    if frame.card.unwatched:
+        return Verdict("!", "UNWATCHED", f"{stake}; {f.clean(frame.card.unwatched)}", "warn")
+    if scene.deadman_s <= DEADMAN_LOUD_S:
+        return _unheard(scene, "warn")
+    if scene.storm:
+        return Verdict("!", scene.storm, stake, "warn")
     holding = next((f.clean(row.name) for row in snapshot.risk if row.holding or passed(row)), "")
     if holding:
-        return Verdict("✔", "SAFE", f"held by: {holding}", "warn")
-    if gone and not quotes:
-        return Verdict("✔", "SAFE", f"nothing held, nothing open; {gone}", "warn")
-    still = any(row.state in ("held", "stale") for row in snapshot.markets)
-    if still and not quotes and (holds or snapshot.orders):
+        return Verdict("✔", "SAFE", f"{stake}; held by: {holding}" if idle else f"held by: {holding}", "warn")
+    if lost and not quotes:
+        return Verdict("✔", "SAFE", f"nothing held, nothing open; {dark(snapshot)}", "warn")
+    if idle:
         return Verdict("✔", "SAFE", f"{stake}; nothing quoted", "warn")
     return Verdict("✔", "SAFE", "no guard is holding", "up")
 

@@ -1,5 +1,7 @@
 """What stands in code's words, in an operator's: a venue's modes, a market's reason, as much of it as there is room for."""
 
+import re
+
 from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.tui import format as f
 
@@ -12,6 +14,16 @@ MODES = {
     "key refused": "our key is refused",
 }
 """A venue's modes as reasons."""
+_MARKS = ",;:"
+"""What parts of a reason end with."""
+_LONELY = (
+    " a an and are as at be by for from in is it its last limit no nor not of on or our over per so than that the this to until was we "
+    "were which with ≥ ≤ < > = + - / – · @ "
+)
+_LEFT_OUT = 16
+"""So many cells may stay empty for a text that ends where a part of it does."""
+_NUMBER = re.compile(r"[\d.]*\d")
+_ERRNO = re.compile(r"^\[Errno \d+\] ")
 
 
 def plain(why: str) -> str:
@@ -21,16 +33,35 @@ def plain(why: str) -> str:
     return f"{lead.removesuffix(' feed lost')}{colon}{MODES[last]}" if last in MODES else said
 
 
+def fault(busy: str) -> str:
+    """What is wrong with a desk, the cause as early as it can stand."""
+    lead, _, cause = f.clean(busy).partition(": ")
+    if not cause or not lead.startswith("records cannot be written"):
+        return f.clean(busy)
+    return f"cannot record: {_ERRNO.sub('', cause)}"
+
+
+def _lonely(word: str) -> bool:
+    """Whether a word means nothing where the next one is cut off; a number would miss its unit or its thing."""
+    return f" {word.rstrip(_MARKS).lower()} " in _LONELY or _NUMBER.fullmatch(word) is not None
+
+
 def short(text: str, width: int) -> str:
-    """At most so many cells of a text: cut between words, with an ellipsis."""
+    """At most so many cells of a text, with an ellipsis: whole parts where they fill half of them and leave little out, else whole words,
+    none that says nothing alone; empty where no word fits."""
     if f.width_of(text) <= width:
         return text
-    kept = ""
+    kept: list[str] = []
     for word in text.split():
-        if f.width_of(f"{kept} {word}".strip()) >= width:
+        if f.width_of(" ".join((*kept, word)).rstrip(_MARKS)) >= width:
             break
-        kept = f"{kept} {word}".strip()
-    return f"{kept.rstrip(',;:')}…" if kept else f.fit(text, width)
+        kept.append(word)
+    while kept and _lonely(kept[-1]):
+        kept.pop()
+    ends = (" ".join(kept[:at]) for at in range(len(kept), 0, -1) if kept[at - 1][-1] in _MARKS and not _lonely(kept[at - 1]))
+    whole = " ".join(kept)
+    part = next((end for end in ends if f.width_of(end) >= max(width / 2, f.width_of(whole) - _LEFT_OUT)), whole)
+    return f"{part.rstrip(_MARKS)}…" if part else ""
 
 
 def reason(row: MarketRow) -> str:

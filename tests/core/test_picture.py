@@ -36,6 +36,7 @@ def test_each_guard_says_how_much_of_its_limit_is_used() -> None:
     spent = bench.engine.state.committed / bench.engine.state.equity_now
     assert rows["all capital"].used == pytest.approx(spent) and 0 < spent < 1
     assert rows["wallet check"].used == -1.0 and rows["wallet check"].now == "not asked"
+    assert (rows["account check"].now, rows["account check"].limit) == ("0 missed", "2"), "what is counted is said once"
     assert not any(row.holding for row in rows.values())
 
 

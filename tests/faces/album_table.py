@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from pmm_tui.api.protocol import Link
 from pmm_tui.core.snapshot import Frame, KillRow, LevelRow, MarketRow, NoteRow, OrderRow, Snapshot
-from pmm_tui.core.units import ONE, SHARE, Cash, Nanos, Size
+from pmm_tui.core.units import ONE, SHARE, Cash, Nanos, Size, pays
 from pmm_tui.tui.elsewhere import PreflightLine
+from pmm_tui.tui.exposed import unconfirmed
 from pmm_tui.tui.palette import THEMES
 from pmm_tui.tui.state import Scene, Traces
 from tests.faces import pictures, scenes
@@ -54,7 +55,8 @@ def as_live(frame: Frame) -> Frame:
     """The same picture from the production desk."""
     card = as_paper(frame).card
     ours = pictures.live().card
-    return replace(frame, card=replace(card, mode="LIVE", profile=ours.profile, run=ours.run, fill_model="", account=ours.account))
+    named = replace(card, profile=ours.profile, run=ours.run, fill_model=ours.fill_model, account=ours.account)
+    return replace(frame, card=replace(named, mode="LIVE"))
 
 
 def pulled(frame: Frame) -> Frame:
@@ -75,7 +77,7 @@ def _ours(row: MarketRow, orders: tuple[OrderRow, ...]) -> MarketRow:
     """The market with what its orders rest in its book."""
     rests: Counter[tuple[bool, int]] = Counter()
     for one in orders:
-        if one.market == row.id and one.status in ("OPEN", "CANCELLING"):
+        if one.market == row.id and one.status in ("OPEN", "CANCELLING", "UNCERTAIN"):
             same = one.outcome == row.outcomes[0]
             rests[(one.side == "BUY") is same, one.price if same else ONE - one.price] += one.size - one.filled
 
@@ -89,7 +91,8 @@ def honest(frame: Frame) -> Frame:
     """The same picture with no figure that another one of it contradicts: what rests, what it binds, what is held, how old the data are."""
     snapshot = frame.snapshot
     quiet = {row.id for row in snapshot.markets if row.state in ("stale", "paused", "warming", "resolved")}
-    orders = tuple(one for one in snapshot.orders if one.market not in quiet)
+    answered = [one for one in snapshot.orders if one.status != "UNCERTAIN" or unconfirmed(one, snapshot.at)]
+    orders = tuple(one for one in answered if one.market not in quiet)
     traded = {one.market for one in orders}
     rows = tuple(_ours(row, orders) if row.id in traded | quiet else row for row in snapshot.markets)
     net = abs(rows[0].yes - rows[0].no) if rows else 0
@@ -107,7 +110,8 @@ def honest(frame: Frame) -> Frame:
         replace(one, up=False, since=pictures.ago(age_s), why=f"no data for {age_s:.1f} s, reconnecting") if one.link == "market" else one
         for one in snapshot.feeds
     )
-    money = snapshot.money if orders else replace(snapshot.money, reserved=Cash(0))
+    bound = sum(pays(one.price, Size(one.size - one.filled)) for one in orders if one.side == "BUY")
+    money = replace(snapshot.money, reserved=Cash(bound))
     changed = replace(snapshot, orders=orders, markets=rows, risk=risk, feeds=feeds if age_s > 2 else snapshot.feeds, money=money)
     changed = _stopped(changed) if snapshot.phase in ("killing", "killed") else changed
     return replace(frame, snapshot=_noted(changed, frame.card.unwatched))
@@ -187,6 +191,24 @@ def _exposed() -> Scene:
     return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, feeds=(*gone, *rest))))
 
 
+def _uncertain() -> Scene:
+    """An order of production was not answered for longer than a moment: nobody knows whether it rests."""
+    frame = scenes.production()
+    first, second = frame.snapshot.orders
+    unsure = replace(
+        second, status="UNCERTAIN", sent_at=pictures.ago(13), why="timeout after 5 s", ahead=Size(-1), unsure_at=pictures.ago(8)
+    )
+    note = NoteRow(pictures.ago(8), "warn", f"order {second.id} uncertain: timeout after 5 s")
+    notes = tuple(sorted((note, *frame.snapshot.notes), key=lambda one: -one.at))
+    return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, orders=(first, unsure), notes=notes)))
+
+
+def _rehearsal() -> Scene:
+    """The production desk on an exchange of this machine."""
+    frame = scenes.production()
+    return scenes.scene(replace(frame, card=replace(frame.card, source="loopback")))
+
+
 def _storm() -> Scene:
     """The venue refuses order after order."""
     frame = scenes.production()
@@ -197,6 +219,8 @@ MADE: dict[str, Callable[[], Scene]] = scenes.STATES | {
     "dead-man": _deadman,
     "ended": _ended,
     "exposed": _exposed,
+    "order uncertain": _uncertain,
+    "rehearsal": _rehearsal,
     "reject storm": _storm,
     "kill not answered": lambda: scenes.scene(scenes.production(), LOST),
     "tape": lambda: scenes.scene(pictures.tape()),
@@ -221,7 +245,8 @@ def state(name: str, mode: str) -> State | None:
     if name == "hostile texts":
         return State(replace(frame, card=replace(frame.card, mode=mode.upper())), made.link)
     kept = honest(frame if frame.snapshot.phase == "killing" else pulled(frame))
-    counted = replace(as_paper(kept) if mode == "paper" else as_live(kept), stats=figures(mode).stats if kept.snapshot.fills else None)
+    stats = figures(mode).stats if kept.snapshot.fills else replace(run(1, 0, 0.0, 0.0, 0.0), reasons=())
+    counted = replace(as_paper(kept) if mode == "paper" else as_live(kept), stats=stats)
     return State(counted, made.link, made.frozen, made.read_only)
 
 

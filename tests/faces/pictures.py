@@ -68,21 +68,11 @@ def market() -> MarketRow:
         state="quoting",
         why="",
         bids=(
-            level(52, 5_200, 25),
-            level(51, 7_700, 25),
-            level(50, 12_400),
-            level(49, 3_100),
-            level(48, 8_800.5),
-            level(47, 2_000),
+            level(52, 5_200, 25), level(51, 7_700, 25), level(50, 12_400), level(49, 3_100), level(48, 8_800.5), level(47, 2_000),
             level(46, 6_100),
         ),
         asks=(
-            level(53, 6_400, 25),
-            level(54, 8_300, 25),
-            level(55, 11_000),
-            level(56, 6_400),
-            level(57, 9_120),
-            level(58, 17_000),
+            level(53, 6_400, 25), level(54, 8_300, 25), level(55, 11_000), level(56, 6_400), level(57, 9_120), level(58, 17_000),
             level(59, 910.25),
         ),
         mid=0.525,
@@ -109,7 +99,7 @@ def market() -> MarketRow:
         payout_yes=None,
         fills=61,
         trades=tuple(_trade(number) for number in range(1, 9)),
-    )
+    )  # fmt: skip
 
 
 def _still(state: str, why: str, row: MarketRow) -> MarketRow:
@@ -191,27 +181,30 @@ def fills() -> tuple[FillRow, ...]:
 
 
 def orders() -> tuple[OrderRow, ...]:
-    """Resting, partly filled, on its way out, on its way in, and unknown."""
+    """Resting, partly filled, on its way out, on its way in, and for a moment unknown."""
     row = OrderRow(4_101, BTC, "Up", Side.BUY, Price(5_200), lots(25), Size(0), "OPEN", ago(3.2), "", ahead=lots(1_100))
     return (
         row,
         replace(row, id=4_088, price=Price(5_100), filled=lots(12.5), sent_at=ago(12.1), ahead=lots(0)),
         replace(row, id=4_102, side=Side.SELL, price=Price(5_300), sent_at=ago(3.2), ahead=lots(312.5)),
-        replace(row, id=4_090, side=Side.SELL, price=Price(5_400), status="CANCELLING", sent_at=ago(71), ahead=lots(8_275)),
         replace(
-            row, id=4_103, outcome="Down", price=Price(4_600), status="UNCERTAIN", sent_at=ago(8), why="timeout after 5 s", ahead=Size(-1)
+            row, id=4_090, side=Side.SELL, price=Price(5_400), status="CANCELLING", sent_at=ago(71), ahead=lots(8_275), unsure_at=ago(0.2),
+        ),
+        replace(
+            row, id=4_103, outcome="Down", price=Price(4_600), status="UNCERTAIN", sent_at=ago(7.4), why="timeout after 5 s",
+            ahead=Size(-1), unsure_at=ago(2.4),
         ),
         replace(row, id=4_104, price=Price(5_000), status="SENT", sent_at=ago(0.1), ahead=Size(-1)),
-    )
+    )  # fmt: skip
 
 
 def notes() -> tuple[NoteRow, ...]:
     """Newest first, every level."""
     return (
         NoteRow(ago(2), "info", "filled BUY 25 Up @ 51.0 (order 4098), edge +$0.38"),
+        NoteRow(ago(2.4), "warn", "order 4103 uncertain: timeout after 5 s"),
         NoteRow(ago(4), "info", "requote: 1 cancel, 2 placed"),
         NoteRow(ago(22), "warn", "feed gap 1.2 s: quotes pulled until the book is fresh"),
-        NoteRow(ago(23), "warn", "order 4103 uncertain: timeout after 5 s"),
         NoteRow(ago(52), "alarm", "3 hash mismatches in a row: resync"),
         NoteRow(ago(600), "info", "quoting btc-updown-15m-1795269600"),
     )
@@ -232,7 +225,7 @@ def risk() -> tuple[RiskRow, ...]:
         RiskRow("all capital", "84.2 %", "100 %", False, 0.842),
         RiskRow("open orders", "6", "200", False, 0.03),
         RiskRow("time to the end", "12 min", ">30 s", False),
-        RiskRow("wallet check", "not asked", "2 missed", False),
+        RiskRow("wallet check", "not asked", "2", False),
     )
 
 
@@ -288,7 +281,7 @@ def tape() -> Frame:
 def live() -> Frame:
     """The production desk."""
     return replace(
-        quoting(), card=replace(card(), mode="LIVE", profile="prod-001", run="prod-001-1795258", fill_model="", account="0x71…9c")
+        quoting(), card=replace(card(), mode="LIVE", profile="prod-001", run="prod-001-1795258", fill_model="the venue", account="0x71…9c")
     )
 
 
@@ -351,9 +344,14 @@ def killing() -> Frame:
         KillRow("flatten", Nanos(0), "kept until flattened"),
     )
     base = alert().snapshot
+    worse = replace(
+        base.money, equity=usd(373.4), realised=usd(-114.8), unrealised=usd(-11.8), drawdown=usd(126.6), drawdown_pct=25.3,
+        drift=usd(-139.31), max_drawdown=usd(126.6), reserved=usd(13),
+    )  # fmt: skip
     row = _still("killed", "kill switch", market())
     why = "drawdown 25.3 % ≥ 25 % of start"
-    return Frame(card(), replace(base, phase="killing", why=why, markets=(row,), orders=orders()[:1], kill=steps))
+    stopped = replace(base, phase="killing", why=why, markets=(row,), orders=orders()[:1], kill=steps)
+    return Frame(card(), replace(stopped, money=worse, equity_curve=curve(-126.6)))
 
 
 def killed() -> Frame:
@@ -365,15 +363,12 @@ def killed() -> Frame:
         KillRow("flatten", Nanos(0), "kept until flattened"),
     )
     base = killing().snapshot
-    worse = replace(
-        base.money, equity=usd(373.4), realised=usd(-114.8), unrealised=usd(-11.8), drawdown=usd(126.6), drawdown_pct=25.3,
-        drift=usd(-139.31), max_drawdown=usd(126.6), reserved=usd(0),
-    )  # fmt: skip
     log = (
         NoteRow(ago(13.6), "alarm", "kill verified: the venue's account holds no open order"),
-        NoteRow(ago(14.2), "alarm", f"KILLED: {base.why}"), *notes()[2:],
+        NoteRow(ago(14.2), "alarm", f"KILLED: {base.why}"), *notes()[3:],
     )  # fmt: skip
-    return Frame(card(), replace(base, phase="killed", money=worse, orders=(), kill=steps, notes=log, equity_curve=curve(-126.6)))
+    money_ = replace(base.money, reserved=usd(0))
+    return Frame(card(), replace(base, phase="killed", money=money_, orders=(), kill=steps, notes=log))
 
 
 def resolved() -> Frame:

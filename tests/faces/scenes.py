@@ -113,9 +113,10 @@ def mismatch(name: str) -> Frame:
 
 
 def every(state: str, why: str) -> Frame:
-    """All markets in one state."""
+    """All markets in one state; only one that is stale has an old book."""
     frame = pictures.three()
-    age = replace(frame.snapshot.markets[0].health, age_ms=12_300)
+    stale = state == "stale"
+    age = replace(frame.snapshot.markets[0].health, age_ms=12_300 if stale else 140, stale=stale)
     rows = tuple(replace(row, state=state, why=why, health=age) for row in frame.snapshot.markets)
     return replace(frame, snapshot=replace(frame.snapshot, markets=rows))
 

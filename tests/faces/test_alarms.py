@@ -19,7 +19,7 @@ def refused(count: int, after_s: float = 0.0, made: Frame | None = None) -> Fram
     """A desk that was refused so many orders by then, of two kinds."""
     frame = made or pictures.live()
     rejects = {"post_only": count // 2, "balance": count - count // 2}
-    return replace(frame, snapshot=replace(frame.snapshot, at=Nanos(NOW + round(after_s * SECOND)), rejects=rejects))
+    return replace(frame, snapshot=replace(frame.snapshot, at=Nanos(NOW + round(after_s * SECOND)), rejects=rejects, orders=()))
 
 
 class TestStorms:

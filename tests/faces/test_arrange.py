@@ -223,7 +223,7 @@ async def test_a_kill_beside_a_desk_that_trades_on_leaves_five_levels_a_side(siz
         rungs = [line for line in lines if re.search(r"│ \d\d\.0  │", line)]
         least = 10 if size == WIDE or markets == 1 else 5
         assert len(rungs) >= least
-        for part in ("1 ✔ admission closed", "3 ✔ open orders = 0", " 14:02:19", "still held", "type RESET LIVE"):
+        for part in ("1 ✔ stop quoting", "admission closed", "3 ✔ verify", " 14:02:19", "still held", "type RESET LIVE"):
             assert any(part in line for line in lines), part
         assert not desks.app.query_one("#kill", Pane).region.area, "both desks' box tells it"
 

@@ -13,7 +13,7 @@ from pmm_tui.tui.rows import book, chart, duo, foot, killed, ladder, risk, top
 from pmm_tui.tui.rows import desk as panes
 from pmm_tui.tui.rows.fresh import fresher
 from pmm_tui.tui.state import Scene, desk_verdict, quoting_verdict, safe_verdict
-from pmm_tui.tui.words import reason, short
+from pmm_tui.tui.words import reason
 from tests.faces import pictures, scenes
 from tests.faces.driver import desk
 from tests.faces.fake_desk import ENDED, LOST, UP
@@ -63,7 +63,7 @@ def test_what_is_gone_for_a_moment_only_or_on_paper_exposes_nothing() -> None:
 def test_safe_is_green_only_where_the_desk_quotes_or_has_nothing_at_stake() -> None:
     cut = safe_verdict(at(scenes.venue("cancel_only")))
     assert (cut.glyph, cut.word, cut.style) == ("!", "CUT OFF", "warn")
-    assert cut.why == "3 positions held, no order open; venue lost: it takes cancels only"
+    assert cut.why == "venue lost: 3 positions held, no order open; it takes cancels only"
     stale = safe_verdict(at(scenes.every("stale", "stale: no data for over 10 s")))
     assert (stale.word, stale.style) == ("SAFE", "warn") and stale.why.startswith("3 positions held")
     waits = safe_verdict(at(pictures.waiting()))
@@ -103,7 +103,7 @@ def test_the_other_desks_dead_man_is_seen_whichever_has_the_keys() -> None:
 
 
 def test_a_desk_in_trouble_has_the_room_of_the_one_that_is_well() -> None:
-    for frame, why in ((scenes.venue("key refused"), "no order, no cancel works"), (scenes.mismatch("wallet check"), "a third time kills")):
+    for frame, why in ((scenes.venue("key refused"), "no order, no cancel works"), (scenes.mismatch("wallet check"), "a third kills: our")):
         for pair in (replace(at(pictures.three()), beside=at(frame)), replace(at(frame), beside=at(pictures.three()))):
             shown = drawn(top.banner, pair, 160, 1)
             assert why in shown and shown.index("PAPER") < shown.index("LIVE $$$") and desk_verdict(at(frame)).style == "alarm"
@@ -158,7 +158,7 @@ def test_a_killed_desk_beside_another_still_says_what_it_made_and_which_keys_res
         rows = killed.killed(at(replace(scenes.killed(), snapshot=cools)), width)
         told = "".join(text for text, _ in rows[-1])
         assert len(rows) == killed.lines(at(scenes.killed())) and "reset: in 7m" in told and "…" not in told
-    assert desk_verdict(at(replace(scenes.killed(), snapshot=cools))).why.startswith("0 open, verified, reset in 7m")
+    assert desk_verdict(at(replace(scenes.killed(), snapshot=cools))).why.startswith("0 open, reset in 7m, verified: ")
 
 
 def test_a_restart_that_the_venue_announced_keeps_its_name_until_orders_are_in_doubt() -> None:
@@ -253,7 +253,9 @@ def states(paper: str, live: str, live_link: object = UP) -> str:
         ("stale", "held", "L: ■ held because of held"),
         ("paused", "quoting", "P: ▌ paused by the operator"),
         ("paused", "paused", "▌ paused   by the operator"),
-        ("killing", "killed", "P: ✖ KILLING"),
+        ("killing", "killed", "L: ✖ KILLED because of killed"),
+        ("held", "stale", "L: ! STALE no frame for 90 s"),
+        ("held", "warming", "P: ■ held because of held"),
     ],
 )
 def test_of_two_desks_the_worse_one_is_told_and_no_word_twice(paper: str, live: str, told: str) -> None:
@@ -377,7 +379,6 @@ def test_reasons_stand_in_words_and_no_calm_thing_is_loud() -> None:
     for mode, words in (("cancel_only", "it takes cancels only"), ("limited", "too many requests"), ("key refused", "our key is refused")):
         frame = scenes.venue(mode)
         assert reason(frame.snapshot.markets[0]) == f"venue: {words}" and "_" not in drawn(panes.guards, at(frame), 60, 12)
-    assert short("no order, no cancel works", 14) == "no order, no…"
     ended, lost = (top.strip(at(pictures.quoting(), link), 160, 1).rows[0] for link in (ENDED, LOST))
     assert ("12s", "alarm") in lost and ("12s", "") in ended, "in order is no alarm"
     assert "to kill        $125.00" in drawn(top.safe, at(pictures.waiting()), 47, 5), "a quarter of what it began with"

@@ -1,17 +1,18 @@
 """What the full-size screens say: markouts as they mature, lists that scroll and are filtered, guards in order, each state by its word."""
 
 import unicodedata
-from functools import cache
+from functools import cache, partial
 
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from pmm_tui.core.snapshot import NoteRow, Stats, StatsCell
+from pmm_tui.core.snapshot import FeedRow, NoteRow, Stats, StatsCell
 from pmm_tui.core.units import Nanos
+from pmm_tui.tui.keys import remapped
 from pmm_tui.tui.rows import desk, fills, lines, log, orders, risk, top
 from pmm_tui.tui.rows.lines import Builder, Row
 from pmm_tui.tui.signs import badges
-from pmm_tui.tui.state import Scene, desk_verdict
+from pmm_tui.tui.state import Scene, desk_verdict, safe_verdict
 from tests.faces import pictures, scenes
 from tests.faces.fake_desk import LOST
 from tests.faces.pictures import NOW
@@ -137,10 +138,64 @@ def test_a_connection_of_a_desk_that_is_not_heard_is_not_called_up() -> None:
 
 
 def test_guards_stand_under_their_heads() -> None:
-    shown = drawn(risk.risk, everyday()["paper"], 80, 20).splitlines()
-    head, row = (next(line for line in shown if word in line) for word in ("Guards", "net position"))
-    assert [head.index(word) + len(word) for word in ("now", "limit")] == [row.index(word) + len(word) for word in ("80 sh", "500 sh")]
-    assert head.index("used") == row.index("▕")
+    for width in (80, 56):
+        shown = drawn(risk.risk, everyday()["paper"], width, 20).splitlines()
+        head, row = (next(line for line in shown if word in line) for word in ("Guards", "net position"))
+        assert [head.index(word) + len(word) for word in ("now", "limit")] == [row.index(word) + len(word) for word in ("80 sh", "500 sh")]
+        assert (head.index("used") == row.index("▕")) if width == 80 else (len(head) == len(row.rstrip()) == len(head.rstrip()))
+    ends = set()
+    for percent in (2.1, 16.4):
+        frame = pictures.three()
+        money = replace(frame.snapshot.money, drawdown_pct=percent)
+        one = scenes.scene(replace(frame, snapshot=replace(frame.snapshot, money=money)))
+        ends |= {line.rindex("▏") for line in drawn(risk.risk, one, 120, 30).splitlines() if "drawdown ▕" in line}
+    assert len(ends) == 1, "the bar does not jump"
+
+
+def test_safety_is_told_once_and_the_reason_is_seen_and_whose_it_is() -> None:
+    one = scenes.scene(pictures.held())
+    pair = replace(one, beside=scenes.scene(scenes.production()))
+    small = drawn(risk.risk, pair, 80, 20)
+    assert safe_verdict(one).word not in small and safe_verdict(one).why in small and "alert 15%" not in small
+    assert "PAPER  Risk" in small.splitlines()[0]
+    large = drawn(risk.risk, pair, 120, 28)
+    assert large.count("alert 1") == 2 and safe_verdict(one).word not in large and "SAFE" not in large
+
+
+def test_what_is_withheld_is_told_in_whole_words() -> None:
+    shown = drawn(risk.risk, everyday()["both"], 120, 30)
+    assert shown.count("  position cap ") == 2 and "  capital cap " in shown and shown.count("Down, asks only") == 2
+
+
+def test_an_order_has_the_names_that_the_log_and_the_venue_know_it_by() -> None:
+    frame = scenes.production()
+    first, second = frame.snapshot.orders
+    hash_ = "0x3fa1c29d" + 52 * "0" + "beef"
+    loud = (replace(first, venue_id=hash_, status="EXTERNAL", why="not placed by this desk"), replace(second, status="UNCERTAIN"))
+    one, other = scenes.scene(frame), scenes.scene(replace(frame, snapshot=replace(frame.snapshot, orders=loud)))
+    assert "902 0x77c00412" in drawn(orders.orders, one, 80, 12) and "902 0x77c" in drawn(orders.orders, one, 76, 12)
+    for width in (56, 76, 80, 106, 160):
+        shown = drawn(orders.orders, other, width, 16)
+        assert "0x3f" in shown and "beef" in shown and "902" in shown and "not placed by this desk" in shown, width
+        head, row = (next(line for line in shown.splitlines() if word in line) for word in ("price", "EXTERNAL!"))
+        assert head.index("state") == row.index("EXTERNAL!")
+    frame = replace(frame, snapshot=replace(frame.snapshot, feeds=(FeedRow("user", False, pictures.ago(10), "timeout"),)))
+    assert drawn(orders.orders, scenes.scene(frame), 56, 12).count("resting?") == 2, "nobody knows"
+
+
+def test_a_list_names_only_the_keys_that_act() -> None:
+    both = everyday()["both"]
+    assert "x f p act on: Bitcoin Up…2:15PM ET ─" in drawn(orders.orders, both, 120, 12)
+    other = remapped({"cancel": ("o",)})
+    assert "   o f p act on: " in drawn(partial(orders.orders, keys=other), both, 120, 12) + drawn(fills.fills, both, 80, 12)
+    busy = replace(pictures.three(), card=replace(pictures.three().card, busy="disk full"))
+    alone, told = everyday()["paper"], {name: make() for name, make in scenes.STATES.items()}
+    silent = (replace(alone, read_only=True), replace(alone, link=LOST), told["replaying"], replace(alone, locked=True))
+    assert not [one for one in silent if " on: " in drawn(orders.orders, one, 120, 12) + drawn(fills.fills, one, 80, 12)]
+    killed = drawn(orders.orders, told["killed"], 80, 12).splitlines()[0]
+    assert "x" not in killed.split(), "nothing is left to be cancelled"
+    assert "   x p act on: " in drawn(orders.orders, scenes.scene(busy), 80, 12), "a desk with a fault sells nothing"
+    assert "   p acts on: " in drawn(orders.orders, told["key refused"], 80, 12)
 
 
 def test_no_picture_is_no_quiet_log() -> None:
@@ -155,7 +210,7 @@ def test_the_orders_say_why_in_full_and_what_was_refused_for_what() -> None:
     shown = drawn(orders.orders, scenes.scene(told), 78, 24)
     assert "refused 4: post only 3, balance 1" in shown and f"balance      {said[:40]}" in shown
     head, row = (next(line for line in shown.splitlines() if word in line) for word in ("price", "cancelling"))
-    assert head.index("state") == row.index("cancelling") and head.index("id or why") == row.index("4090")
+    assert head.index("state") == row.index("cancelling") and head.index("id, why") == row.index("4090")
     long = tuple(replace(one, why="timeout after 5 s, the venue is asked again") for one in frame.snapshot.orders)
     shown = drawn(orders.orders, scenes.scene(replace(frame, snapshot=replace(frame.snapshot, orders=long))), 78, 24)
     assert shown.count("timeout after 5 s, the venue is asked again") == len(long)

@@ -17,9 +17,10 @@ from pmm_tui.tui.dialogs.question import Dialog, Help, TypePhrase
 from pmm_tui.tui.keys import FORBIDDEN, KEYS, applies, label
 from pmm_tui.tui.looks import LOOKS
 from pmm_tui.tui.rows import foot
-from pmm_tui.tui.state import REPLAY
+from pmm_tui.tui.rows.lines import Builder
+from pmm_tui.tui.state import REPLAY, Scene
 from pmm_tui.tui.widgets.pane import Pane
-from tests.faces import pictures
+from tests.faces import pictures, scenes
 from tests.faces.conftest import grid
 from tests.faces.driver import COMPACT, desk, scene
 from tests.faces.fake_desk import LOST, NEVER, UP, FakeClock, FakeSource
@@ -58,7 +59,7 @@ def test_the_footer_lists_what_acts_now_and_never_loses_kill_help_and_quit(width
         now = scene(make())
         shown = text(foot.footer(now, width, 2)).splitlines()[-1]
         for key in KEYS:
-            if key.footer and key.footer <= 2 and applies(key, now):
+            if key.footer and key.footer <= 4 and applies(key, now):
                 assert f"{key.show}" in shown and label(key, now) in shown
     for make, word, there in (
         (pictures.tape, "speed", True),
@@ -67,6 +68,86 @@ def test_the_footer_lists_what_acts_now_and_never_loses_kill_help_and_quit(width
         (pictures.paused, "resume", True),
     ):
         assert (word in text(foot.footer(scene(make()), 100, 2))) is there
+
+
+def last(now: Scene, width: int = 80, builder: Builder = foot.footer) -> str:
+    """The line of the keys."""
+    return text(builder(now, width, 2)).splitlines()[-1]
+
+
+def test_what_lowers_risk_at_no_cost_stays_longest_and_a_shorter_key_takes_the_room_that_is_left() -> None:
+    alone, other = scene(pictures.quoting()), scene(scenes.production())
+    assert "space pause x cancel X cancel all K KILL q quit" in last(alone, 60) and "f flatten" in last(alone, 80)
+    both = replace(other, beside=alone)
+    assert "space pause x cancel X cancel all K KILL e to PAPER ? help" in last(both)
+    assert "space pause X cancel all K KILL e to PAPER q quit" in last(both, 60, foot.small)
+    assert "K KILL" in last(both, 12) and "space" in last(both, 40) and "f flatten" in last(alone, 100), "closer, before one is left out"
+
+
+def test_the_sign_that_an_alarm_was_seen_has_its_room_while_it_rings_and_is_not_offered_where_it_does_nothing() -> None:
+    rings = replace(scene(scenes.production()), beside=scene(pictures.three()), ringing=True)
+    assert "a ack" in last(rings) and "a ack" in last(rings, 60, foot.small) and "a ack" not in last(replace(rings, ringing=False))
+    looks = replace(rings, read_only=True)
+    assert "a ack" in last(looks) and "ack" not in last(replace(looks, ringing=False), 160)
+
+
+@pytest.mark.parametrize(
+    ("frame", "pane", "there", "gone"),
+    [
+        (None, 1, "", "↑↓ / "),
+        (pictures.quoting(), 1, "", "↑↓ / "),
+        (pictures.three(), 1, "↑↓ market|/ filter", "scroll"),
+        (pictures.three(), 5, "↑↓ scroll", "/ filter"),
+        (pictures.three(), 8, "", "scroll|market|filter|x cancel|f flatten"),
+        (None, 5, "", "scroll"),
+        (pictures.three(), 2, "n NO", "y YES"),
+        (pictures.resolved(), 1, "X cancel all", "x cancel|f flatten"),
+    ],
+)
+def test_only_what_can_act_here_is_offered(frame: Frame | None, pane: int, there: str, gone: str) -> None:
+    shown = " ".join(last(replace(scene(frame), pane=pane), 300).split())
+    assert all(word in shown for word in there.split("|")) and not [word for word in gone.split("|") if word in shown], shown
+
+
+def test_a_list_that_scrolls_says_so_on_a_small_screen_and_the_other_side_of_a_book_has_one_key() -> None:
+    both = replace(scene(pictures.three()), beside=scene(scenes.production()))
+    assert all("↑↓ scroll" in last(replace(scene(pictures.three()), pane=pane)) for pane in (3, 4, 5, 6))
+    assert all("↑↓ scroll" in last(replace(both, pane=pane)) for pane in (5, 6))
+    shown = last(replace(scene(pictures.three()), pane=2, no_side=True), 300).split()
+    assert "YES" in shown and "NO" not in shown
+
+
+FAULTY = replace(pictures.paused(), card=replace(pictures.paused().card, busy="disk full"))
+
+
+@pytest.mark.parametrize(
+    ("frame", "keys", "said"),
+    [
+        (FAULTY, ("f",), "DESK FAULT"),
+        (FAULTY, ("F",), "DESK FAULT"),
+        (FAULTY, ("space",), "DESK FAULT"),
+        (replace(pictures.killed(), card=FAULTY.card), ("R",), "DESK FAULT"),
+        (pictures.quoting(), ("8", "p"), "this screen shows none"),
+        (pictures.quoting(), ("8", "x"), "this screen shows none"),
+        (pictures.quoting(), ("8", "f"), "this screen shows none"),
+        (pictures.resolved(), ("f",), "nothing can be sold"),
+        (pictures.paused(), ("p",), "space resumes it"),
+        (pictures.quoting(), ("d",), "market screen alone"),
+    ],
+)
+async def test_a_key_that_is_not_offered_is_not_obeyed_either_and_says_why(frame: Frame, keys: tuple[str, ...], said: str) -> None:
+    async with desk(frame) as one:
+        await one.press(*keys)
+        assert one.source.asked == [] and said in one.said and not isinstance(one.app.screen, Dialog)
+        key = next(key for key in KEYS if keys[-1] in key.keys)
+        assert not applies(key, one.app.scene)
+
+
+async def test_a_desk_with_a_fault_still_takes_what_lowers_its_risk() -> None:
+    async with desk(replace(pictures.quoting(), card=FAULTY.card)) as one:
+        await one.press("space", "X", "x", "K")
+        assert [cmd for cmd, _ in one.source.asked] == ["pause", "pause", "pause", "kill"]
+        assert not applies(next(key for key in KEYS if key.id == "mode"), one.app.scene)
 
 
 def test_arming_hears_nothing_young_hurried_or_held() -> None:

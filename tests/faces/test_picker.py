@@ -131,6 +131,9 @@ async def test_the_picker_lists_runs_and_profiles_with_the_diff_and_attaches() -
         assert " LIVE " in line["eth-1"] and " PAPER " in line["run-007-1795258"]
         assert all(" REHEARSAL " in line[name] and "LIVE " not in line[name] for name in ("demo-live", "local-prod")), "no real money there"
         assert "max_position_size: 200 -> 300" in shown and "WIDER, MORE RISK" in shown and "tighter" in shown
+        rules = [row for row in shown.splitlines() if "── running " in row or "── profiles " in row]
+        assert len(rules) == 2 and len({row.index("── │") for row in rules}) == 1, "both end at the frame"
+        assert one.said == "", "nothing is looked for any more"
         await one.type("eth")
         await one.press("enter")
         assert opened == [Path("/run/eth-1.sock")] and one.app.scene.frame == pictures.tape()

@@ -316,6 +316,14 @@ async def test_to_a_live_desk_that_was_killed_nobody_goes() -> None:
         assert "held by       the kill switch" in shown
 
 
+async def test_to_a_live_desk_with_a_fault_nobody_goes() -> None:
+    faulty = replace(paused_live(), card=replace(paused_live().card, busy="disk full"))
+    async with two(pictures.quoting(), faulty) as desks:
+        assert "m  mode" not in "\n".join(desks.lines())
+        shown = await there(desks, passed())
+        assert isinstance(desks.app.screen, Notice) and "DESK FAULT: disk full" in shown
+
+
 async def test_a_closed_dialog_leaves_no_painted_lines_behind() -> None:
     painted = []
     async with desk(pictures.quoting()) as one:

@@ -15,7 +15,7 @@ from pmm_tui.core.snapshot import Frame, QuoteRow
 from pmm_tui.core.units import ONE, Cash, Price, Size
 from pmm_tui.tui.closing import exit_of
 from pmm_tui.tui.palette import STYLES, style
-from pmm_tui.tui.rows import book, chart, desk, duo, fills, foot, ladder, lines, log, market, orders, risk, top
+from pmm_tui.tui.rows import book, chart, desk, duo, fills, foot, lines, log, market, orders, risk, rungs, top
 from pmm_tui.tui.rows.lines import Builder, Panel, Row
 from pmm_tui.tui.state import Scene, desk_verdict, quoting_verdict, safe_verdict, worst_case
 from tests.faces import pictures, scenes
@@ -165,14 +165,14 @@ def test_the_ladder_shows_our_orders_our_wishes_and_what_is_held() -> None:
         QuoteRow(Side.BUY, Price(4_900), lots(40), 2, "cluster cap"),
     )
     mine = replace(row, bids=bids, quotes=quotes)
-    made = ladder.rungs(bids, ladder.owns(mine, pictures.orders(), True), {}, True)
+    made = rungs.rungs(bids, rungs.owns(mine, pictures.orders(), True), {}, True)
     assert [(rung.price, rung.size, rung.left.ours, rung.left.ahead, rung.left.wish, rung.left.held) for rung in made] == [
         (5_200, lots(5_200), lots(25), lots(1_100), lots(25), False),
         (5_100, 0, 0, -1, lots(25), False),
         (5_000, lots(100), 0, -1, 0, False),
         (4_900, 0, 0, -1, lots(40), True),
     ]
-    assert all(rung.right == ladder.NOTHING for rung in made)
+    assert all(rung.right == rungs.NOTHING for rung in made)
     frame = replace(pictures.quoting(), snapshot=replace(pictures.snapshot(), markets=(mine,)))
     shown = text(book.ladder(scene(frame), 59, 20))
     assert "1.1k      ▸25" in shown and "+25" in shown and "x40" in shown and "25◂" in shown
@@ -234,10 +234,12 @@ def test_guards_that_hold_come_first_and_a_lost_feed_says_why() -> None:
 
 def test_the_kill_pane_tells_steps_times_proof_and_how_to_reopen() -> None:
     shown = text(desk.kill(scene(pictures.killed()), 100, 12))
-    assert "3 ✔ open orders = 0   14:02:19.800 the venue's account shows none" in shown
+    assert "3 ✔ verify            14:02:19.800 account holds no order" in shown
     assert "R, type RESET PAPER" in shown and "worst -$39.20" in shown
-    under_way = desk.kill(scene(pictures.killing()), 100, 12)
-    assert "CANCEL NOT CONFIRMED" in under_way.title and "3 · open orders = 0   not yet" in text(under_way)
+    begun, under_way = (desk.kill(scene(make()), 100, 12) for make in (pictures.killing, scenes.unconfirmed))
+    assert begun.title == "KILL SWITCH TRIPPED, cancelling" and "CANCEL NOT CONFIRMED" in under_way.title
+    assert "why drawdown 25.3 % ≥ 25 % of start  at" in text(desk.kill(scene(pictures.killed()), 56, 12)), "all that there is room for"
+    assert "3 · verify            not yet" in text(under_way)
     assert "reset: possible once" in text(under_way) and desk.kill_height(scene(pictures.quoting())) == 0
 
 
@@ -312,7 +314,7 @@ def test_columns_stand_under_each_other_whatever_the_numbers() -> None:
 def test_a_row_cut_short_says_so_and_a_blank_cut_does_not() -> None:
     assert text([lines.exact((("abcdef", ""),), 4)]) == "abc…"
     assert text([lines.exact((("abc   ", ""), ("x", "")), 4)]) == "abc "
-    assert lines.wrap("one two three four", 9, 2) == ["one two", "three fo…"]
+    assert lines.wrap("one two three four", 9, 2) == ["one two", "three…"]
     assert lines.wrap("", 9, 2) == [""] and lines.wrap("averylongword", 5, 1) == ["aver…"]
 
 
@@ -326,21 +328,21 @@ def test_a_title_from_outside_never_breaks_the_frame(title: str, width: int, hea
 def test_sizes_are_sums_of_integers_not_floats() -> None:
     quotes = tuple(QuoteRow(Side.SELL, Price(5_300), Size(333_333), number, "") for number in range(3))
     row = replace(pictures.market(), quotes=quotes, asks=())
-    assert ladder.rungs((), {}, ladder.owns(row, (), False), False)[0].right.wish == 999_999
+    assert rungs.rungs((), {}, rungs.owns(row, (), False), False)[0].right.wish == 999_999
 
 
 def test_a_held_wish_beside_one_that_is_not_is_not_called_held() -> None:
     quotes = tuple(QuoteRow(Side.BUY, Price(5_300), lots(1), number, why) for number, why in enumerate(("cap", "", "cap")))
     row = replace(pictures.market(), quotes=quotes, bids=())
-    assert ladder.owns(row, (), True)[Price(5_300)] == ladder.Own(wish=lots(3))
+    assert rungs.owns(row, (), True)[Price(5_300)] == rungs.Own(wish=lots(3))
 
 
 def test_the_other_outcome_mirrors_the_ladder_and_twice_is_the_same() -> None:
     row = pictures.market()
-    no = ladder.as_no(row)
+    no = rungs.as_no(row)
     assert (no.bids[0].price, no.asks[0].price, no.outcomes, no.yes) == (4_700, 4_800, ("Down", "Up"), row.no)
     assert no.bids[0].ours == row.asks[0].ours and no.mid == pytest.approx(1 - row.mid)
-    back = ladder.as_no(no)
+    back = rungs.as_no(no)
     assert (back.bids, back.asks, back.quotes, back.trades) == (row.bids, row.asks, row.quotes, row.trades)
     shown = text(book.ladder(replace(scene(pictures.quoting()), no_side=True), 59, 20))
     assert "mid 47.50" in shown and "312       ▸25" in shown, "our ask for Up at 53, and what is ahead of it, is a bid for Down at 47"
@@ -349,7 +351,7 @@ def test_the_other_outcome_mirrors_the_ladder_and_twice_is_the_same() -> None:
 def test_an_order_for_the_other_outcome_lends_its_queue_to_the_price_it_stands_at() -> None:
     frame = scenes.production()
     row = frame.snapshot.markets[0]
-    assert ladder.owns(row, frame.snapshot.orders, False)[Price(5_400)].ahead == lots(640)
+    assert rungs.owns(row, frame.snapshot.orders, False)[Price(5_400)].ahead == lots(640)
 
 
 def test_paper_is_on_the_left_edge_and_production_on_the_right_whatever_the_target() -> None:

@@ -74,6 +74,17 @@ async def test_paper_is_left_or_above_and_real_money_is_unmistakable(size: tuple
         assert "▶ ███ LIVE $$$" in "\n".join(desks.lines())
 
 
+@pytest.mark.parametrize("size", SIZES[:2])
+async def test_every_page_tells_safety_and_money_of_both_desks(size: tuple[int, int]) -> None:
+    half = size[0] // 2
+    async with two(pictures.quoting(), scenes.production(), size) as here:
+        for key in "234568":
+            await here.press(key)
+            safe, money = here.lines()[2:4]
+            assert safe.startswith(" P  ✔ SAFE") and safe[half:].startswith(" L  ✔ SAFE"), key
+            assert "+$12.40" in money[:half] and "+$1.40" in money[half:], key
+
+
 async def test_a_rehearsal_never_claims_real_money() -> None:
     async with two(pictures.quoting(), rehearsal()) as desks:
         await desks.press("e")
@@ -290,8 +301,7 @@ def test_orders_in_trouble_and_real_money_come_before_what_does_not_fit() -> Non
 def test_a_replayed_production_run_is_no_real_money() -> None:
     replayed = replace(pictures.live(), card=replace(pictures.live().card, source="replay"))
     assert is_real(pictures.live()) and not is_real(replayed)
-    marks = {style for mark, _ in merged(apart(pictures.quoting(), replayed)) for style in mark[1:]}
-    assert marks == {"paper"}
+    assert not any(one.live for one, _ in merged(apart(pictures.quoting(), replayed)))
 
 
 def test_a_market_that_is_over_has_no_price() -> None:

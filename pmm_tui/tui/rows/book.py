@@ -7,17 +7,24 @@ from pmm_tui.core.snapshot import LevelRow, MarketRow
 from pmm_tui.core.units import ONE, SECOND, Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import dark, exposed
+from pmm_tui.tui.keys import Keys, applies, label
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
-from pmm_tui.tui.rows.fresh import aged, fresher, lost_word, priced, stale_for
-from pmm_tui.tui.rows.ladder import hatch, reason, spread, state_of, state_span
+from pmm_tui.tui.rows.fresh import aged, blind, fresher, lost_word, priced, stale_for
+from pmm_tui.tui.rows.ladder import hatch, reason, spread, state_of
 from pmm_tui.tui.rows.ladder import ladder as ladder
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, length, matches, wrap
-from pmm_tui.tui.state import OVER, Scene, why_lost
+from pmm_tui.tui.rows.top import is_production
+from pmm_tui.tui.state import OVER, UNREADY, Scene, why_lost
+from pmm_tui.tui.words import fault, short
 
 SLIM_QUOTE = 11
 """Cells of our bid and ask where a market has one narrow column for both."""
 TWO_TABLES = 140
 """Two desks fit into one table from here on."""
+_ACTS = ("move.down", "flatten", "quote.market")
+"""The keys that a table of several markets names, as far as they act now."""
+_CALM = (*OVER, *UNREADY)
+"""States without a quote that are no trouble."""
 
 
 def _own(levels: tuple[LevelRow, ...], tick: int) -> str:
@@ -28,13 +35,15 @@ def _own(levels: tuple[LevelRow, ...], tick: int) -> str:
     return f.NONE
 
 
-def _touch(one: Scene, row: MarketRow) -> Span:
-    """Our best bid and ask in one narrow column; the hatch of a killed desk where nothing of it rests."""
+def _touch(one: Scene, row: MarketRow) -> Row:
+    """Our best bid and ask in one narrow column; the hatch of a killed desk where nothing of it rests. With ?: nobody knows."""
     prices = [next((f.cents(level.price, row.tick) for level in levels if level.ours), "") for levels in (row.bids, row.asks)]
+    word, style = "/".join(price or f.NONE for price in prices), "alarm" if one.stopped else "ours"
     if not any(prices):
         word, style = hatch(one) if one.stopped else (f.NONE, "dim")
-        return (f.fit(word, SLIM_QUOTE, ">"), style)
-    return (f.fit("/".join(price or f.NONE for price in prices), SLIM_QUOTE, ">"), "alarm" if one.stopped else "ours")
+    elif blind(one) and not one.stopped:
+        return ((f.fit(f"?{word}", SLIM_QUOTE + 1, ">"), "warn"),)
+    return (" ", ""), (f.fit(word, SLIM_QUOTE, ">"), style)
 
 
 def _pnl(row: MarketRow) -> Span:
@@ -75,11 +84,11 @@ def _columns(width: int, two: bool) -> _Columns:
 def _quoted(one: Scene, row: MarketRow, width: int) -> list[Span]:
     """Our best bid and ask, or the hatch of a killed desk; what of that one still rests is told, and loudly. With ?: nobody knows."""
     spans: list[Span] = []
-    blind = bool(exposed(one.frame)) or (one.lost and not one.link.ended)
+    unsure = blind(one)
     for levels in (row.bids, row.asks):
         own = _own(levels, row.tick)
         style = "dim" if own == f.NONE else "ours"
-        if own != f.NONE and blind:
+        if own != f.NONE and unsure:
             own, style = own.replace("×", "?"), "warn"
         if one.stopped:
             own, style = hatch(one) if own == f.NONE else (own, "alarm")
@@ -90,7 +99,7 @@ def _quoted(one: Scene, row: MarketRow, width: int) -> list[Span]:
 def _block(one: Scene, row: MarketRow | None, quote: int) -> list[Span]:
     """What one desk quotes, holds and has made in a market, in a fixed width; dim where it is only what the desk last told."""
     if row is None:
-        return [(f" {f.fit('–  not watched there', 2 * quote + 20)}", "dim")]
+        return [(f" {f.fit(f'{f.NONE}  not watched there' if one.frame is not None else 'unknown', 2 * quote + 20)}", "dim")]
     net = row.yes - row.no
     spans = [*_quoted(one, row, quote), (f" {f.fit(f.signed_shares(net), 8, '>')}", "bold" if net else "dim"), (" ", ""), _pnl(row)]
     return [*aged(one, tuple(spans))]
@@ -124,36 +133,45 @@ def _both_line(scene: Scene, known: MarketRow, at: _Columns, selected: bool) -> 
         *_mid(believed, True),
     ]
     desks = (left, right)
-    told, why = _worse(ones, desks)
+    told, (why, tone) = _worse(ones, desks)
     room = at.why + 10 - length(told)
     block = (*_block(ones[0], desks[0], at.quote), (" │", "frame"), *_block(ones[1], desks[1], at.quote), ("  ", ""))
-    return (*lead, *block, *told, (f" {f.said(why, max(0, room))}", "warn"))
+    return (*lead, *block, *told, (f" {short(why, max(0, room))}", tone))
 
 
-_WORST = ("killing", "killed", "lost", "held", "closing", "stale", "paused")
-"""What is worse, the worst first; anything else that is not quoting comes after these."""
+def _why(one: Scene, row: MarketRow) -> Span:
+    """Why a market is as it is on a desk that is heard; dim where that is no trouble."""
+    if one.lost:
+        return ("", "dim")
+    if row.state == "quoting" and blind(one) and one.frame is not None:
+        return (fault(one.frame.card.busy) or exposed(one.frame), "warn")
+    return (reason(row) if row.why or row.state != "quoting" else "", "dim" if row.state in ("quoting", *_CALM) else "warn")
 
 
-def _worse(ones: tuple[Scene, Scene], desks: tuple[MarketRow | None, MarketRow | None]) -> tuple[Row, str]:
-    """The state of the desk that is worse off, production where both are alike, with its letter where the other's differs; and why."""
-    found: list[tuple[int, str, Span, str]] = []
-    for one, row in zip(ones[::-1], desks[::-1], strict=True):
-        name = letter(one)
-        if row is None:
-            continue
-        if one.lost and not one.link.ended:
-            found.append((_WORST.index("lost"), name, state_of(one, row), f"not heard for {f.age(one.link.age_s)}"))
-        elif one.lost:
-            found.append((len(_WORST), name, state_of(one, row), "the desk stopped in order"))
-        else:
-            rank = _WORST.index(row.state) if row.state in _WORST else len(_WORST) + (row.state == "quoting")
-            found.append((rank, name, state_span(row, 12), reason(row) if row.state != "quoting" else ""))
+def _stands(one: Scene, row: MarketRow) -> tuple[int, Span, Span]:
+    """How bad a market stands on a desk, 0 the worst; its state, and why, empty while it quotes as it should."""
+    state, why = state_of(one, row, 12), _why(one, row)
+    if one.lost:
+        lost = (2, ("the desk stopped in order", "dim")) if one.link.ended else (0, (f"not heard for {f.age(one.link.age_s)}", "warn"))
+        return lost[0], state, lost[1]
+    if row.state == "quoting":
+        return (1, state, why) if blind(one) else (3, state, ("", "dim"))
+    return 0 if row.state in ("killing", "killed") else 2 if row.state in _CALM else 1, state, why
+
+
+def _worse(ones: tuple[Scene, Scene], desks: tuple[MarketRow | None, MarketRow | None]) -> tuple[Row, Span]:
+    """The state of the desk that is worse off, production where both are in trouble, with its letter where the other's differs; and why.
+
+    Only a desk that is lost or killed is told before production's trouble.
+    """
+    pairs = zip(ones[::-1], desks[::-1], strict=True)
+    found = [(one, *_stands(one, row)) for one, row in pairs if row is not None]
     if not found:
-        return ((f.NONE, "dim"),), ""
-    rank, name, (word, style), why = min(found, key=lambda one: one[0])
-    if len(found) > 1 and len({other[2][0] for other in found}) == 1:
+        return ((f.NONE, "dim"),), ("", "dim")
+    one, _, (word, style), why = min(found, key=lambda each: (each[1], not is_production(each[0])))
+    if len(found) > 1 and len({(other[2][0], other[3][0]) for other in found}) == 1:
         return ((f.fit(word, 10), style),), why
-    return ((f"{name}: ", style), (word.rstrip(), style)), why
+    return ((f"{letter(one)}: ", style), (word.rstrip(), style)), why
 
 
 def _of_market(scene: Scene, row: MarketRow, other: MarketRow | None) -> Scene:
@@ -199,16 +217,14 @@ def _line(scene: Scene, row: MarketRow, at: _Columns, selected: bool) -> Row:
         (f" {f.fit(ends, 6, '>')}", ""),
         *_mid(_of_market(scene, row, None), at.wide),
     ]
-    spans += _quoted(scene, row, at.quote) if at.wide else [(" ", ""), _touch(scene, row)]
+    spans += _quoted(scene, row, at.quote) if at.wide else _touch(scene, row)
     spans += [(f" {f.fit(f.signed_shares(net), 9, '>')}", "bold" if net else "dim"), (" ", ""), _pnl(row)]
     if at.wide:
         spans.append((f" {f.fit(f.count(row.fills), 5, '>')}", ""))
         age = f.age(row.health.age_ms / 1000) if row.health.age_ms >= 0 and row.state not in OVER else f.NONE
         spans.append((f" {f.fit(age, 5, '>')}", "down" if row.state == "stale" else "dim"))
-    spans += [("  ", ""), state_of(scene, row)]
-    why = reason(row) if row.why and not scene.lost else ""
-    spans.append((f" {f.said(why, max(0, at.why - 1))}", "dim" if row.state in ("quoting", *OVER) else "warn"))
-    return tuple(spans)
+    why, tone = _why(scene, row)
+    return (*spans, ("  ", ""), state_of(scene, row), (f" {short(why, max(0, at.why - 1))}", tone))
 
 
 def _rows_of(one: Scene) -> tuple[MarketRow, ...]:
@@ -229,8 +245,15 @@ def _marked(row: Row) -> Row:
     return tuple((text, f"sel {names}".rstrip()) for text, names in row)
 
 
-def markets(scene: Scene, width: int, height: int) -> Panel:
-    """Every market on one line each, the selected one marked; scrolls to keep it in sight."""
+def _acts(scene: Scene, keys: Keys) -> str:
+    """The keys of a table of markets that act now, whatever the display stands at."""
+    now = scene.present
+    found = (next((key for key in keys if key.id == name), None) for name in _ACTS)
+    return "   ".join(f"{key.show} {label(key, now)}" for key in found if key is not None and applies(key, now))
+
+
+def markets(scene: Scene, width: int, height: int, keys: Keys = ()) -> Panel:
+    """Every market on one line each, the selected one marked; scrolls to keep it in sight. `keys`: those of this console."""
     frame = scene.frame
     if frame is None:
         return Panel("Markets", [((f"  {line}", "warn"),) for line in wrap(why_lost(scene.link), width - 4, 2)])
@@ -257,7 +280,7 @@ def markets(scene: Scene, width: int, height: int) -> Panel:
     told = f"{hatch(killed)[0]} not quoting   " if killed is not None else ""
     apart = len(listed(scene, TWO_TABLES)) - len(frame.snapshot.markets) if scene.beside is not None and not at.two else 0
     told += f"{apart} more on {desk_word(scene.beside)} alone   " if apart and scene.beside is not None else ""
-    return Panel(name, made, f"{told}{hidden}↑↓ select   f flatten   p pause one" if len(rows) > 1 else told.strip())
+    return Panel(name, made, f"{told}{hidden}{_acts(scene, keys) if len(rows) > 1 else ''}".rstrip())
 
 
 def payout_text(row: MarketRow) -> str:

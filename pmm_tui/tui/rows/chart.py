@@ -287,7 +287,7 @@ def mid(scene: Scene, width: int, height: int) -> Panel:
     rows = _mids(trace, marks, row.tick, width, height, scene.symbols, scene.probability)
     signs = "B S production  b s paper" if scene.symbols == "ascii" else "▲▼ production  △▽ paper"
     quotes = f"{desk_word(scene)}'s quotes, both desks' fills" if scene.beside is not None else "our quotes and fills"
-    return Panel(f"Mid {f.cents_of(priced(row).mid, 2, scene.probability)}, {quotes}", list(rows), signs)
+    return Panel(f"Mid {f.cents_of(priced(row).mid, 2, scene.probability)}, {quotes}", [aged(scene, one) for one in rows], signs)
 
 
 @lru_cache(maxsize=8)
@@ -319,7 +319,7 @@ def inventory(scene: Scene, width: int, height: int) -> Panel:
         return Panel("Inventory", [((" no curve yet", "dim"),)])
     rows = _nets(nets, width, height, scene.symbols)
     whose = f"{desk_word(scene)} inventory" if scene.beside is not None else "Inventory"
-    return Panel(f"{whose} {f.signed_shares(nets[-1][1])}", list(rows), "net shares")
+    return Panel(f"{whose} {f.signed_shares(nets[-1][1])}", [aged(scene, row) for row in rows], "net shares")
 
 
 @lru_cache(maxsize=8)
@@ -328,7 +328,9 @@ def _nets(nets: tuple[tuple[int, int], ...], width: int, height: int, symbols: S
     top = max(1_000_000, *(abs(net) for _, net in nets))
     columns = resample(nets, samples(cells, symbols))
     canvas = _Canvas(cells, tall)
-    canvas.paint(plot([(0, 0)] * len(columns), -top, top, tall, symbols), "frame")
+    flat = plot([(0, 0)] * len(columns), -top, top, tall, symbols)
+    canvas.paint(flat, "frame")
     canvas.paint(plot(columns, -top, top, tall, symbols), "ours")
-    labels = {0: f.signed_shares(top), tall // 2: "0", tall - 1: f.signed_shares(-top)}
+    zero = next(number for number, text in enumerate(flat) if text.strip())
+    labels = {zero: "0", 0: f.signed_shares(top), tall - 1: f.signed_shares(-top)}
     return (*canvas.rows(labels), _hours(nets[0][0], nets[-1][0], cells))

@@ -12,6 +12,7 @@ from pmm_tui.tui.rows.fresh import lost_word
 from pmm_tui.tui.rows.lines import Panel, Row, exact, framed, length, window, wrap
 from pmm_tui.tui.rows.top import is_production, sides
 from pmm_tui.tui.state import Scene, why_lost
+from pmm_tui.tui.words import short
 
 _WORDS = {
     "DIVERGES": ("!", "alarm"), "differs": ("≠", "warn"), "alike": ("=", "up"), "unclear": ("?", "dim"), "too few": ("·", "dim"),
@@ -104,7 +105,7 @@ def _basis(table: Comparison, names: tuple[str, str]) -> tuple[str, str]:
 def _verdict(table: Comparison, width: int) -> list[Row]:
     """The answer in one line."""
     if table.why:
-        return [((f.fit(f" · nothing to compare yet: {table.why}", width), "warn"),)]
+        return [((f" · {short(f'nothing to compare yet: {table.why}', width - 3)}", "warn"),)]
     if table.alarms:
         head = f" ! {len(table.alarms)} DIVERGE{'S' if len(table.alarms) == 1 else ''} "
         room = width - len(head)
@@ -179,4 +180,4 @@ def _row(line: Line, width: int) -> Row:
         (" " * max(0, 10 - len(line.verdict)) if line.words else "", ""),
     )
     left = width - length(row)
-    return exact((*row, (f.said(line.words, left), "dim")) if line.words and left > 8 else row, width)
+    return exact((*row, (short(f.clean(line.words), left), "dim")) if line.words and left > 8 else row, width)

@@ -5,17 +5,17 @@ from msgspec.structs import replace
 from pmm_tui.core.snapshot import FeedRow, FillRow, OrderRow, RiskRow
 from pmm_tui.core.units import SECOND, Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.exposed import passed
+from pmm_tui.tui.exposed import exposed, passed
 from pmm_tui.tui.rows import market
 from pmm_tui.tui.rows.book import payout_text
 from pmm_tui.tui.rows.duo import desk_word, letter, mode_word, sides
-from pmm_tui.tui.rows.fresh import aged
+from pmm_tui.tui.rows.fresh import aged, unseen
 from pmm_tui.tui.rows.killed import killed, lines
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length, pairs, tinted
 from pmm_tui.tui.rows.log import LEVELS, by_arrival, line, merged
 from pmm_tui.tui.rows.orders import side, status
 from pmm_tui.tui.rows.top import is_production, tone
-from pmm_tui.tui.state import Scene, worst_case
+from pmm_tui.tui.state import UNPROVEN, Scene, killing, worst_case
 from pmm_tui.tui.words import plain, short
 
 _NARROW = 40
@@ -38,7 +38,12 @@ def _mark(one: Scene, many: bool) -> Row:
     return ((letter(one), "live" if one.live else "paper"), (" ", "")) if many else ()
 
 
-def _order(order: OrderRow, now: int, width: int, tick: int) -> Row:
+def _in_doubt(one: Scene, order: OrderRow) -> bool:
+    """Whether nobody can say, or do, what becomes of an order: it is the first to be seen."""
+    return status(order)[1] == "alarm" or one.stopped or bool(exposed(one.frame)) or (is_production(one) and unseen(one))
+
+
+def _order(order: OrderRow, now: int, width: int, tick: int, unsure: bool) -> Row:
     size = f"{f.shares(order.filled)}/{f.shares(order.size)}" if order.filled else f.shares(order.size)
     wide = width >= _NARROW
     old = f" {f.fit(f.age((now - order.sent_at) / SECOND), 5, '>')}" if wide else ""
@@ -47,7 +52,7 @@ def _order(order: OrderRow, now: int, width: int, tick: int) -> Row:
         side(order.side),
         (f" {f.said(order.outcome, 5 if wide else 4)}", ""),
         (f"{f.fit(f.cents(order.price, tick), 5, '>')} {f.fit(size, 7, '>')}{old}{queue}  ", ""),
-        status(order),
+        status(order, unsure=unsure),
     ]
     if order.why and width > 56:
         spans.append((f" {f.said(order.why, max(0, width - length(spans) - 1)).rstrip()}", "dim"))
@@ -55,11 +60,18 @@ def _order(order: OrderRow, now: int, width: int, tick: int) -> Row:
 
 
 def orders(scene: Scene, width: int, height: int) -> Panel:
-    """Every order that may still fill, of both desks: those in trouble, then the selected market's, sells above buys as in the ladder."""
+    """Every order that may still fill, of both desks: those in doubt, then the selected market's, then real money's, then those of the desk
+    that the keys go to; sells above buys as in the ladder."""
     row, desks = scene.market, _desks(scene, width)
     many, found = len(desks) > 1, [(one, order) for one in desks if one.frame is not None for order in one.frame.snapshot.orders]
-    chosen = row.id if row is not None else ""
-    found.sort(key=lambda pair: (status(pair[1])[1] != "alarm", pair[1].market != chosen, pair[1].side == "BUY", -pair[1].price))
+
+    def rank(pair: tuple[Scene, OrderRow]) -> tuple[bool, bool, bool, bool, bool, int]:
+        one, order = pair
+        elsewhere = row is not None and order.market != row.id
+        aside = (not is_production(one), one.frame is not scene.frame)
+        return (not _in_doubt(one, order), elsewhere, *aside, order.side == "BUY", -order.price)
+
+    found.sort(key=rank)
     lead, room = "  " * many, width - 2 * many
     names = f"side  out   price    size   age{' ahead' if room >= _QUEUED else ''}  state"
     rows: list[Row] = [((lead + (names if room >= _NARROW else "side  out price    size  state"), "head"),)]
@@ -71,9 +83,10 @@ def orders(scene: Scene, width: int, height: int) -> Panel:
     for one, order in found[:room_for]:
         snapshot = one.frame.snapshot if one.frame is not None else None
         ticks = {known.id: known.tick for known in snapshot.markets} if snapshot is not None else {}
-        made = _order(order, snapshot.at if snapshot is not None else 0, room, ticks.get(order.market, 100))
+        made = _order(order, snapshot.at if snapshot is not None else 0, room, ticks.get(order.market, 100), unseen(one))
         made = aged(one, made) if scene.beside is not None else made
-        rows.append((*_mark(one, many), *(made if order.market == chosen else tinted(made, "dim"))))
+        bright = row is None or order.market == row.id or _in_doubt(one, order)
+        rows.append((*_mark(one, many), *(made if bright else tinted(made, "dim"))))
     if len(found) > room_for:
         rows[-1] = ((f" and {len(found) - room_for + 1} more", "dim"),)
     count = " + ".join([str(len(found))] * (len(unheard) < len(desks)) + ["?"] * len(unheard))
@@ -114,6 +127,7 @@ def fills(scene: Scene, width: int, height: int) -> Panel:
         rows.append(((" none yet", "dim"),))
     for one, fill in found[: max(0, height - len(rows))]:
         made = _fill(fill, room, ticks.get(fill.market, 100))
+        made = aged(one, made) if scene.beside is not None else made
         rows.append((*_mark(one, many), *(made if row is None or fill.market == row.id else tinted(made, "dim"))))
     counts = (f.count(one.frame.snapshot.fill_count) if one.frame is not None else "?" for one in desks)
     whose = f"{mode_word(scene)} fills" if scene.beside is not None and not many else "Fills"
@@ -160,14 +174,15 @@ def guards(scene: Scene, width: int, height: int) -> Panel:
     snapshot = scene.frame.snapshot
     ranked = sorted(snapshot.risk, key=lambda one: (not one.holding, -one.used))
     loud = sum(one.holding or passed(one) for one in ranked)
-    down, up = ([_feed(feed, snapshot.at, width) for feed in snapshot.feeds if feed.up is so] for so in (False, True))
+    down, up = ([_feed(scene, feed, snapshot.at, width) for feed in snapshot.feeds if feed.up is so] for so in (False, True))
     made = [_guard(one, width) for one in ranked]
     if len(made) + len(down) + len(up) > height and len(up) > 1:
-        up = [(("● ", "up"), (f"{len(up)} links up", "head"))]
+        up = [(("? ", "dim"), (f"{len(up)} links were up", "head"))] if scene.lost else [(("● ", "up"), (f"{len(up)} links up", "head"))]
     rows = [*made[:loud], *down, *made[loud:]]
     room = max(1, height - len(up))
-    if len(rows) > room:
+    if len(rows) > room > 1:
         rows = [*rows[: room - 1], ((f"  and {len(rows) - room + 1} more", "dim"),)]
+    rows = rows[:room]
     holding = sum(guard.holding for guard in snapshot.risk)
     return Panel("Guards and feeds", [*rows, *up], f"{holding} holding" if holding else "")
 
@@ -184,9 +199,9 @@ def _guard(guard: RiskRow, width: int) -> Row:
     )
 
 
-def _feed(feed: FeedRow, now: int, width: int) -> Row:
-    """One connection: up or down, for how long, and why."""
-    lamp: Span = ("● ", "up") if feed.up else ("✖ ", "down")
+def _feed(one: Scene, feed: FeedRow, now: int, width: int) -> Row:
+    """One connection of a desk: up or down, for how long, and why; while the desk is not heard, nobody knows."""
+    lamp: Span = ("? ", "dim") if one.lost else ("● ", "up") if feed.up else ("✖ ", "down")
     since = f"{'up' if feed.up else 'down'} {f.age((now - feed.since) / SECOND)}"
     told = feed.why and not feed.up and width >= _SLIM
     text: Span = (f" {short(plain(feed.why), width - 23)}", "warn") if told else ("", "")
@@ -204,27 +219,31 @@ def log(scene: Scene, width: int, height: int) -> Panel:
     """The newest events of both desks on top."""
     if scene.frame is None and scene.beside is None:
         return Panel("Events", [])
-    rows = [line(mark, note, width) for mark, note in merged(scene)[:height]]
+    rows = [line(one, note, width, scene.beside is not None) for one, note in merged(scene)[:height]]
     return Panel("Events", rows or [((" nothing yet", "dim"),)], by_arrival(scene))
 
 
 def newest(scene: Scene, width: int) -> Row:
-    """The last answer to a key, or else the newest event that matters."""
+    """The last answer to a key, or else the newest event that matters; of two alarms of one moment, production's."""
     style, text = scene.message
     if text:
-        return ((f" {f.said(text, width - 1)}", style),)
-    notes = merged(scene)
-    told = [pair for pair in notes[:8] if pair[1].level != "info"]
-    if told:
-        loud = (pair for pair in told if pair[1].level == "alarm" and notes[0][1].at - pair[1].at < ALARM_NS)
-        (whose, _), note = next(loud, told[0])
-        sign, colour = LEVELS.get(note.level, ("? ", "warn"))
-        text = f"{whose} {sign} {f.clean(note.text)}".strip()
-        return ((f.fit(f" {f.clock(note.at)} {text}", width), "down" if colour == "alarm" else colour),)
-    if notes:
-        (whose, _), note = notes[0]
-        return ((f.fit(f" {f.clock(note.at)} {whose or ' '}  {f.clean(note.text)}", width), "dim"),)
-    return ()
+        return ((_cut(" ", text, width), style),)
+    notes, many = merged(scene), scene.beside is not None
+    if not notes:
+        return ()
+    since = notes[0][1].at - ALARM_NS
+    loud = [pair for pair in notes if pair[1].level == "alarm" and pair[1].at > since]
+    late = max(loud, key=lambda pair: (pair[1].at, is_production(pair[0])), default=None)
+    one, note = late or next((pair for pair in notes[:8] if pair[1].level != "info"), notes[0])
+    sign, colour = LEVELS.get(note.level, ("? ", "warn"))
+    lead = f" {f.clock(note.at)} {letter(one)} {sign} " if many else f" {f.clock(note.at)} {sign} "
+    return ((_cut(lead, note.text, width), {"info": "dim", "alarm": "down"}.get(note.level, colour)),)
+
+
+def _cut(lead: str, text: str, width: int) -> str:
+    """A text behind its lead in exactly so many cells, cut between words where it has any."""
+    said, room = f.clean(text), max(0, width - f.width_of(lead))
+    return f.fit(f"{lead}{short(said, room) or said}", width)
 
 
 def _tripped(scene: Scene) -> Scene | None:
@@ -239,7 +258,8 @@ def kill(scene: Scene, width: int, height: int) -> Panel:
     if one is None or one.frame is None:
         return Panel("Kill switch", [])
     proven = one.frame.snapshot.phase == "killed"
-    title = "KILL SWITCH TRIPPED, latched" if proven else "KILL SWITCH TRIPPED, CANCEL NOT CONFIRMED"
+    late = killing(one.frame.snapshot).word == UNPROVEN
+    title = f"KILL SWITCH TRIPPED, {'latched' if proven else UNPROVEN if late else 'cancelling'}"
     title = f"{mode_word(one)}: {title}" if scene.beside is not None else title
     other = scene if one is not scene else scene.beside
     also = other.frame if other is not None and other.stopped else None

@@ -1,13 +1,14 @@
 """Two desks side by side: paper always left, real money always right, the same rows for both."""
 
-from pmm_tui.core.snapshot import FillRow, MarketRow, Money
+from pmm_tui.core.snapshot import FillRow, Money
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.fresh import aged, lost_word
+from pmm_tui.tui.rows.fresh import aged, blind, lost_word
 from pmm_tui.tui.rows.killed import killed
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs, wrap
 from pmm_tui.tui.rows.top import gauge, is_production, mode_block, pill, tone
 from pmm_tui.tui.rows.top import sides as sides
+from pmm_tui.tui.signs import mark
 from pmm_tui.tui.state import OVER, Scene, Verdict, desk_verdict, safe_verdict
 from pmm_tui.tui.words import reason, short
 
@@ -24,32 +25,31 @@ def letter(one: Scene) -> str:
 
 
 def desk_word(one: Scene) -> str:
-    """PAPER, LIVE, or where it has not said which, WAITING or NO DESK, for the head of a column."""
+    """PAPER, LIVE, REHEARSAL, REPLAY, or where it has not said which, WAITING or NO DESK, for the head of a column."""
     waits = one.link.connected or not one.link.attempts
-    return {"L": "LIVE", "P": "PAPER", "?": "WAITING" if waits else "NO DESK"}[letter(one)]
+    return mark(one)[0] or ("WAITING" if waits else "NO DESK")
 
 
 def mode_word(one: Scene) -> str:
-    """PAPER or LIVE, for the title of a box."""
-    if one.frame is None:
-        return desk_word(one)
+    """The same for the title of a box."""
     if one.replayed:
-        return f"REPLAY {desk_word(one)}"
-    return "LIVE $$$" if one.live else "LIVE REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
+        return f"REPLAY {'LIVE' if is_production(one) else 'PAPER'}"
+    return "LIVE $$$" if one.live else "LIVE REHEARSAL" if one.rehearsing else desk_word(one)
 
 
 def both(scene: Scene, width: int, height: int, make: Builder) -> Panel:
     """A screen of one kind for each desk: paper left, production right where two fit, else the desk that the keys go to."""
     roomy = width >= TWO_WIDE
-    if scene.beside is None or not roomy:
-        rows = framed(make, scene, width, height, scene.live, roomy)
-        return Panel("", [aged(scene, row) for row in rows] if scene.beside is not None else rows)
+    if scene.beside is None:
+        return Panel("", framed(make, scene, width, height, scene.live, roomy))
 
     def named(one: Scene, width: int, height: int) -> Panel:
         panel = make(one, width, height)
         gone = f"{lost_word(one)[0]}  " if one.lost and one.frame is not None else ""
         return panel._replace(title=f"{mode_word(one)}  {gone}{panel.title}", rows=[aged(one, row) for row in panel.rows])
 
+    if not roomy:
+        return Panel("", framed(named, scene, width, height, scene.live, roomy))
     half = width // 2
     widths = (half, width - half)
     return Panel("", across(*(framed(named, one, room, height, one.live) for one, room in zip(sides(scene), widths, strict=True))))
@@ -71,11 +71,16 @@ def duo(scene: Scene, width: int, height: int) -> Panel:
 
 def _head(one: Scene, chosen: bool, width: int) -> Row:
     verdict: Verdict = desk_verdict(one)
-    mark: Span = ("▶ ", "bold") if chosen else ("  ", "")
-    row: list[Span] = [mark, *mode_block(one), (f" {verdict.glyph} {verdict.word} ", verdict.style)]
+    chosen_mark: Span = ("▶ ", "bold") if chosen else ("  ", "")
+    row: list[Span] = [chosen_mark, *mode_block(one), (f" {verdict.glyph} {verdict.word} ", verdict.style)]
     left = width - length(row)
     fits = bool(verdict.why) and f.width_of(verdict.why) < left and one.frame is not None
     return (*row, (f" {verdict.why}", "dim")) if fits else tuple(row)
+
+
+def _small(one: Scene) -> Row:
+    """The block of a desk's mode in fewer cells, where trouble needs them."""
+    return (("█", "live-fill"), (" LIVE $$$ ", "live"), ("█", "live-fill")) if one.live else mode_block(one)
 
 
 def _stopped(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
@@ -91,7 +96,8 @@ def _stopped(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
     bare = head[: next(at for at, span in enumerate(head) if span[0] == f" {verdict.glyph} {verdict.word} ") + 1]
     bare = (*bare, (f" {f.arrow(made)} {f.signed_usd(made)}", tone(made)))
     whole = (*bare, (f"  equity {f.usd(money.equity)}", "dim"))
-    return [next((row for row in (whole, bare) if length(row) <= width), head), *told]
+    small = (*head[:1], *_small(one), *bare[-2:])
+    return [next((row for row in (whole, bare) if length(row) <= width), small), *told]
 
 
 def _column(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
@@ -122,7 +128,7 @@ def _column(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
                    ("answer", _middle(waits), "")), width, 3)),
         (5, pairs((("open", str(len(snapshot.orders)), "bold"), ("sent", f.count(snapshot.orders_sent), ""),
                    ("refused", f.count(refused), "warn" if refused else "")), width, 3)),
-        (3, _market(one.market, width)),
+        (3, _market(one, width)),
     ]  # fmt: skip
     kept = sorted(rank for rank, _ in rows)[:height]
     shown = [aged(one, row) if rank else row for rank, row in rows if rank in kept]
@@ -161,8 +167,9 @@ def _middle(waits: list[float]) -> str:
     return f.age(sorted(waits)[len(waits) // 2] / 1_000) if waits else f.NONE
 
 
-def _market(row: MarketRow | None, width: int) -> Row:
+def _market(one: Scene, width: int) -> Row:
     """What it quotes and holds in the selected market, or why it does not quote there."""
+    row = one.market
     if row is None:
         return ((" no market of this desk is selected", "dim"),)
     if row.state != "quoting":
@@ -171,8 +178,9 @@ def _market(row: MarketRow | None, width: int) -> Row:
     ask = min((level.price for level in row.asks if level.ours), default=None)
     quotes = f"{f.cents(bid, row.tick) if bid else f.NONE}/{f.cents(ask, row.tick) if ask else f.NONE}"
     net, gain = row.yes - row.no, Cash(row.realised + row.unrealised)
+    rests = ("rests?", quotes, "warn") if blind(one) else ("quotes", quotes, "ours")
     return pairs(
-        (("quotes", quotes, "ours"), ("net here", f.signed_shares(net) if net else "flat", ""), ("made", f.signed_usd(gain), tone(gain))),
+        (rests, ("net here", f.signed_shares(net) if net else "flat", ""), ("made", f.signed_usd(gain), tone(gain))),
         width, 3,
     )  # fmt: skip
 
@@ -185,9 +193,9 @@ def _line(one: Scene, chosen: bool, width: int) -> Row:
     money, verdict = one.frame.snapshot.money, desk_verdict(one)
     profit, fills = Cash(money.equity - money.initial), one.frame.snapshot.fill_count
     well = verdict.style == "running"
-    mode: Row = mode_block(one) if well or not one.live else (("█", "live-fill"), (" LIVE $$$ ", "live"), ("█", "live-fill"))
+    mode = mode_block(one) if well else _small(one)
     counts = f"  {fills} fill{'s' * (fills != 1)}" * well + f"  {len(one.frame.snapshot.orders)} open" * (not one.lost and not one.stopped)
-    tail: Row = ((f" {f.signed_usd(profit)}", tone(profit)), (counts, "dim"))
+    tail = aged(one, ((f" {f.signed_usd(profit)}", tone(profit)), (counts, "dim")))
     word: Row = (("▶ " if chosen else "  ", "bold"), *mode, (f" {verdict.glyph} {verdict.word} ", verdict.style))
     room = width - length((*word, *tail)) - 2
     why: Row = ((f"  {short(verdict.why, room)}", "dim"),) if verdict.why and room > 8 else ()

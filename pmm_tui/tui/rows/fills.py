@@ -6,9 +6,10 @@ from functools import partial
 from pmm_tui.core.snapshot import FillRow, Stats
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.duo import both
+from pmm_tui.tui.keys import KEYS, Keys
+from pmm_tui.tui.rows.duo import TWO_WIDE, both
 from pmm_tui.tui.rows.lines import Panel, Row, Span, flow, length, matches, window
-from pmm_tui.tui.rows.orders import acted_on, ahead, side
+from pmm_tui.tui.rows.orders import Page, ahead, heading, side
 from pmm_tui.tui.rows.top import tone
 from pmm_tui.tui.state import Scene
 
@@ -24,6 +25,10 @@ ROOMY = 140
 """From this width on a fill's markouts stand in its own line, which still has room to name its market."""
 EACH = 8
 """Cells of a markout."""
+INDENT = 12
+"""Where the markouts below a fill begin."""
+_SHORT = 56
+"""Below this width a fill drops what was ahead of it, too."""
 PAIRED, STATED = 56, 64
 """From these widths on a market's own pane has two markouts, and a word for how far the fill is settled."""
 
@@ -32,22 +37,22 @@ def _one_line(width: int) -> bool:
     return width >= ROOMY
 
 
-def _indent(width: int) -> int:
-    """Where the markouts below a fill begin."""
-    return max(0, min(12, width - EACH * len(AFTER)))
+def _followed(width: int) -> tuple[int, ...]:
+    """Which markouts a list has room for beside the name of the market: all, or after 2 s, 30 s and 10 min."""
+    return tuple(range(len(AFTER))) if width >= WHOLE else (1, 3, 5)
 
 
-def _heads() -> str:
-    return "".join(f"{label:>{EACH - 1}} " for label in AFTER)
+def _heads(width: int) -> str:
+    return "".join(f"{AFTER[number]:>{EACH - 1}} " for number in _followed(width))
 
 
 def _head(width: int) -> list[Row]:
     what, costs = "time     side  out    size price    edge", f"{'fee/reb':>8} role  {'ahead':>6} {'answer':>6} state  "
     if _one_line(width):
-        return [((f"{what}{_heads()}{costs}  market", "head"),)]
+        return [((f"{what}{_heads(width)}{costs}  market", "head"),)]
     return [
-        ((f"{what}{costs}" if width >= WHOLE else f"{what}   ahead state", "head"),),
-        ((f"{f.fit(' after, ¢/sh', _indent(width))}{_heads()}{'market' if width >= WHOLE else ''}", "head"),),
+        ((f"{what}{costs if width >= WHOLE else '   ahead state' if width >= _SHORT else ' state'}", "head"),),
+        ((f"{f.fit(' after, ¢/sh', INDENT)}{_heads(width)}market", "head"),),
     ]
 
 
@@ -91,14 +96,13 @@ def line(fill: FillRow, width: int, tick: int, name: str) -> list[Row]:
         ("     –", "dim") if fill.foreign else (" maker" if fill.maker else " TAKER", "" if fill.maker else "warn"),
     ]
     queue: Span = (f" {f.fit(ahead(fill.ahead), 6, '>')} {f.fit(answer, 6, '>')}", "dim")
-    afters = [after(fill, number) for number in range(len(AFTER))]
+    afters = [after(fill, number) for number in _followed(width)]
     if _one_line(width):
         spans = [*_what(fill, tick), *afters, *costs, queue, (" ", ""), _state(fill)]
         return [(*spans, (f"  {f.middle(name, width - length(spans) - 2).rstrip()}", "dim"))]
-    below: list[Span] = [(" " * _indent(width), ""), *afters]
-    room = width - length(below)
-    below += [(f.middle(name, room).rstrip(), "dim")] if room >= 8 else []
-    first: Row = (*_what(fill, tick), *costs, queue, (" ", ""), _state(fill)) if width >= WHOLE else _short(fill, tick)
+    below: list[Span] = [(" " * INDENT, ""), *afters]
+    below.append((f.middle(name, width - length(below)).rstrip(), "dim"))
+    first: Row = (*_what(fill, tick), *costs, queue, (" ", ""), _state(fill)) if width >= WHOLE else _short(fill, width, tick)
     return [first, tuple(below)]
 
 
@@ -107,9 +111,10 @@ def _end(fill: FillRow) -> Span:
     return (f.fit("TAKER", 7), "warn") if not fill.maker and fill.status != "FAILED" and not fill.foreign else _state(fill)
 
 
-def _short(fill: FillRow, tick: int) -> Row:
-    """One fill in 56 cells."""
-    return (*_what(fill, tick), (f" {f.fit(ahead(fill.ahead), 7, '>')} ", "dim"), _end(fill))
+def _short(fill: FillRow, width: int, tick: int) -> Row:
+    """One fill in 56 cells, or 48."""
+    queue = f" {f.fit(ahead(fill.ahead), 7, '>')} " if width >= _SHORT else " "
+    return (*_what(fill, tick), (queue, "dim"), _end(fill))
 
 
 def _in_pane(width: int) -> tuple[int, ...]:
@@ -134,20 +139,21 @@ def pane(fill: FillRow, width: int, tick: int, probability: bool = False) -> Row
 
 
 def _sums(fills: list[FillRow], width: int) -> Row:
-    """What the shown fills of this desk come to; what somebody else did with its wallet is counted apart."""
+    """What the shown fills of this desk come to, what went wrong first; what somebody else did with its wallet is counted apart."""
     mine = [fill for fill in fills if not fill.foreign]
     good = [fill for fill in mine if fill.status != "FAILED"]
     edge, fees = Cash(sum(fill.edge for fill in good)), Cash(-sum(fill.fee for fill in good))
     makers = f"{100 * sum(fill.maker for fill in good) // len(good)}%" if good else f.NONE
     lost, foreign = len(mine) - len(good), len(fills) - len(mine)
-    row: list[Span] = [
-        (f" these {len(mine)}:", "head"), (f" NOT US {foreign} " if foreign else "", "alarm"),
-        (" edge ", "head"), (f.signed_usd(edge), tone(edge)),
-        ("  rebates " if fees > 0 else "  fees ", "head"), (f.signed_usd(fees), tone(fees)),
-        ("  maker ", "head"), (makers, ""),
-        ("  failed ", "head"), (str(lost), "alarm" if lost else ""),
-    ]  # fmt: skip
-    return tuple(row)
+    told = [
+        ("", f" these {len(mine)}:", "head"),
+        *((("", f"FAILED {lost}", "alarm"),) if lost else ()),
+        *((("", f"NOT US {foreign}", "alarm"),) if foreign else ()),
+        ("edge", f.signed_usd(edge), tone(edge)),
+        ("rebates" if fees > 0 else "fees", f.signed_usd(fees), tone(fees)),
+        ("maker", makers, ""),
+    ]
+    return flow(told, width)
 
 
 def markouts(stats: Stats | None, width: int) -> Row:
@@ -165,31 +171,31 @@ def markouts(stats: Stats | None, width: int) -> Row:
     return (*lead, *flow(items[:: 1 if width >= 104 else 2], width - length(lead), 2))
 
 
-def _inside(whole: Scene, scene: Scene, width: int, height: int) -> Panel:
+def _inside(page: Page, scene: Scene, width: int, height: int) -> Panel:
     """One desk of what is shown."""
     if scene.frame is None:
         return Panel("Fills", [((" no picture from this desk yet", "dim"),)])
     snapshot = scene.frame.snapshot
     names = {row.id: (row.question, row.tick) for row in snapshot.markets}
     wanted: list[FillRow] = []
-    rows: list[Row] = []
+    lines: list[list[Row]] = []
     for fill in snapshot.fills:
         name, tick = names.get(fill.market, (fill.market, 100))
         status = "NOT US" if fill.foreign else fill.status
         if matches(scene.filter, f"{f.clean(name)} {fill.side} {f.clean(fill.outcome)} {status}"):
             wanted.append(fill)
-            rows += line(fill, width, tick, name)
+            lines.append(line(fill, width, tick, name))
     means = markouts(scene.frame.stats, width)
     head, foot = _head(width), [row for row in (means, _sums(wanted, width)) if row]
-    shown, part = window(rows, height - len(head) - len(foot), scene.scroll)
+    shown, part = window(lines, max(1, (height - len(head) - len(foot)) // len(head)), scene.scroll)
     nothing = " nothing matches the filter" if scene.filter and snapshot.fills else " no fill yet"
-    body = [*head, *(shown or [((nothing, "dim"),)])]
+    body = [*head, *([row for one in shown for row in one] or [((nothing, "dim"),)])]
     body += [()] * (height - len(foot) - len(body))
     unit = "markouts in ¢ a share" if _one_line(width) else ""
-    title = f"Fills {f.count(snapshot.fill_count)}{acted_on(whole, scene, width)}"
-    return Panel(title, [*body, *foot], ", ".join(filter(None, (unit, part))))
+    note = ", ".join(filter(None, (unit, part)))
+    return Panel(heading(page, scene, f"Fills {f.count(snapshot.fill_count)}", note, width), [*body, *foot], note)
 
 
-def fills(scene: Scene, width: int, height: int) -> Panel:
-    """The whole screen: paper's fills left, production's right."""
-    return both(scene, width, height, partial(_inside, scene))
+def fills(scene: Scene, width: int, height: int, keys: Keys = KEYS) -> Panel:
+    """The whole screen: paper's fills left, production's right. `keys`: those of this console."""
+    return both(scene, width, height, partial(_inside, Page(scene, keys, width >= TWO_WIDE)))

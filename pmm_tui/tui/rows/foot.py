@@ -11,11 +11,16 @@ from pmm_tui.tui.dialogs.asked import mode
 from pmm_tui.tui.keys import KEYS, RISKS, Key, Keys, applies, label, rank
 from pmm_tui.tui.rows.desk import newest
 from pmm_tui.tui.rows.duo import desk_word
+from pmm_tui.tui.rows.fresh import aged
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length, wrap
 from pmm_tui.tui.rows.top import banner
-from pmm_tui.tui.signs import badges
+from pmm_tui.tui.signs import badges, mark
 from pmm_tui.tui.state import Scene, desk_verdict
 
+WANTED = 6
+"""Keys up to this rank stand closer before one of them is left out."""
+USEFUL = 40
+"""Cells below which the newest event is only the beginning of one."""
 BESIDE = 60
 """An answer to a key that leaves so much room does not cover the newest event."""
 
@@ -45,12 +50,15 @@ def _keys_row(aim: Span, keys: list[Named], roomy: bool) -> Row:
 
 @lru_cache(maxsize=16)  # the keys change when somebody does something
 def _fitting(aim: Span, keys: tuple[Named, ...], width: int) -> Row:
-    """As many of the keys as fit, the kill key first of all."""
-    kept = list(keys)
-    row = _keys_row(aim, kept, width >= 100)
-    while length(row) > width and len(kept) > 1:
-        kept.remove(max(reversed(kept), key=lambda named: named[0].footer - (named[0].id == "kill")))
-        row = _keys_row(aim, kept, width >= 100)
+    """As many of the keys as fit, in their own order: those of the lowest rank have their room first, the kill key before all."""
+    kept: set[str] = set()
+    row: Row = ()
+    roomy = width >= 100 and length(_keys_row(aim, [named for named in keys if named[0].footer <= WANTED], True)) <= width
+    for wanted, _ in sorted(keys, key=lambda named: named[0].footer - (named[0].id == "kill")):
+        fuller = _keys_row(aim, [named for named in keys if named[0].id in {*kept, wanted.id}], roomy)
+        if not kept or length(fuller) <= width:
+            kept.add(wanted.id)
+            row = fuller
     return row
 
 
@@ -73,7 +81,7 @@ def told(scene: Scene, width: int) -> Row:
         return (*newest(scene, width - room - 2), ("  ", ""), *newest(replace(scene, message=("", "")), room))
     row: Row = ((f.fit(f" {waits} ", min(width, len(waits) + 2)), "killed"),)
     room = width - length(row)
-    return (*row, *newest(scene, room)) if room > 20 else row
+    return (*row, *newest(scene, room)) if room >= USEFUL else row
 
 
 def footer(scene: Scene, width: int, height: int, keys: Keys = KEYS) -> Panel:
@@ -106,17 +114,18 @@ def _money(scene: Scene) -> Row:
     made = Cash(money.equity - money.initial)
     tone = "plus" if made > 0 else "minus" if made < 0 else ""
     rest = f" drawdown {f.percent(money.drawdown_pct)} of {money.halt_pct:g}%  orders {len(scene.frame.snapshot.orders)}"
-    whose: Row = ((f" {desk_word(scene)} ", "live" if scene.live else "paper"),)
-    return (*whose, (f" {f.arrow(made)} {f.signed_usd(made)} ", tone), (rest, ""))
+    word, style = mark(scene)
+    return aged(scene, ((f" {word} ", style), (f" {f.arrow(made)} {f.signed_usd(made)} ", tone), (rest, "")))
 
 
-def _reason(scene: Scene, width: int) -> list[Row]:
-    """What the banner of a small screen has no room to say."""
-    verdict = desk_verdict(scene)
-    if verdict.style == "running":
+def _reason(one: Scene, many: bool, width: int) -> list[Row]:
+    """What the banner of a small screen has no room to say, and whose it is where there are many desks."""
+    verdict = desk_verdict(one)
+    if verdict.style == "running" or not verdict.why:
         return []
-    whose = f"{desk_word(scene)}: " if scene.beside is not None else ""
-    return [((f" {line}", "warn"),) for line in wrap(f"{whose}{verdict.why}", width - 2, 3) if line]
+    whose = f"{mark(one)[0] or desk_word(one)}: " if many else ""
+    style = "dim" if verdict.style == "waiting" else "warn"
+    return [((f" {line}", style),) for line in wrap(f"{whose}{verdict.why}", width - 2, 3)]
 
 
 def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
@@ -136,7 +145,7 @@ def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
         *((3, row) for row in banners[1:]),
         *((2, row) for row in waits),
         *((2, row) for row in (signs, held if scene.frozen else ()) if row),
-        *((4, row) for one in desks for row in (*_reason(one, width), _money(one)) if row),
+        *((4, row) for one in desks for row in (*_reason(one, len(desks) > 1, width), _money(one)) if row),
         (7, ()),
         (6, ((f" Too small: this is {width}×{height}, the dashboard needs 80×24.", "warn"),)),
         (8, ((f" {'The desk keeps running. ' if runs else ''}These keys still work:", ""),)),

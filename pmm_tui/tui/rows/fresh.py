@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.tui import format as f
+from pmm_tui.tui.exposed import at_large, cut_off
 from pmm_tui.tui.rows.lines import Row
 from pmm_tui.tui.state import OVER, Scene
 
@@ -46,6 +47,19 @@ def stale_for(one: Scene) -> str:
     if row is None or row.state in OVER or not (row.health.stale or row.state == "stale" or (one.lost and not one.link.ended)):
         return ""
     return f"STALE {f.age(seen_ms(one) / 1_000)}"
+
+
+def unseen(one: Scene) -> bool:
+    """Whether nobody knows if what this desk had at the venue rests still: it is not heard, cannot see its account, or has a fault."""
+    frame = one.frame
+    if frame is None or one.lost:
+        return not one.link.ended
+    return bool(frame.card.busy) or (frame.card.mode == "LIVE" and bool(cut_off(frame.snapshot)))
+
+
+def blind(one: Scene) -> bool:
+    """Whether what a desk is said to quote is in doubt: nobody sees it, or knows of all of it whether it rests, or can cancel it."""
+    return one.frame is not None and (unseen(one) or (not one.lost and bool(at_large(one.frame))))
 
 
 _MARKS = frozenset({"alarm", "killed", "lost", "waiting", "live", "live-fill", "paper", "paper-fill", "frame", "frame-live"})

@@ -5,6 +5,7 @@ from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Row, Span, flow
 from pmm_tui.tui.state import Scene, cools_down, worst_case
+from pmm_tui.tui.words import short
 
 NARROW = 70
 """Below this width the times have no thousandths."""
@@ -43,8 +44,9 @@ def killed(one: Scene, width: int, aimed: bool = True) -> list[Row]:
     snapshot = one.frame.snapshot
     proven = snapshot.phase == "killed"
     at = next((step.at for step in snapshot.kill if step.at), 0)
-    why = f.said(snapshot.why, max(8, width - 26)).strip()
-    rows: list[Row] = [((" ", ""), *flow((("why", why, "down"), ("at", f"{f.clock(at, True)}{f.zone()}", "bold")), width - 1))]
+    when = f"{f.clock(at, True)}{f.zone()}"
+    why = short(f.clean(snapshot.why), max(8, width - f.width_of(f" why   at {when}")))
+    rows: list[Row] = [((" ", ""), *flow((("why", why, "down"), ("at", when, "bold")), width - 1))]
     rows += steps(snapshot, width)
     mode = "REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
     key = "R" if aimed else "e, then R"

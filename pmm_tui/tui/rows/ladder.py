@@ -1,22 +1,22 @@
 """The ladder of the selected market, with what each desk rests and wishes in it, and what is ahead of that in the queue."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from pmm_tui.core.snapshot import LevelRow, MarketRow, OrderRow
-from pmm_tui.core.units import ONE, SHARE, Nanos, Price, Size
+from pmm_tui.core.snapshot import MarketRow
+from pmm_tui.core.units import SHARE, Size
 from pmm_tui.tui import format as f
-from pmm_tui.tui.exposed import cut_off, exposed, unconfirmed
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
-from pmm_tui.tui.rows.fresh import fresher, lost_word, priced, stale_for
+from pmm_tui.tui.rows.fresh import aged, blind, fresher, lost_word, priced, seen_ms, stale_for, unseen
 from pmm_tui.tui.rows.lines import Panel, Row, Span, flow
+from pmm_tui.tui.rows.rungs import Own, Owns, Rung, as_no, owns, rungs
 from pmm_tui.tui.state import OVER, Scene
 from pmm_tui.tui.words import reason as reason
+from pmm_tui.tui.words import short
 
 TWO_EDGES, QUEUES = 42, 54
 """From these widths on the ladder shows both desks, and what is ahead of us in the queue."""
@@ -47,10 +47,10 @@ def state_span(row: MarketRow, width: int = 10) -> Span:
 
 
 def state_of(one: Scene, row: MarketRow, width: int = 10) -> Span:
-    """A market's state on a desk that may no longer be heard: what it was then is not what it is now."""
-    if not one.lost:
-        return state_span(row, width)
-    return (f.fit("■ ended", width), "dim") if one.link.ended else (f.fit("? UNKNOWN", width), "alarm")
+    """A market's state on a desk that may no longer be heard, or vouch for its quotes: what it was then is not what it is now."""
+    if one.lost:
+        return (f.fit("■ ended", width), "dim") if one.link.ended else (f.fit("? UNKNOWN", width), "alarm")
+    return (f.fit("? quoting", width), "warn") if row.state == "quoting" and blind(one) else state_span(row, width)
 
 
 def spread(row: MarketRow) -> str:
@@ -60,83 +60,6 @@ def spread(row: MarketRow) -> str:
     if bid is None or ask is None or row.tick <= 0:
         return f.NONE
     return f"{(ask - bid) / row.tick:g}t"
-
-
-class Own(Struct, frozen=True):
-    """What one desk has at a price: resting, at most this much ahead of it in the queue (-1: unknown), wished, and whether that is held."""
-
-    ours: Size = Size(0)
-    ahead: Size = Size(-1)
-    wish: Size = Size(0)
-    held: bool = False
-    unsure: bool = False
-    """Whether it is not known that it rests."""
-
-
-NOTHING = Own()
-
-
-class Rung(Struct, frozen=True):
-    """One price of the ladder: the market's size there, and what is ours on each edge of the ladder."""
-
-    price: Price
-    size: Size
-    left: Own
-    right: Own
-
-
-Owns = dict[Price, Own]
-
-
-def owns(row: MarketRow, orders: tuple[OrderRow, ...], bids: bool, now: int = 0, blind: bool = False) -> Owns:
-    """What a desk has or wants on one side of a market, by price, in the terms of `row`; `blind`: it cannot see what rests in its name."""
-    made = {level.price: Own(ours=level.ours, unsure=blind) for level in (row.bids if bids else row.asks) if level.ours}
-    for order in orders:
-        same = order.outcome == row.outcomes[0]
-        price = order.price if same else Price(ONE - order.price)
-        if order.market != row.id or (order.side == "BUY") != (same is bids) or price not in made:
-            continue
-        if order.ahead >= 0:
-            known = made[price].ahead
-            made[price] = replace(made[price], ahead=order.ahead if known < 0 else min(known, order.ahead))
-        if unconfirmed(order, Nanos(now)):
-            made[price] = replace(made[price], unsure=True)
-    for quote in row.quotes:
-        if (quote.side == "BUY") == bids:
-            own = made.get(quote.price, NOTHING)
-            made[quote.price] = replace(own, wish=Size(own.wish + quote.size), held=bool(quote.held) and (own.held or not own.wish))
-    return made
-
-
-def rungs(levels: tuple[LevelRow, ...], left: Owns, right: Owns, bids: bool) -> list[Rung]:
-    """A side of the ladder, best first: every level of the book and every price at which a desk rests or wants to."""
-    sizes = {level.price: level.size for level in levels}
-    prices = sorted(sizes.keys() | left.keys() | right.keys(), reverse=bids)
-    return [Rung(price, sizes.get(price, Size(0)), left.get(price, NOTHING), right.get(price, NOTHING)) for price in prices]
-
-
-def as_no(row: MarketRow) -> MarketRow:
-    """The same market seen from its other outcome: a bid for YES at p is an ask for NO at 1 - p."""
-
-    def turned(levels: tuple[LevelRow, ...]) -> tuple[LevelRow, ...]:
-        return tuple(replace(level, price=Price(ONE - level.price)) for level in levels)
-
-    return replace(
-        row,
-        outcomes=(row.outcomes[1], row.outcomes[0]),
-        bids=turned(row.asks),
-        asks=turned(row.bids),
-        mid=1 - row.mid,
-        micro=1 - row.micro,
-        imbalance=-row.imbalance,
-        fair=1 - row.fair,
-        centre=1 - row.centre,
-        last=Price(ONE - row.last) if row.last else row.last,
-        quotes=tuple(replace(one, side=one.side.other, price=Price(ONE - one.price)) for one in row.quotes),
-        trades=tuple(replace(one, side=one.side.other, price=Price(ONE - one.price)) for one in row.trades),
-        yes=row.no,
-        no=row.yes,
-    )
 
 
 HATCH = 5
@@ -188,13 +111,13 @@ def _shape(scene: Scene, width: int, height: int) -> _Shape:
 def _edge(own: Own, level: int, shape: _Shape, left: bool, bids: bool) -> Span:
     """Our size at a price, beside the book: ▸ resting, ? perhaps, + wished but not resting, x withheld; and what is ahead in the queue.
 
-    A killed desk has a hatch there, but what of it still rests is told, and loudly.
+    A killed desk has a hatch there, but what of it still rests is told, and loudly: so is, with !, what others rest with our wallet.
     """
     width, dead = shape.edge, shape.dead[not left]
-    if own.ours:
-        marks = "??" if own.unsure else "▸◂"
-        text = f"{marks[0]}{f.shares(own.ours)}" if left else f"{f.shares(own.ours)}{marks[1]}"
-        style = "alarm" if dead else "dim" if shape.old[not left] else "warn" if own.unsure else "ours"
+    if rests := own.ours + own.foreign:
+        mark = "!" if own.foreign else "?" if own.unsure else "▸" if left else "◂"
+        text = f"{mark}{f.shares(rests)}" if left else f"{f.shares(rests)}{mark}"
+        style = "alarm" if dead else "dim" if shape.old[not left] else "alarm" if own.foreign else "warn" if own.unsure else "ours"
     elif dead is not None and (shape.two or left is bids):
         return (f.fit(dead[0], width, ">" if left else "<"), dead[1])
     elif own.wish:
@@ -241,7 +164,7 @@ def _middle(row: MarketRow, width: int, probability: bool, stale: str) -> Row:
     """The line between the sides: mid, microprice, spread, imbalance; before them how old they are where that is too old."""
     if not math.isfinite(row.mid):
         none = f.clean(row.why) or row.state if row.state in OVER else "no two-sided book"
-        return _centred(f" {f.fit(f'{stale}  {none}'.strip(), min(width - 4, 48)).rstrip()} ", width, "alarm" if stale else "mid")
+        return _centred(f" {short(f'{stale}  {none}'.strip(), min(width - 4, 48))} ", width, "alarm" if stale else "mid")
     mid, micro = (f.cents_of(value, 2, probability) for value in (row.mid, row.micro))
     items = [*([stale] if stale else []), f"mid {mid}", f"micro {micro}", f"spread {spread(row)}", f"imb {row.imbalance:+.2f}"]
     while items and len("  ".join(items)) + 6 > width:
@@ -270,10 +193,11 @@ def _pricing(row: MarketRow, width: int, probability: bool) -> Row:
     )
 
 
-def _health(row: MarketRow, width: int) -> Row:
+def _health(one: Scene, row: MarketRow, width: int) -> Row:
+    """How far the book `row` of a desk can be believed; its age is that of now, the desk's own silence included."""
     health = row.health
     items = [
-        ("age", f.age(health.age_ms / 1000) if health.age_ms >= 0 else f.NONE, "down" if row.state == "stale" or health.stale else ""),
+        ("age", f.age(seen_ms(one) / 1000) if health.age_ms >= 0 else f.NONE, "down" if stale_for(one) else ""),
         ("hash ok", f.count(health.verified), "up" if health.verified else "dim"),
         ("bad", f.count(health.mismatched), "warn" if health.mismatched else "dim"),
         ("n/a", f.count(health.unverifiable), "dim"),
@@ -295,7 +219,8 @@ def _head(scene: Scene, shape: _Shape) -> Row:
     names: list[Span] = []
     for one in sides(scene):
         gone, tone = lost_word(one)
-        word = f" {desk_word(one)} {f'{gone} ' * bool(gone)}" if not gone or shape.edge > 12 else f" {gone} "
+        known = f.first_fit(shape.edge - 2, f"{desk_word(one)} {gone}".rstrip(), gone or letter(one))
+        word = f" {known} "
         names.append((word, tone or ("waiting" if one.frame is None else "live" if one.live else "paper")))
     rest = [shape.edge - len(text) for text, _ in names]
     left, right = ("ahead ours", "ours ahead") if min(rest) >= 10 else ("ours", "ours") if min(rest) >= 5 else ("", "")
@@ -318,8 +243,7 @@ def _owned(one: Scene, bids: bool, no_side: bool) -> Owns:
     if row is None or one.frame is None:
         return {}
     snapshot = one.frame.snapshot
-    blind = (one.lost and not one.link.ended) or (one.frame.card.mode == "LIVE" and bool(cut_off(snapshot)))
-    return owns(as_no(row) if no_side else row, snapshot.orders, bids, snapshot.at, blind)
+    return owns(as_no(row) if no_side else row, snapshot.orders, bids, snapshot.at, unseen(one))
 
 
 def _rows(row: MarketRow, asks: list[Rung], bids: list[Rung], shape: _Shape, shift: int, width: int) -> tuple[list[Row], int, int]:
@@ -341,10 +265,15 @@ def _rows(row: MarketRow, asks: list[Rung], bids: list[Rung], shape: _Shape, shi
 def _note(scene: Scene, ones: Sequence[Scene], row: MarketRow, moved: str, hidden: int, width: int) -> str:
     """The signs, those of trouble first where there is little room, and what of the chosen view is not seen at once."""
     last = f"last {f.cents(row.last, row.tick, scene.probability)}" if row.last else ""
-    unsure = "? not confirmed" * any(exposed(one.frame) or (one.lost and not one.link.ended) for one in ones)
+    unsure = "? not confirmed" * any(map(blind, ones))
     withheld = "x held" * any(quote.held for one in ones if one.market is not None for quote in one.market.quotes)
+    orders = (order for one in ones if one.frame is not None for order in one.frame.snapshot.orders)
+    foreign = "! not ours" * any(order.status == "EXTERNAL" and order.market == row.id for order in orders)
     lead = [moved, f"{hidden} of ours further out" if hidden else "", "log bars" if scene.log_bars else ""]
-    told = (("▸ ours  + wish  x held", unsure, last), (withheld, unsure, last), (withheld, unsure), ())
+    told = (
+        ("▸ ours  + wish  x held", foreign, unsure, last), (withheld, foreign, unsure, last), (foreign, withheld, unsure),
+        (foreign, unsure), (foreign or unsure,), (),
+    )  # fmt: skip
     return f.first_fit(width - 2, *("  ".join(part for part in (*lead, *tail) if part) for tail in told)).rstrip()
 
 
@@ -356,8 +285,15 @@ def _silent(ones: Sequence[Scene], width: int) -> Row:
         state, style = state_span(row)
         room = (width - 1) // len(quiet) - 1
         whose = f"{letter(one)} " if one.beside is not None or len(ones) > 1 else ""
-        spans.append((f.fit(f"{whose}{state.strip()}: {reason(row)}", room) + " ", style))
+        spans.append((f.fit(short(f"{whose}{state.strip()}: {reason(row)}", room), room) + " ", style))
     return tuple(spans)
+
+
+def _line_of(one: Scene, many: bool, width: int, make: Callable[[int], Row]) -> Row:
+    """A line of one desk's figures: whose they are where there are two desks, dim where that one is no longer heard."""
+    if not many:
+        return make(width)
+    return aged(one, ((letter(one), "live" if one.live else "paper"), (" ", ""), *make(width - 2)))
 
 
 def ladder(scene: Scene, width: int, height: int) -> Panel:
@@ -368,7 +304,8 @@ def ladder(scene: Scene, width: int, height: int) -> Panel:
     row = scene.market
     if row is None:
         return Panel("Ladder", [((" no market selected", "dim"),)])
-    row, book = priced(row), priced(fresher(scene).market or row)
+    source, many = fresher(scene), scene.beside is not None
+    row, book = priced(row), priced(source.market or row)
     row, book = (as_no(row), as_no(book)) if scene.no_side else (row, book)
     shape = _shape(scene, width, height)
     asks, bids = _sides_of(scene, book, shape, False), _sides_of(scene, book, shape, True)
@@ -376,8 +313,8 @@ def ladder(scene: Scene, width: int, height: int) -> Panel:
     rows: list[Row] = [_head(scene, shape), *made]
     rows += [()] * (height - len(rows) - 2)
     ones = sides(scene) if shape.two else (scene,)
-    foot = [_silent(ones, width), _health(book, width)]
-    foot[0] = foot[0] or _pricing(row, width, scene.probability)
+    foot = [_silent(ones, width), _line_of(source, many, width, lambda room: _health(source, book, room))]
+    foot[0] = foot[0] or _line_of(scene, many, width, lambda room: _pricing(row, room, scene.probability))
     moved = f"{abs(shift)} {'below' if shift > 0 else 'above'} the middle, c centres" if shift else ""
     name = moved if moved and width < TWO_EDGES + 9 else row.question
     title = f"{f.middle(name, max(8, width - 9)).strip()} · {f.said(row.outcomes[0], 8).strip()}"

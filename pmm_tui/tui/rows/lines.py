@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pmm_tui.tui.format import clean, fit, width_of
 from pmm_tui.tui.state import Scene
+from pmm_tui.tui.words import short
 
+T = TypeVar("T")
 Span = tuple[str, str]
 """Text and the names of its styles."""
 Row = tuple[Span, ...]
@@ -91,7 +93,7 @@ def pairs(items: Iterable[tuple[str, str, str]], width: int, columns: int = 2) -
 
 
 def wrap(text: str, width: int, lines: int) -> list[str]:
-    """A reason over at most `lines` lines, broken between words; the last is cut with an ellipsis."""
+    """A reason over at most `lines` lines, broken between words; the last is cut between words, too, with an ellipsis."""
     words, made = text.split(), [""]
     for number, word in enumerate(words):
         joined = f"{made[-1]} {word}".strip()
@@ -102,7 +104,7 @@ def wrap(text: str, width: int, lines: int) -> list[str]:
         else:
             made[-1] = " ".join([made[-1], *words[number:]])
             break
-    return [fit(line, min(width, width_of(line))) for line in made]
+    return [short(line, width) or fit(line, min(width, width_of(line))) for line in made]
 
 
 @lru_cache(maxsize=256)  # a title changes seldom
@@ -159,7 +161,7 @@ def across(*blocks: list[Row]) -> list[Row]:
     return [tuple(span for row in rows for span in row) for rows in zip(*blocks, strict=True)]
 
 
-def window(rows: list[Row], height: int, scroll: int) -> tuple[list[Row], str]:
+def window(rows: list[T], height: int, scroll: int) -> tuple[list[T], str]:
     """The part of a long list that fits, scrolled down but never past its end; and which part that is, where it is not all."""
     first = max(0, min(scroll, len(rows) - height))
     shown = rows[first : first + height]

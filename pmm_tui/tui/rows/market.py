@@ -12,13 +12,14 @@ from pmm_tui.tui.exposed import dark, passed
 from pmm_tui.tui.rows import chart
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
 from pmm_tui.tui.rows.fills import pane, pane_head
-from pmm_tui.tui.rows.fresh import aged, lost_word, priced
+from pmm_tui.tui.rows.fresh import aged, blind, lost_word, priced, unseen
 from pmm_tui.tui.rows.ladder import ladder, reason, state_of
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs, wrap
 from pmm_tui.tui.rows.orders import ahead, side, status
 from pmm_tui.tui.rows.tape import digits, tape
 from pmm_tui.tui.rows.top import feed_lamps, is_production, tone
 from pmm_tui.tui.state import Scene, why_lost, worst_case
+from pmm_tui.tui.words import short
 
 ROOMY = 110
 NARROW = 48
@@ -55,15 +56,15 @@ def _title(row: MarketRow, scene: Scene, width: int) -> Row:
     facts: Row = (
         (f"  {yes} ", "head"), (costs[0], "bold"), (f"  {no} ", "head"), (costs[1], "bold"),
         ("  ends " if not row.closes or row.closes > at else "  ", "head"),
-        (f.fit(f.left((row.closes - at) / SECOND) if row.closes else f.NONE, 6), ""),
-        (" ", ""), *[span for pair in states for span in pair][:-1],
+        (f.fit(f.left((row.closes - at) / SECOND) if row.closes else f.NONE, 6), ""), (" ", ""),
     )  # fmt: skip
+    facts = (*aged(scene, facts), *[span for pair in states for span in pair][:-1])
     grid = f"{f.cents(row.tick, row.tick, scene.probability)}{'' if scene.probability else '¢'}"
     more: Row = (("  tick ", "head"), (grid, ""), ("  id ", "head"), (f"{row.id[:6]}…{row.id[-2:]}", "dim"))
     if width >= ROOMY:
-        facts = (*facts, *more)
+        facts = (*facts, *aged(scene, more))
     name = f.middle(row.question, max(8, width - length(facts) - 2)).rstrip()
-    return exact(((f" {name}", "title"), *facts), width)
+    return exact((*aged(scene, ((f" {name}", "title"),)), *facts), width)
 
 
 def _found(scene: Scene) -> list[tuple[Scene, OrderRow]]:
@@ -92,7 +93,8 @@ def _quotes(scene: Scene, width: int, height: int) -> Panel:
     for one in _desks(scene):
         if one.market is not None and one.market.state != "quoting":
             word, style = state_of(one, one.market)
-            rows.append((*_mark(one, many), *aged(one, ((f"{word.strip()}: {reason(one.market)}", style),))))
+            told = short(f"{word.strip()}: {reason(one.market)}", width - 2 * many)
+            rows.append((*_mark(one, many), *aged(one, ((told, style),))))
     found, tick = _found(scene), market.tick if market is not None else 100
     for one, order in found:
         now = one.frame.snapshot.at if one.frame is not None else 0
@@ -103,10 +105,10 @@ def _quotes(scene: Scene, width: int, height: int) -> Panel:
             (f" {f.said(order.outcome, 4 if small else 5)}{price} {f.fit(size, 7 if small else 9, '>')}", ""),
             ("" if small else f" {f.fit(f.age((now - order.sent_at) / SECOND), 5, '>')}", ""),
             (f" {f.fit(ahead(order.ahead), 5 if small else 7, '>')} {'' if small else ' '}", ""),
-            status(order, 6 if small else 10),
+            status(order, 6 if small else 10, unseen(one)),
         )
         rest = width - length(row) - 1 - 2 * many
-        why: Row = ((f" {f.said(order.why, rest).rstrip()}", "warn"),) if order.why and rest > 6 else ()
+        why: Row = ((f" {short(f.clean(order.why), rest)}", "warn"),) if order.why and rest > 6 else ()
         rows.append((*_mark(one, many), *(aged(one, (*row, *why)) if many else (*row, *why))))
     if not found:
         rows.append(((f"{lead}no order of ours rests here", "dim"),))
@@ -120,21 +122,22 @@ _FIRST = ("fair", "centre", "skew", "half", "touch", "size", "sigma", "net", "wo
 _MODEL = ("fair", "centre", "half spread", "skew", "touch", "net", "worst", "sigma", "size")
 
 
-def _model(scene: Scene, row: MarketRow | None) -> dict[str, Span]:
-    """What one desk believes of the market and rests there, as text, in the unit of the scene."""
-    if row is None:
+def _model(scene: Scene, one: Scene) -> dict[str, Span]:
+    """What one desk believes of the market and rests there, as text, in the unit of the scene; with ? what nobody vouches for."""
+    if one.market is None:
         return {}
-    row = priced(row)
+    row = priced(one.market)
 
     def cents(level: LevelRow | None) -> str:
-        return f.cents(level.price, row.tick, scene.probability) if level is not None and row is not None else f.NONE
+        return f.cents(level.price, row.tick, scene.probability) if level is not None else f.NONE
 
     skew = (row.centre - row.fair) * ONE / row.tick if row.tick and math.isfinite(row.centre) else math.nan
     source = "" if row.sigma_source == "estimate" else f" {f.said(row.sigma_source, 8).strip()}"
     bid = next((level for level in row.bids if level.ours), None)
     ask = next((level for level in row.asks if level.ours), None)
     sizes = f"{f.shares(bid.ours) if bid else f.NONE} × {f.shares(ask.ours) if ask else f.NONE}"
-    worst = worst_case(row)
+    worst, unsure = worst_case(row), bool(bid or ask) and blind(one)
+    rests = f"{'?' * unsure}{cents(bid)}{'/' if scene.probability or unsure else ' / '}{cents(ask)}"
     return {
         "fair": (_price(scene, row.fair), "bold"),
         "centre": (_price(scene, row.centre), ""),
@@ -142,8 +145,8 @@ def _model(scene: Scene, row: MarketRow | None) -> dict[str, Span]:
         "half spread": (f"{_price(scene, row.half_spread)} {f.ticks_of(row.half_spread, row.tick)}", ""),
         "half": (_price(scene, row.half_spread), ""),
         "sigma": (f"{_price(scene, row.sigma)}/√s{source}" if math.isfinite(row.sigma) else f.NONE, "warn" if source else ""),
-        "touch": (f"{cents(bid)}{'/' if scene.probability else ' / '}{cents(ask)}", "ours" if bid or ask else "dim"),
-        "size": (sizes, ""),
+        "touch": (rests, "warn" if unsure else "ours" if bid or ask else "dim"),
+        "size": (f"{'?' * unsure}{sizes}", "warn" if unsure else ""),
         "net": (f.signed_shares(row.yes - row.no), "bold"),
         "made": (f.signed_usd(Cash(row.realised + row.unrealised)), tone(row.realised + row.unrealised)),
         "worst": (f.signed_usd(worst), "minus" if worst < 0 else ""),
@@ -158,10 +161,16 @@ def _limits(one: Scene, whole: bool) -> dict[str, Span]:
         return "held" if row.holding else "alarm" if passed(row) else ""
 
     return {
-        f.said(row.name, 13).strip(): (f.clean(row.now) + f" of {f.clean(row.limit)}" * whole, style(row))
+        f.said(row.name, 13).strip(): (_against(f.clean(row.now), f.clean(row.limit)) if whole else f.clean(row.now), style(row))
         for row in rows
         if row.used >= 0 or row.holding
     }
+
+
+def _against(now: str, limit: str) -> str:
+    """Where a limit stands, and how far it reaches; the unit that both have once."""
+    unit = limit.rpartition(" ")[2]
+    return f"{now.removesuffix(f' {unit}')}{', ' if limit.startswith('>') else ' of '}{limit}"
 
 
 def _each(scene: Scene, make: Callable[[Scene], dict[str, Span]]) -> list[dict[str, Span]]:
@@ -173,9 +182,9 @@ def _each(scene: Scene, make: Callable[[Scene], dict[str, Span]]) -> list[dict[s
 
 
 def _named(one: Scene, width: int, tone: str) -> Row:
-    """The head of a desk's column."""
+    """The head of a desk's column, apart from the one before it."""
     gone, loud = lost_word(one)
-    name = f"{desk_word(one)} {gone}".rstrip()
+    name = f.first_fit(width - 1, f"{desk_word(one)} {gone}".rstrip(), gone or letter(one))
     return (" " * (width - len(name)), ""), (name, loud or tone)
 
 
@@ -187,24 +196,28 @@ def _columns(names: Sequence[str], columns: Sequence[dict[str, Span]], width: in
         cells = [column.get(name, (f.NONE, "dim")) for column in columns]
         row: list[Span] = [(f.fit(name, lead), "head")]
         for text, style in cells:
-            said = f.fit(text, min(each, f.width_of(text)))  # a ground that is not behind its text alone runs into its neighbour
+            said = f.fit(text, min(each - 1, f.width_of(text)))  # a ground that is not behind its text alone runs into its neighbour
             row += [(" " * (each - f.width_of(said)), ""), (said, style)]
         rows.append(tuple(row))
     return rows
+
+
+def _heads(scene: Scene, width: int, tone: str) -> list[Row]:
+    """Over the columns of two desks, which is whose."""
+    desks = _desks(scene)
+    each = min(24, max(8, (width - 13) // len(desks)))
+    return [((" " * 13, ""), *(span for one in desks for span in _named(one, each, tone)))] if len(desks) > 1 else []
 
 
 def _beliefs(scene: Scene, width: int, height: int) -> Panel:
     """The quote model of each desk."""
     desks = _desks(scene)
     if len(desks) == 1 and height < len(_MODEL):
-        model = _model(scene, scene.market)
+        model = _model(scene, scene)
         cells = [(name, *model.get(name, (f.NONE, "dim"))) for name in _FIRST]
         return Panel("Quote model", [pairs(cells[at : at + 2], width) for at in range(0, len(cells), 2)])
-    each = min(24, max(8, (width - 13) // len(desks)))
-    rows: list[Row] = []
-    if len(desks) > 1:
-        rows.append(((" " * 13, ""), *(span for one in desks for span in _named(one, each, "bold"))))
-    rows += _columns(_MODEL, _each(scene, lambda one: _model(scene, one.market)), width)
+    rows = _heads(scene, width, "bold")
+    rows += _columns(_MODEL, _each(scene, lambda one: _model(scene, one)), width)
     return Panel("Quote model", rows[:height])
 
 
@@ -220,7 +233,9 @@ def _fills(scene: Scene, width: int, height: int) -> Panel:
     found.sort(key=lambda pair: -pair[1].at)
     rows: list[Row] = [((f"{lead}{pane_head(room)}", "head"),)]
     tick = market.tick if market is not None else 100
-    rows += [(*_mark(one, many), *pane(fill, room, tick, scene.probability)) for one, fill in found[: max(0, height - 1)]]
+    for one, fill in found[: max(0, height - 1)]:
+        row = pane(fill, room, tick, scene.probability)
+        rows.append((*_mark(one, many), *(aged(one, row) if many else row)))
     if not found:
         rows.append(((f"{lead}none among the newest fills", "dim"),))
     unit = ", in cents" if scene.probability else ""
@@ -241,8 +256,13 @@ def _alone(row: MarketRow, names: Sequence[str], width: int) -> list[Row]:
 def position(scene: Scene, width: int, height: int) -> Panel:
     """What each desk holds here, what that is worth at either end, what it has made; then the limits, those that hold first."""
     held = holdings(scene, width, height)
-    columns = _each(scene, lambda one: _limits(one, width >= NARROW or scene.beside is None))
+    columns = _each(scene, lambda one: _lettered(one, scene, _limits(one, width >= NARROW or scene.beside is None)))
     return Panel("Positions and limits", [*held.rows, *_columns(_kinds(columns), columns, width)][:height], held.note)
+
+
+def _lettered(one: Scene, scene: Scene, cells: dict[str, Span]) -> dict[str, Span]:
+    """A desk's column with its letter in every cell, where there are two and no head over them."""
+    return {name: (f"{letter(one)} {text}", style) for name, (text, style) in cells.items()} if scene.beside is not None else cells
 
 
 def _unlinked(one: Scene) -> str:
@@ -279,16 +299,15 @@ def holdings(scene: Scene, width: int, height: int) -> Panel:
             cells += [(f.signed_usd(cash, 2 if wide else 0), tone(cash)) for cash in money[: len(titles) - 2]]
             told = tuple((f.fit(text, each, ">"), style) for text, style in cells)
             rows.append((*_mark(one, many), *(aged(one, told) if many else told)))
-    whole = min(row.yes, row.no) if row is not None else 0
-    return Panel("Positions", rows[:height], f"{f.shares(whole)} pairs could be merged" if whole and width >= NARROW else "")
+    wholes = [(one, min(one.market.yes, one.market.no)) for one in desks if one.market is not None and width >= NARROW]
+    merges = ", ".join(f"{letter(one)} {f.shares(whole)}" if many else f.shares(whole) for one, whole in wholes if whole)
+    return Panel("Positions", rows[:height], f"{merges} pairs could be merged" if merges else "")
 
 
 def both_positions(scene: Scene, width: int, height: int) -> Panel:
     """Both desks' positions, and what each has made and may lose here."""
     held = holdings(scene, width, height)
-    columns = _each(
-        scene, lambda one: {name: (f"{letter(one)} {text}", style) for name, (text, style) in _model(scene, one.market).items()}
-    )
+    columns = _each(scene, lambda one: _lettered(one, scene, _model(scene, one)))
     rows = [*held.rows, *_columns(("made", "worst"), columns, width, lead=6)]
     return Panel("Positions", rows[:height], held.note)
 
@@ -297,10 +316,8 @@ def limits(scene: Scene, width: int, height: int) -> Panel:
     """Both desks' guards beside each other, those that hold first; then how each one's connections are."""
     desks = _desks(scene)
     columns = _each(scene, lambda one: _limits(one, width >= 70))
-    each = min(24, max(8, (width - 13) // len(desks)))
     links = [(*_mark(one, True), *(feed_lamps(one, width - 2) or ((_unlinked(one), "dim"),))) for one in desks]
-    head: Row = ((" " * 13, ""), *(span for one in desks for span in _named(one, each, "head")))
-    rows = [head, *_columns(_kinds(columns), columns, width)][: max(1, height - len(links))]
+    rows = [*_heads(scene, width, "head"), *_columns(_kinds(columns), columns, width)][: max(1, height - len(links))]
     holding = sum(row.holding or passed(row) for one in desks if one.frame is not None for row in one.frame.snapshot.risk)
     return Panel("Guards and feeds", [*rows, *links], f"{holding} holding" if holding else "")
 

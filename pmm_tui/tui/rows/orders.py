@@ -1,13 +1,17 @@
 """Every order that may still fill, by market, with its age, its place in the queue and the cash it holds."""
 
 from functools import partial
+from typing import NamedTuple
 
 from pmm_tui.core.snapshot import Frame, MarketRow, OrderRow, Snapshot
 from pmm_tui.core.units import SECOND, Cash, Size, pays
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.duo import both
+from pmm_tui.tui.keys import KEYS, Keys, applies
+from pmm_tui.tui.rows.duo import TWO_WIDE, both, mode_word
+from pmm_tui.tui.rows.fresh import unseen
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length, matches, window, wrap
 from pmm_tui.tui.state import Scene
+from pmm_tui.tui.words import short
 
 STATUS = {
     "SENT": ("sending", "sent", "dim"),
@@ -25,6 +29,10 @@ _TOLD = 3
 """So many of the venue's refusals are told in its own words."""
 WHOLE = 66
 """Below this width the cash that an order holds is left out."""
+_IDS, _BRIEF = 9, 16
+"""Cells that an order's names take at least; and those that they have where they stand before what is told of it."""
+_ACTS = ("cancel", "flatten", "quote.market")
+"""What is done to the selected market."""
 
 
 def side(name: str) -> Span:
@@ -32,11 +40,13 @@ def side(name: str) -> Span:
     return ("BUY ▲", "bid") if name == "BUY" else ("SELL▼", "ask")
 
 
-def status(order: OrderRow, width: int = 10) -> Span:
-    """An order's state in a word."""
+def status(order: OrderRow, width: int = 10, unsure: bool = False) -> Span:
+    """An order's state in a word; `unsure`: that it rests is only what was last heard."""
     known = STATUS.get(order.status)
     if known is None:
         return (f.said(order.status, width), "warn")
+    if unsure and order.status == "OPEN":
+        return (f.fit("resting?" if width >= 8 else "rests?", width), "warn")
     return (f.fit(known[0] if width >= len(known[0]) else known[1], width), known[2])
 
 
@@ -55,15 +65,42 @@ def by_market(snapshot: Snapshot) -> list[tuple[MarketRow | None, list[OrderRow]
     return [(markets.get(one), sorted(grouped[one], key=lambda order: (order.side == "BUY", -order.price, order.id))) for one in known]
 
 
-def acted_on(shown: Scene, one: Scene, width: int) -> str:
-    """For the title of a list of many markets: the selected one, on which the keys act; empty for the desk that has not the keys."""
-    if shown.market is None or one.frame is not shown.frame or width < 52:
-        return ""
-    what = "selected" if shown.read_only or shown.replayed else "x f p act on"
-    return f"   {what}: {f.middle(shown.market.question, max(12, width - 44)).rstrip()}"
+class Page(NamedTuple):
+    """What a list of many markets is shown on."""
+
+    whole: Scene
+    """The desk that the keys go to."""
+    keys: Keys
+    """Those of this console."""
+    roomy: bool
+    """Whether each desk's list has a frame of its own."""
 
 
-def _line(order: OrderRow, now: int, tick: int, width: int) -> list[Row]:
+def heading(page: Page, one: Scene, named: str, part: str, width: int) -> str:
+    """The title of one desk's list: the keys that act on the selected market, and which that is, where they go to this desk.
+
+    `part` is the list's note.
+    """
+    now = one.present
+    keys = [key.show for name in _ACTS for key in page.keys if key.id == name and applies(key, now)]
+    if now.market is None or one.frame is not page.whole.frame or one.read_only or not keys:
+        return named
+    lead = f"{named}   {' '.join(keys)} act{'s' * (len(keys) == 1)} on: "
+    whose = f.width_of(mode_word(one)) + 2 if page.whole.beside is not None else 0
+    room = width - whose - f.width_of(lead) - (2 if page.roomy else 10 + f.width_of(part))
+    return f"{lead}{f.middle(now.market.question, room).rstrip()}" if room >= 12 else named
+
+
+def ids(order: OrderRow, width: int) -> str:
+    """Our own number, by which the log calls an order, and behind it the venue's id, by which it is found there; a long one is cut."""
+    own, venue = "" if order.status == "EXTERNAL" else f"{order.id} ", f.clean(order.venue_id)
+    room = width - len(own)
+    if len(venue) > room:
+        venue = f"{venue[: room - 5]}…{venue[-4:]}" if room >= _IDS else f"{venue[: room - 1]}…" if room >= 5 else ""
+    return f"{own}{venue}".strip()
+
+
+def _line(order: OrderRow, now: int, tick: int, width: int, unsure: bool) -> list[Row]:
     """One order, and below it what is to be told of it where that does not fit behind."""
     left = Size(max(0, order.size - order.filled))
     size = f"{f.shares(order.filled)}/{f.shares(order.size)}" if order.filled else f.shares(order.size)
@@ -75,20 +112,23 @@ def _line(order: OrderRow, now: int, tick: int, width: int) -> list[Row]:
         (f" {f.fit(f.age((now - order.sent_at) / SECOND), 5, '>')}", ""),
         (f" {f.fit(ahead(order.ahead), 7, '>')}", "" if order.ahead >= 0 else "dim"),
         (f" {needs}", "dim"),
-        status(order),
     ]
-    rest, why = width - length(spans) - 1, f.clean(order.why)
-    if why and f.width_of(why) > rest:
-        return [tuple(spans), *(((f"       {line}", "warn"),) for line in wrap(why, max(12, width - 8), 2))]
-    if rest >= 8:
-        spans.append((f" {why}", "warn") if why else (f" {f.said(order.venue_id or str(order.id), rest).rstrip()}", "dim"))
-    return [tuple(spans)]
+    spans.append(state := status(order, max(6, min(10, width - length(spans))), unsure))
+    trouble, why = state[1] == "alarm", f.clean(order.why)
+    rest, tail = width - length(spans) - 1, f.width_of(why) + 2 if why else 0
+    told = ": ".join(filter(None, (ids(order, _BRIEF), why))) if trouble and rest < _IDS else why
+    if rest >= _IDS:
+        fits = rest >= _IDS + tail
+        spans.append((f" {ids(order, rest - tail if fits else rest)}", "" if trouble else "dim"))
+        if fits and why:
+            spans.append((f"  {why}", "warn"))
+            told = ""
+    return [tuple(spans), *(((f"       {line}", "warn"),) for line in wrap(told, max(12, width - 8), 2) if line)]
 
 
 def _head(width: int) -> Row:
     cash = "      cash" if width >= WHOLE else ""
-    gap = "  " if cash else " "
-    return ((f" side  out   price      size   age   ahead{cash}{gap}{f.fit('state', 10)}{' id or why' * (width >= 75)}", "head"),)
+    return ((f" side  out   price      size   age   ahead{cash}  {f.fit('state', 10)}{' id, why' * (width >= 75)}", "head"),)
 
 
 def refusals(frame: Frame, width: int) -> list[Row]:
@@ -96,16 +136,16 @@ def refusals(frame: Frame, width: int) -> list[Row]:
     snapshot = frame.snapshot
     counts = sorted(snapshot.rejects.items(), key=lambda one: -one[1])
     total, kinds = sum(snapshot.rejects.values()), ", ".join(f"{f.clean(code).replace('_', ' ')} {count}" for code, count in counts)
-    told = f" sent {f.count(snapshot.orders_sent)}   refused {f.count(total)}{': ' if kinds else ''}{kinds}"
+    lead = f" sent {f.count(snapshot.orders_sent)}   refused {f.count(total)}{': ' if kinds else ''}"
     words = dict(frame.stats.reasons) if frame.stats is not None else {}
     said = [(code, words[code]) for code, _ in counts if words.get(code)]
-    return [((f.fit(told, width).rstrip(), "head"),)] + [
-        ((f" {f.said(code.replace('_', ' '), 12)} ", "head"), (f.said(why, max(0, width - 14)).rstrip(), "dim"))
+    return [((f"{lead}{short(kinds, max(0, width - len(lead)))}", "head"),)] + [
+        ((f" {f.said(code.replace('_', ' '), 12)} ", "head"), (short(f.clean(why), max(0, width - 14)), "dim"))
         for code, why in said[:_TOLD]
     ]
 
 
-def _inside(whole: Scene, scene: Scene, width: int, height: int) -> Panel:
+def _inside(page: Page, scene: Scene, width: int, height: int) -> Panel:
     """One desk of what is shown."""
     if scene.frame is None:
         return Panel("Orders", [((" no picture from this desk yet", "dim"),)])
@@ -119,7 +159,8 @@ def _inside(whole: Scene, scene: Scene, width: int, height: int) -> Panel:
             continue
         here = market is not None and chosen is not None and market.id == chosen.id
         rows.append(((f.middle(name, max(8, width - 12)).rstrip(), "title" if here else "head"), (f"  {len(wanted)} open", "dim")))
-        rows += [row for order in wanted for row in _line(order, snapshot.at, market.tick if market is not None else 100, width)]
+        tick = market.tick if market is not None else 100
+        rows += [row for order in wanted for row in _line(order, snapshot.at, tick, width, unseen(scene))]
         count += len(wanted)
         committed += sum(pays(order.price, Size(max(0, order.size - order.filled))) for order in wanted if order.side == "BUY")
     foot: list[Row] = [((f" held by buys {f.usd(Cash(committed))}", "head"),), *refusals(scene.frame, width)]
@@ -127,9 +168,9 @@ def _inside(whole: Scene, scene: Scene, width: int, height: int) -> Panel:
     nothing = " nothing matches the filter" if scene.filter and snapshot.orders else " no order is open"
     body = [_head(width), *(shown or [((nothing, "dim"),)])]
     body += [()] * (height - len(foot) - len(body))
-    return Panel(f"Orders {count}{acted_on(whole, scene, width)}", [*body, *foot], part)
+    return Panel(heading(page, scene, f"Orders {count}", part, width), [*body, *foot], part)
 
 
-def orders(scene: Scene, width: int, height: int) -> Panel:
-    """The whole screen: paper's orders left, production's right."""
-    return both(scene, width, height, partial(_inside, scene))
+def orders(scene: Scene, width: int, height: int, keys: Keys = KEYS) -> Panel:
+    """The whole screen: paper's orders left, production's right. `keys`: those of this console."""
+    return both(scene, width, height, partial(_inside, Page(scene, keys, width >= TWO_WIDE)))

@@ -6,18 +6,19 @@ from pmm_tui.core.snapshot import Frame, QuoteRow, RiskRow, Snapshot
 from pmm_tui.core.units import SECOND, Cash, Price
 from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import passed
-from pmm_tui.tui.rows.duo import both
+from pmm_tui.tui.rows.duo import TWO_WIDE, both
 from pmm_tui.tui.rows.killed import killed
-from pmm_tui.tui.rows.lines import Panel, Row, Span, window
+from pmm_tui.tui.rows.lines import Panel, Row, Span, length, window, wrap
 from pmm_tui.tui.rows.top import gauge
 from pmm_tui.tui.state import OVER, Scene, safe_verdict, worst_case
-from pmm_tui.tui.words import plain, reason, short
+from pmm_tui.tui.words import fault, plain, reason, short
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 NEAR = 0.8
 """From this part of a limit on it is called near."""
-ROOMY = 100
-"""From this width on the screen of one desk has its own word for safety."""
+_STATE = 46
+"""Cells of a guard before its bar."""
+_BAR = 24
 
 
 def headroom(used: float, width: int) -> Row:
@@ -38,8 +39,8 @@ def guard(row: RiskRow, width: int) -> Row:
     """One guard: its state in a word, its name, now, limit, headroom."""
     near: Span = ("near ", "warn") if row.used >= NEAR else ("ok   ", "up") if row.asked else ("–    ", "dim")
     word: Span = ("HOLDS", "held") if row.holding else ("OVER ", "alarm") if passed(row) else near
-    room = width - 46
-    tail = headroom(row.used, min(24, room)) if room >= 5 else ()
+    room = width - _STATE
+    tail = headroom(row.used, min(_BAR, room)) if room >= 5 else ()
     return (
         (" ", ""),
         word,
@@ -56,28 +57,32 @@ def _kill(scene: Scene, snapshot: Snapshot, width: int, aimed: bool) -> list[Row
     money = snapshot.money
     base = money.initial if money.reference == "start" else money.peak
     level = Cash(base - round(base * money.halt_pct / 100))
-    return [((f.fit(f" armed: at {f.usd(level)} equity, {money.halt_pct:g}% below the {money.reference}", width), ""),)]
+    return [((f" {short(f'armed: at {f.usd(level)} equity, {money.halt_pct:g}% below the {money.reference}', width - 1)}", ""),)]
 
 
 def held(frame: Frame, width: int) -> list[Row]:
     """What is wrong with the desk itself, every wish that a reviewer withholds, and every market that is silent, with the reason."""
     rows: list[Row] = []
     if frame.card.busy:
-        rows.append(((" all of it: ", "alarm"), (f.said(frame.card.busy, max(0, width - 12)).rstrip(), "alarm")))
+        rows += _told(((" all of it: ", "alarm"),), fault(frame.card.busy), "alarm", width)
     open_ = [row for row in frame.snapshot.markets if row.state not in OVER]
     widest = max((f.width_of(f.clean(row.question)) for row in open_), default=0)
     room = max(8, min(widest, width // 3))
-    wishes = {id(quote): _wish(quote, row.tick) for row in open_ for quote in row.quotes if quote.held}
-    wide = max(map(len, wishes.values()), default=0)
     for row in open_:
         name = f.middle(row.question, room)
         if row.state != "quoting":
-            rows.append(((f" {name}  ", ""), (f.fit(f"{row.state}: {reason(row)}", max(0, width - room - 3)).rstrip(), "warn")))
+            rows += _told(((f" {name}  ", ""),), f"{row.state}: {reason(row)}", "warn", width)
         for quote in row.quotes:
             if quote.held:
-                why = f.fit(plain(quote.held), max(0, width - room - wide - 5)).rstrip()
-                rows.append(((f" {name}  ", "dim"), (f.fit(wishes[id(quote)], wide), "wish"), (f"  {why}", "warn")))
+                wish = _wish(quote, row.tick)
+                rows += _told(((f" {name}  ", "dim"), (wish, "wish"), ("  ", "")), plain(quote.held), "warn", width)
     return rows or [((" nothing is held back", "dim"),)]
+
+
+def _told(lead: Row, why: str, style: str, width: int) -> list[Row]:
+    """A reason behind its subject, over two lines where one is too short."""
+    first, *more = wrap(why, max(8, width - length(lead)), 2)
+    return [(*lead, (first, style)), *(((" " * length(lead), ""), (line, style)) for line in more)]
 
 
 def _wish(quote: QuoteRow, tick: Price) -> str:
@@ -106,7 +111,9 @@ def _sections(scene: Scene, frame: Frame, width: int, aimed: bool) -> list[Row]:
     """What is wrong comes first: a kill, a connection that is down; then the guards, what is held back, and the rest."""
     snapshot = frame.snapshot
     guards = sorted(snapshot.risk, key=lambda row: (not row.holding, not passed(row), row.used < NEAR))
-    head: Row = ((f.fit("Guards, caps and reviewers", 31), "title"), ("now      limit used", "head"))
+    bar = min(_BAR, width - _STATE)
+    used = f.fit("used", bar, "<" if len(headroom(0, bar)) > 1 else ">")
+    head: Row = ((f.fit("Guards, caps and reviewers", 31), "title"), (f"now      limit {used}", "head"))
     down = any(not feed.up for feed in snapshot.feeds)
     links = f"Connections{f', as they were {f.age(scene.link.age_s)} ago' if scene.lost else ''}"
     sections: list[tuple[bool, Row, list[Row]]] = [
@@ -118,23 +125,20 @@ def _sections(scene: Scene, frame: Frame, width: int, aimed: bool) -> list[Row]:
     return [row for _, title, rows in sorted(sections, key=lambda one: not one[0]) for row in (title, *rows)]
 
 
-def _inside(shown: Scene, scene: Scene, width: int, height: int) -> Panel:
+def _inside(shown: Scene, roomy: bool, scene: Scene, width: int, height: int) -> Panel:
     """One desk of what is shown."""
     if scene.frame is None:
         return Panel("Risk", [((" no picture from this desk yet", "dim"),)])
     snapshot, verdict = scene.frame.snapshot, safe_verdict(scene)
     money = snapshot.money
-    style = {"up": "running", "warn": "held"}.get(verdict.style, verdict.style)
-    word = f" {verdict.glyph} {verdict.word} "
     worst = Cash(sum(worst_case(row) for row in snapshot.markets))
-    levels = f" {f.percent(money.drawdown_pct)}  alert {money.alert_pct:g}%  kill {money.halt_pct:g}%"
-    top: list[Row] = [((" worst case of what is held ", "head"), (f.signed_usd(worst), "minus" if worst < 0 else ""))]
-    if shown.beside is not None or width >= ROOMY:  # a small screen of one desk has both in its strip
-        top = [
-            ((word, style), (f" {short(verdict.why, max(0, width - len(word) - 1))}", "dim")),
-            ((" drawdown ", "head"), *gauge(money, max(6, width - 10 - len(levels))), (levels, "")),
-            *top,
-        ]
+    levels = f" {f.fit(f.percent(money.drawdown_pct), 5, '>')}  alert {money.alert_pct:g}%  kill {money.halt_pct:g}%"
+    told = "warn" if verdict.style in ("warn", "alarm") else "dim"
+    why = [] if verdict.style == "up" or scene.stopped or scene.frame.card.busy else wrap(verdict.why, width - 2, 2)
+    top: list[Row] = [((f" {line}", told),) for line in why]  # the word stands in the strip above
+    if roomy:
+        top.append(((" drawdown ", "head"), *gauge(money, max(6, width - 10 - len(levels))), (levels, "")))
+    top.append(((" worst case of what is held ", "head"), (f.signed_usd(worst), "minus" if worst < 0 else "")))
     kept, part = window(_sections(scene, scene.frame, width, scene.frame is shown.frame), max(1, height - len(top)), scene.scroll)
     if len(kept) > 1 and kept[-1][0][1] == "title":
         kept = [*kept[:-1], ()]  # a heading of nothing
@@ -147,4 +151,4 @@ def _inside(shown: Scene, scene: Scene, width: int, height: int) -> Panel:
 
 def risk(scene: Scene, width: int, height: int) -> Panel:
     """The whole screen: paper's risk left, production's right."""
-    return both(scene, width, height, partial(_inside, scene))
+    return both(scene, width, height, partial(_inside, scene, width >= TWO_WIDE))

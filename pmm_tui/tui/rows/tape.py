@@ -4,8 +4,9 @@ from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.core.units import ONE, SECOND
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.duo import letter, sides
-from pmm_tui.tui.rows.ladder import as_no
+from pmm_tui.tui.rows.fresh import aged
 from pmm_tui.tui.rows.lines import Panel, Row, Span
+from pmm_tui.tui.rows.rungs import as_no
 from pmm_tui.tui.state import Scene
 
 NEAR_NS = 2 * SECOND
@@ -49,4 +50,5 @@ def tape(scene: Scene, width: int, height: int) -> Panel:
             price = f.fit(f.cents(trade.price, row.tick, scene.probability), digits(scene, row.tick), ">")
             size = f.fit(f.shares(trade.size), max(1, min(6, width - 11 - len(price))), ">")
             rows.append(((f"{f.clock(trade.at)} ", "dim"), (price, "bold"), arrow, (f" {size}", ""), ours.get(number, ("", ""))))
+    rows = [aged(scene, one) for one in rows]
     return Panel("Tape", rows or [((" no trade yet", "dim"),)], f"{next(iter(ours.values()))[0][1]} ours" if ours else "")

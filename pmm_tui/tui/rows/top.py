@@ -5,7 +5,7 @@ import math
 from pmm_tui.core.snapshot import DeskCard, Money
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, length, pairs, wrap
-from pmm_tui.tui.signs import badges
+from pmm_tui.tui.signs import badges, mark
 from pmm_tui.tui.state import OVER, REPLAY, Scene, Verdict, desk_verdict, quoting_verdict, safe_verdict, worst_case
 from pmm_tui.tui.words import plain, short
 
@@ -47,14 +47,24 @@ def banner(scene: Scene, width: int, _: int) -> Panel:
     if scene.beside is None:
         return Panel("", [_banner(scene, width)])
     if width < TWO_BANNERS:
-        chip = _chip(scene.beside)
-        shown = scene.pane > 1 or not _calm(scene.beside)
-        return Panel("", [(*_banner(scene, width - length(chip)), *chip) if shown else _banner(scene, width)])
+        chip = _chip(scene, scene.beside, width) if scene.pane > 1 or not _calm(scene.beside) else ()
+        return Panel("", [(*_banner(scene, width - length(chip)), *chip)])
     left, right = sides(scene)
-    half = width // 2
-    if _calm(left) is not _calm(right):  # the one in trouble says why, in the room that the other does not need
-        half = min(half, length(_lead(left)) + 4) if _calm(left) else max(half, width - length(_lead(right)) - 4)
-    return Panel("", [(*_banner(left, half), *_banner(right, width - half))])
+    first = _parted(left, right, width)
+    return Panel("", [(*_banner(left, first), *_banner(right, width - first))])
+
+
+def _parted(left: Scene, right: Scene, width: int) -> int:
+    """The first banner's cells: a half where both can say why there; else the one in trouble says all of it, or both as much."""
+    bare = [length(_lead(one)) + 1 for one in (left, right)]
+    why = [f.width_of(desk_verdict(one).why) + 2 for one in (left, right)]
+    room = width - sum(bare)
+    if (spare := room - sum(why)) >= 0:
+        fill = min(3, spare // 2)
+        return max(bare[0] + why[0] + fill, min(width // 2, width - bare[1] - why[1] - fill))
+    if _calm(left) is _calm(right):
+        return bare[0] + min(why[0], max(room // 2, room - why[1]))
+    return bare[0] + max(0, room - why[1] if _calm(left) else min(why[0], room))
 
 
 def _calm(scene: Scene) -> bool:
@@ -62,11 +72,18 @@ def _calm(scene: Scene) -> bool:
     return desk_verdict(scene).style in ("running", "waiting")
 
 
-def _chip(scene: Scene) -> Row:
-    """The other desk's state in a few cells, where there is no room for its banner."""
-    verdict = desk_verdict(scene)
-    mode = "" if scene.frame is None else "LIVE $ " if scene.live else f"{f.said(scene.frame.card.mode, 5).strip()} "
-    return ((" ", ""), (f" {mode}{verdict.glyph} {verdict.word} ", verdict.style))
+def _chip(scene: Scene, other: Scene, width: int) -> Row:
+    """The other desk's state where there is no room for its banner: as much of it as the keys' desk leaves, least where it is calm."""
+    mine, theirs = desk_verdict(scene), desk_verdict(other)
+    word, style = mark(other)
+    chip: Row = ((" ", ""), (f" {word}{' $' * other.live}" * bool(word), style), (f" {theirs.glyph} {theirs.word} ", theirs.style))
+    room = width - length(_lead(scene)) - length(chip)
+    if not _calm(other):
+        why = short(theirs.why, room - 2) if _calm(scene) else ""
+        return (*chip, (f" {why} ", theirs.style)) if why else chip
+    if room >= f.width_of(mine.why) + 3:
+        return chip
+    return ((" ", ""), (f" {word[:1] or '?'}", style), (f" {theirs.glyph} ", theirs.style))
 
 
 def _lead(scene: Scene) -> Row:
@@ -77,10 +94,10 @@ def _lead(scene: Scene) -> Row:
 def _banner(scene: Scene, width: int) -> Row:
     verdict = desk_verdict(scene)
     row: list[Span] = [*_lead(scene)]
-    tail = _account(scene) if not verdict.why else verdict.why
-    room = width - length(row)
-    if tail and (room > len(tail) if not verdict.why else room > 4):
-        row.append((f" {short(tail, room - 3)}  ", verdict.style))
+    room = width - length(row) - 3
+    account = _account(scene)
+    if tail := short(verdict.why, room) if verdict.why else account * (f.width_of(account) <= room):
+        row.append((f" {tail}  ", verdict.style))
     room = width - length(row)
     if room > 0:
         if verdict.style in _FILLS:
@@ -164,7 +181,7 @@ def strip(scene: Scene, width: int, _: int) -> Panel:
         ((" " + f.said(card.profile, min(20, len(f.clean(card.profile)))), "bold"),),
         source(card, 12 if width >= 120 else 8) if width >= 100 or not signs else (),
         LAMPS,
-        (("fills ", "head"), (f.said(card.fill_model, 12).strip(), "")) if card.fill_model and not scene.replayed else (),
+        (("fills ", "head"), (f.said(card.fill_model, 12).strip(), "")) if card.mode == "PAPER" and not scene.replayed else (),
         (("picture ", "head"), (f.age(scene.link.age_s) if scene.link.age_s >= 1 else "now", late)),
         (("answer ", "head"), (f.fit(f"{card.answer_ms:.0f}ms", 6), "")) if card.answer_ms >= 0 else (),
         (("step p99 ", "head"), (f.fit(f"{card.engine_p99_us:.0f}µs", 6), "")) if not scene.replayed else (),
@@ -261,14 +278,17 @@ def money(scene: Scene, width: int, _: int) -> Panel:
     return Panel("Making money?", rows)
 
 
-def why_silent(scene: Scene) -> list[str]:
+def why_silent(scene: Scene, width: int) -> list[str]:
     """Each market that is not quoting, with its reason; one reason that holds for all of them is said once."""
     markets = scene.frame.snapshot.markets if scene.frame is not None else ()
     silent = [row for row in markets if row.state not in ("quoting", *OVER)]
     whys = [plain(row.why) or row.state for row in silent]
     if len(whys) > 1 and len(set(whys)) == 1:
         return [f"{len(whys)} markets: {whys[0]}"]
-    return [(f"{f.said(row.question, 18).strip()}: " if len(markets) > 1 else "") + why for row, why in zip(silent, whys, strict=True)]
+    if len(markets) == 1:
+        return whys
+    rooms = [min(18, max(12, width - f.width_of(why) - 2)) for why in whys]
+    return [f"{f.middle(row.question, room).strip()}: {why}" for row, why, room in zip(silent, whys, rooms, strict=True)]
 
 
 def quotes(scene: Scene, width: int, height: int) -> Panel:
@@ -282,8 +302,9 @@ def quotes(scene: Scene, width: int, height: int) -> Panel:
     reasons = ", ".join(f"{f.said(name, 14).strip().replace('_', ' ')} {count}" for name, count in snapshot.rejects.items())
     rows: list[Row] = [((word, verdict.style),)]
     room = max(0, height - 3)
-    silent = [] if scene.lost or scene.frame.card.busy else why_silent(scene)
-    silent = silent or ([verdict.why] if verdict.why else [])
+    silent = [] if scene.lost or scene.frame.card.busy else why_silent(scene, width - 2)
+    if verdict.why and (verdict.glyph == "!" or not silent):
+        silent = [verdict.why, *silent]
     texts = wrap(silent[0], width - 2, max(1, min(2, room))) if len(silent) == 1 else silent
     if len(texts) > room:
         texts = [*texts[: room - 1], f"and {len(texts) - room + 1} more"]
@@ -309,9 +330,12 @@ def summary(scene: Scene, width: int, _: int) -> Panel:
         (f" {safe_.glyph} {safe_.word} ", style),
         (" ", ""),
         *gauge(account, 18),
-        (f" {f.percent(account.drawdown_pct)} of {account.halt_pct:g}% ", "dim"),
+        (f" {f.percent(account.drawdown_pct)} of {account.halt_pct:g}%  ", "dim"),
     )
-    tail = flow((("max", f.usd(-account.max_drawdown), ""), ("alert", f"{account.alert_pct:g}%", "")), max(0, width - length(first)))
+    room = max(0, width - length(first))
+    tail = flow((("max", f.usd(-account.max_drawdown), ""), ("alert", f"{account.alert_pct:g}%", "")), room)
+    if safe_.style == "warn":  # what the banner does not say
+        tail = ((short(safe_.why, room), "warn"),)
     second: Row = (
         (f" {f.arrow(made)} {f.signed_usd(made)} ", pill(made)),
         (" ", ""),
