@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -31,6 +31,9 @@ SLICE_S = 0.05
 NAP_S = 0.02
 FRAME_EVERY_NS = 95_000_000
 STEPS_MAX = 1_000
+PATIENCE_S = 0.7
+"""What takes longer to start is said to be under way."""
+STDIN = 0
 Args = dict[str, str | int | float | bool]
 
 
@@ -75,11 +78,17 @@ class Playback:
         self._entries: Iterator[Entry] = journal
         self._next: Entry | None = next(self._entries, None)
         self._seen = 0
+        self._at = self.extent.first
 
     @property
     def arrived(self) -> bool:
         """Whether the picture is that of the time that was asked for."""
         return self._next is None or self._next.event.at > self._target
+
+    @property
+    def place(self) -> Nanos:
+        """The time of the picture: that which was asked for, or of the last entry on the way there."""
+        return self._target if self.arrived else self._at
 
     def frame(self) -> Frame:
         """The picture at this place of the run."""
@@ -98,7 +107,7 @@ class Playback:
             source="replay",
             started=Nanos(int(str(header.get("started", 0)))),
             speed=speed_text(self._speed) if self.playing else "held",
-            tape_position=(self._target - self.extent.first) / max(1, self.extent.last - self.extent.first),
+            tape_position=(self.place - self.extent.first) / max(1, self.extent.last - self.extent.first),
             engine_p99_us=0.0,
             pid=os.getpid(),
             version=pmm_tui.__version__,
@@ -129,6 +138,7 @@ class Playback:
     def _step(self) -> None:
         if self._next is not None:
             event = self._next.event
+            self._at = max(self._at, event.at)
             self._tally.step(self._engine.state, event, self._engine.step(event))
             self._next = next(self._entries, None)
             self._seen += 1
@@ -140,6 +150,8 @@ class Playback:
             return True, "the replay ends"
         if cmd == "play":
             self.playing = args.get("on", not self.playing) is True
+            if not self.playing:
+                self._target = self.place
             return True, "playing" if self.playing else "held"
         if cmd == "speed":
             return self._change(str(args.get("speed", "")))
@@ -151,14 +163,17 @@ class Playback:
 
     def _change(self, text: str) -> tuple[bool, str]:
         try:
-            self._speed = parse_speed(text)
+            speed = parse_speed(text)
         except ValueError as wrong:
             return False, str(wrong)
+        if self.playing:
+            self._target = self.place  # at full speed it was the end
+        self._speed = speed
         return True, f"speed {speed_text(self._speed)}"
 
     def _one(self, events: int) -> tuple[bool, str]:
         """Some entries further, and hold there."""
-        self.playing, name = False, "the end of the run"
+        self.playing, name, self._target = False, "the end of the run", self.place
         for _ in range(max(1, min(events, STEPS_MAX))):
             if self._next is None:
                 return False, name
@@ -170,7 +185,7 @@ class Playback:
 
     def _seek(self, by_s: float) -> tuple[bool, str]:
         """So many seconds on, or back: a run is played again from its start, since no state is kept of the way."""
-        aim = int(self._target + by_s * SECOND)
+        aim = int((self.place if self.playing and not self._speed else self._target) + by_s * SECOND)
         self._target = Nanos(max(self.extent.first, min(self.extent.last, aim)))
         if by_s < 0:
             self._rewind()
@@ -187,9 +202,25 @@ async def serve(playback: Playback, socket: Path) -> None:
         api.stop()
 
 
+async def _for_a_parent(playback: Playback, socket: Path) -> None:
+    """Serve it for as long as whoever started this is there: however that ends, the pipe that is our standard input is closed then."""
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        if not os.read(STDIN, 4_096):
+            loop.remove_reader(STDIN)
+            playback.stop.set()
+
+    with suppress(PermissionError):  # /dev/null and files: nobody is to be watched
+        loop.add_reader(STDIN, heard)
+    await serve(playback, socket)
+    with suppress(OSError):  # it is empty where it was made for this, and nobody else may be left to do it
+        socket.parent.rmdir()
+
+
 def play_run(folder: Path, socket: Path, speed: str) -> int:
-    """Serve a run on a socket until somebody stops it."""
-    asyncio.run(serve(Playback(folder, parse_speed(speed or "1")), socket))
+    """Serve a run on a socket until somebody stops it or closes the pipe that is the standard input."""
+    asyncio.run(_for_a_parent(Playback(folder, parse_speed(speed or "1")), socket))
     return 0
 
 
@@ -200,9 +231,13 @@ def opened(folder: Path, speed: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="pmm-tui-") as home:
         socket = Path(home) / "replay.sock"
         words = [sys.executable, "-m", "pmm_tui", "playback", str(folder), str(socket), "--speed", speed or "1"]
-        child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own program
+        child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own program
+        said_at = time.monotonic() + PATIENCE_S
         try:
             while not socket.is_socket():
+                if time.monotonic() > said_at:
+                    sys.stderr.write(f"pmm-tui: reading {folder.name} …\n")
+                    said_at = math.inf
                 if child.poll() is not None:
                     said = child.stderr.read().decode(errors="replace") if child.stderr is not None else ""
                     raise CannotStart(f"the replay did not start: {said.strip().removeprefix('pmm-tui: ')}")
@@ -211,8 +246,9 @@ def opened(folder: Path, speed: str) -> Iterator[Path]:
         finally:
             child.terminate()
             child.wait()
-            if child.stderr is not None:
-                child.stderr.close()
+            for pipe in (child.stdin, child.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
 def _number(value: str | float) -> float:

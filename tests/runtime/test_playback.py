@@ -2,6 +2,9 @@
 
 import asyncio
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -64,6 +67,43 @@ async def test_back_and_forth_is_the_same_place(demo: Demo) -> None:
     assert any(out is not None for fill in end.fills for out in fill.markouts)
     playback.stop.set()
     await playing
+
+
+async def test_what_plays_as_fast_as_it_can_is_held_where_it_is_seen(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pmm_tui.runtime.playback.SLICE_S", 0.001)
+    playback = Playback(folder_of(demo), 0.0)
+    playing = asyncio.create_task(playback.run())
+    await until(lambda: playback.frame().snapshot.seq > 0)
+
+    async def still(cmd: str, **args: float | str | bool) -> tuple[int, float]:
+        done, text = await playback.command(cmd, args, "test")
+        assert done, text
+        await asyncio.sleep(0.01)
+        frame = playback.frame()
+        share = (frame.snapshot.at - playback.extent.first) / (playback.extent.last - playback.extent.first)
+        assert playback.arrived and 0 < share < 0.9 and frame.card.tape_position == pytest.approx(share, abs=0.01)
+        return frame.snapshot.seq, share
+
+    held, _ = await still("play", on=False)
+    assert (await still("step", events=1))[0] == held + 1
+    await playback.command("play", {"on": True}, "test")
+    await until(lambda: playback.place > playback.extent.first)
+    await still("speed", speed="1")
+    playback.stop.set()
+    await playing
+
+
+def test_it_ends_with_the_console_that_it_was_started_for_however_that_ends(demo: Demo) -> None:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        socket = Path(home) / "replay.sock"
+        words = [sys.executable, "-m", "pmm_tui", "playback", str(folder_of(demo)), str(socket), "--speed", "1"]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+            while not socket.is_socket():
+                assert child.poll() is None
+            assert child.stdin is not None
+            child.stdin.close()  # what the system does with a killed process's end
+            assert child.wait(timeout=20) == 0
+        assert not Path(home).exists()
 
 
 async def test_nothing_trades_and_nonsense_is_answered(demo: Demo) -> None:
