@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pmm_tui import __version__
-from pmm_tui.cli_console import AllowKill, Drawn, Fps, Keep, LowBandwidth, NoMouse, ReadOnly, check_settings, console
+from pmm_tui.cli_console import AllowKill, Drawn, Fps, Keep, LowBandwidth, NoMouse, ReadOnly, check_settings, console, one_or_two
 from pmm_tui.cli_desks import AsJson, complain, desks, finish, progress, refuse_misplaced
 
 app = typer.Typer(
@@ -82,9 +82,10 @@ def start(
 
     def work() -> int:
         from pmm_tui.runtime.demo import beside
+        from pmm_tui.runtime.fleet import goes_on
         from pmm_tui.runtime.start import Options, headless, launch_all
 
-        wanted = [Options(one, speed=speed, duration=duration, logs=logs, live=live, confirm=confirm) for one in profile]
+        wanted = [Options(one, speed=speed, duration=duration, logs=logs, live=live, confirm=confirm) for one in one_or_two(profile)]
         if no_ui:
             if len(wanted) > 1:
                 raise ValueError("--no-ui runs one desk here; start the second one by itself")
@@ -99,7 +100,7 @@ def start(
                 fps=fps, no_mouse=no_mouse, symbols=symbols, logs=logs,
             )  # fmt: skip
             for desk in desks:
-                stays = keep or bool(cut_off)
+                stays = keep or bool(cut_off) or (desk.real and goes_on(desk.socket))
                 if read_only and not stays:
                     desk.process.terminate()  # a console that may only look did not ask it to stop
                 if not desk.ended(0.0 if stays else ENDING_S):
@@ -153,8 +154,8 @@ def attach(
         from pmm_tui.runtime.fleet import find
 
         return console(
-            [find(run).socket for run in runs], keep=True, read_only=read_only, allow_kill=allow_kill, low_bandwidth=low_bandwidth,
-            fps=fps, no_mouse=no_mouse, symbols=symbols,
+            one_or_two([find(run).socket for run in runs]), keep=True, read_only=read_only, allow_kill=allow_kill,
+            low_bandwidth=low_bandwidth, fps=fps, no_mouse=no_mouse, symbols=symbols,
         )  # fmt: skip
 
     finish(work)

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from pmm_tui.runtime.start import Started
     from pmm_tui.tui.elsewhere import PreflightLine, ProfileLine, RunLine
+
+T = TypeVar("T", str, Path)
 
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the desk running when the console is quit.")]
 ReadOnly = Annotated[
@@ -42,6 +44,13 @@ def console(
 
     wish = Wish(keep, read_only, allow_kill, low_bandwidth, fps, not no_mouse, symbols)
     return open_console(sockets, wish, _Here(logs))
+
+
+def one_or_two(desks: list[T]) -> list[T]:
+    """These desks, of which a console shows one or two, each once. ValueError where they are more, or one is named twice."""
+    if len(desks) > 2 or len(set(desks)) < len(desks):
+        raise ValueError(f"desks: found {', '.join(map(str, desks))}; allowed: one, or two different ones")
+    return desks
 
 
 def check_settings() -> None:

@@ -106,13 +106,14 @@ def machine() -> Iterator[Symptom]:
     memory = _available()
     yield Symptom("memory", memory >= MEMORY_MIN, f"{memory / 1024**2:.0f} MiB free", "two desks and a console need about 300 MiB")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    yield Symptom("open files", soft >= FILES_MIN, f"{soft}, {hard} at most", f"ulimit -n {min(hard, 65_536)}, or LimitNOFILE= in the unit")
+    mend = f"ulimit -n {min(hard, 65_536)}, or " if hard >= FILES_MIN else ""
+    yield Symptom("open files", soft >= FILES_MIN, f"{soft}, {hard} at most", f"{mend}LimitNOFILE= in the unit")
 
 
 def folders() -> Iterator[Symptom]:
     """Configuration, keys, records."""
     config = config_folder()
-    private = [path for path in (config / "key.json", config / "key.api.json", config / "alerts.txt") if path.exists()]
+    private = [path for name in ("key.json", "key.api.json", "alerts.txt", "api.token") if (path := config / name).exists()]
     open_ = [path.name for path in private if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
     yield Symptom(
         "secrets", not open_, f"{', '.join(open_) or 'none'} open to others", f"chmod 600 {' '.join(str(config / name) for name in open_)}"

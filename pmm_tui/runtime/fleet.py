@@ -70,7 +70,8 @@ def find(name: str) -> Seen:
     if len(found) == 1:
         return found[0]
     names = ", ".join(desk.run for desk in found or desks) or "none"
-    raise CannotStart(f"desk: found {name[:80]!r}, which {'is more than one' if found else 'does not run'}; running: {names}")
+    rests = "" if found else "; what it may have left at the venue: pmm-tui cancel PROFILE"
+    raise CannotStart(f"desk: found {name[:80]!r}, which {'is more than one' if found else 'does not run'}; running: {names}{rests}")
 
 
 def tell(desk: Seen, cmd: str, args: Args) -> tuple[bool, str]:
@@ -102,4 +103,10 @@ def kill(desk: Seen, reason: str) -> tuple[bool, str]:
         if now.frame is not None and now.frame.snapshot.phase == "killed":
             return True, "killed: the venue shows no open order"
         time.sleep(LOOK_S)
-    return False, f"{text}; NOT verified within {VERIFIED_S:g} s: look at the desk and at the venue"
+    return False, f"{text}; NOT verified within {VERIFIED_S:g} s: where it trades, at once: pmm-tui cancel PROFILE"
+
+
+def goes_on(socket: Path) -> bool:
+    """Whether a desk is there that was not told to end."""
+    frame = look(socket).frame
+    return frame is not None and frame.snapshot.phase != "ending"

@@ -73,7 +73,7 @@ class LogFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._fd = self._open()
+        self._fd = self._open(path)
         self._size = os.fstat(self._fd).st_size
 
     def write(self, line: str) -> None:
@@ -89,17 +89,19 @@ class LogFile:
         os.close(self._fd)
 
     def _turn(self) -> None:
+        begun = self._path.with_name(f"{self._path.name}.new")
+        fresh = self._open(begun)  # first of all: what fails after it would move the old ones on again at every line
         for number in range(KEPT, 0, -1):
             older = self._path.with_name(f"{self._path.name}.{number}")
             newer = self._path if number == 1 else self._path.with_name(f"{self._path.name}.{number - 1}")
             if newer.exists():
                 newer.replace(older)
-        fresh = self._open()
+        begun.replace(self._path)
         os.close(self._fd)
         self._fd, self._size = fresh, 0
 
-    def _open(self) -> int:
-        return open_private(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    def _open(self, path: Path) -> int:
+        return open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
 def start_logs(folder: Path, mode: str, to_stderr: bool) -> logging.Logger:

@@ -11,6 +11,8 @@ from pmm_tui.runtime.loop import NOT_YET
 
 LOST_S = 3.0
 """A console that comes back within this was never lost."""
+LEAVES_S = 5.0
+"""A console that said that it leaves is gone by then: whoever is lost later did not say so."""
 LOOK_S = 0.25
 Policy = Literal["keep", "pause", "cancel_all"]
 
@@ -40,7 +42,7 @@ class Operator:
         self._signed_at = monotonic()
         self._watched = False
         self._lost_at: float | None = None
-        self._excused = False
+        self._left_at: float | None = None
         self._expired = False
         self.unwatched = ""
         """Why the desk was stopped for want of an operator; empty while it was not, and after the next sign."""
@@ -61,12 +63,15 @@ class Operator:
     def leave(self) -> None:
         """The operator closes the last console on purpose, and wants the desk to go on: that loss is none."""
         self.sign()
-        self._excused = True
+        self._left_at = self._monotonic()
 
     def look(self, consoles: int) -> None:
         """See whether something is to be done; `consoles`: how many are connected that may act."""
         now = self._monotonic()
         if consoles:
+            back = self._lost_at is not None
+            if self._left_at is not None and (back or now - self._left_at >= LEAVES_S):
+                self._left_at = None
             self._watched, self._lost_at = True, None
         elif self._watched and self._lost_at is None:
             self._lost_at = now
@@ -83,9 +88,10 @@ class Operator:
             await asyncio.sleep(LOOK_S)
 
     def _lost(self) -> None:
-        if self._excused or self._on_ui_lost == "keep" or self._stop(self._on_ui_lost, "the last console was lost"):
-            self._watched = self._excused = False
-            self._lost_at = None
+        excused = self._left_at is not None or self._on_ui_lost == "keep"
+        if excused or self._stop(self._on_ui_lost, "the last console was lost"):
+            self._watched = False
+            self._lost_at = self._left_at = None
 
     def _stop(self, how: Policy, why: str) -> bool:
         """Pull the quotes, or kill; False where the desk could not take it yet."""

@@ -94,6 +94,8 @@ class Started(Struct, frozen=True):
     folder: Path
     socket: Path
     process: subprocess.Popen[bytes]
+    real: bool = False
+    """Whether its orders cost money."""
 
     def ended(self, patience_s: float) -> bool:
         """Whether the desk ends within this time."""
@@ -207,7 +209,7 @@ def _launched(desk: Agreed) -> Started:
         with suppress(BrokenPipeError):  # it has ended already; what it said tells why
             child.stdin.write(line)
             child.stdin.flush()
-    started = Started(folder.name, folder, socket_path(profile, folder.name), child)
+    started = Started(folder.name, folder, socket_path(profile, folder.name), child, real=keys is not None and not profile.is_loopback)
     if not _opened(started, trades=keys is not None):
         said = told.read_text(encoding="utf-8", errors="replace").strip().removeprefix("pmm-tui: ")
         raise CannotStart(f"the desk did not start: {said[-TOLD_MAX:] or f'no answer within {CONNECT_S:g} s'}")

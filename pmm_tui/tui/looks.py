@@ -20,6 +20,7 @@ from pmm_tui.tui.layout import SCREENS
 from pmm_tui.tui.palette import THEMES
 from pmm_tui.tui.rows.foot import help_rows
 from pmm_tui.tui.rows.lines import Row, Span
+from pmm_tui.tui.rows.top import sides
 from pmm_tui.tui.state import Scene
 from pmm_tui.tui.view import DEPTHS, PANES
 from pmm_tui.tui.widgets.pane import Pane
@@ -175,8 +176,8 @@ def copy(app: "PmmApp") -> None:
 
 def save(app: "PmmApp") -> None:
     """This screen as CSV, SVG and text."""
-    frames = [frame for source in app.sources if (frame := source.latest()) is not None]
-    number = app.view.screen
+    shown, number = app.frozen or app.scene, app.view.screen
+    frames = [one.frame for one in (sides(shown) if shown.beside is not None else (shown,)) if one.frame is not None]
     svg, text = app.export_screenshot(title="pmm-tui"), app.screen_text()
     try:
         base = export.export(frames, number, SCREENS[number - 1].name, svg, text, app.scene.wall)

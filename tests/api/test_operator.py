@@ -11,7 +11,7 @@ from pmm_tui.core.commands import Alert
 from pmm_tui.core.instructions import Instruction, Killed, Paused
 from pmm_tui.runtime.board import DeskBoard
 from pmm_tui.runtime.loop import NOT_YET
-from pmm_tui.runtime.operator import LOST_S, Operator, Policy
+from pmm_tui.runtime.operator import LEAVES_S, LOST_S, Operator, Policy
 from pmm_tui.runtime.profile import load
 from tests.runtime.desks import desk_in
 from tests.runtime.scene import PROFILE, Home, face, journaled, logged, picture, running, until
@@ -68,6 +68,20 @@ def test_a_console_that_comes_back_was_not_lost() -> None:
         watch.after(1, 0)
         watch.after(LOST_S - 0.5, 0)
     assert watch.taken == []
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["another stays", "it comes back"])
+def test_who_left_on_purpose_excuses_nobody_who_is_lost_later(gone: bool) -> None:
+    watch = Watch("pause")
+    watch.after(1, 2)
+    watch.operator.leave()
+    if gone:
+        watch.after(1, 0)
+        watch.after(1, 1)
+    watch.after(1, 1)
+    watch.after(LEAVES_S, 1)
+    watch.after(1, 0)
+    assert watch.after(LOST_S, 0) == [PAUSED]
 
 
 def test_who_leaves_on_purpose_loses_nothing_but_only_once() -> None:

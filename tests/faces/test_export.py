@@ -57,6 +57,16 @@ async def test_s_writes_three_private_files_of_what_is_seen(tmp_path: Path) -> N
         assert any("fills" in path.name and "edge" in path.read_text() for path in (tmp_path / "pmm-tui" / "exports").glob("*.csv"))
 
 
+async def test_an_export_of_a_display_that_stands_still_is_of_what_stands_there(tmp_path: Path) -> None:
+    async with desk(pictures.quoting()) as one:
+        await one.press("4", "w")
+        one.source.frame = replace(pictures.quoting(), snapshot=replace(pictures.quoting().snapshot, fills=()))
+        one.app.pull()
+        await one.press("S")
+        (path,) = (tmp_path / "pmm-tui" / "exports").glob("*.csv")
+        assert len(rows(path.read_text())) == len(pictures.quoting().snapshot.fills)
+
+
 async def test_an_export_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "pmm-tui").write_text("in the way")
     async with desk(pictures.quoting()) as one:

@@ -1,6 +1,7 @@
 """A desk that crashes again and again: counted by what its runs left, and the next one starts paused."""
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,32 +16,48 @@ from tests.runtime.scene import waited
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
 
-def began(logs: Path, profile: str, ago_s: float, *, summary: bool, now: datetime = NOW, mark: str = "ab12") -> Path:
+def left(
+    logs: Path,
+    profile: str,
+    ended_ago_s: float,
+    *,
+    summary: bool = False,
+    began_ago_s: float = 3_600.0,
+    mark: str = "ab12",
+    now: datetime = NOW,
+) -> Path:
     """A run's folder."""
-    folder = logs / f"{profile}-{now - timedelta(seconds=ago_s):%Y%m%d-%H%M%S}-{mark}"
+    folder = logs / f"{profile}-{now - timedelta(seconds=began_ago_s):%Y%m%d-%H%M%S}-{mark}"
     folder.mkdir(parents=True)
     if summary:
         (folder / "summary.json").write_text("{}")
-    (folder / "journal.jsonl").write_text("{}\n")
+    journal = folder / "journal.jsonl"
+    journal.write_text("{}\n")
+    at = now.timestamp() - ended_ago_s
+    os.utime(journal, (at, at))
     return folder
 
 
 def test_what_counts_as_a_crash(tmp_path: Path) -> None:
     assert crashed(tmp_path / "none", "prod-001", "", NOW) == 0
-    began(tmp_path, "prod-001", 30, summary=False)
-    began(tmp_path, "prod-001", WITHIN_S, summary=False)
-    began(tmp_path, "prod-001", WITHIN_S + 1, summary=False)
-    began(tmp_path, "prod-001", 60, summary=True)
-    began(tmp_path, "prod-0012", 40, summary=False)
-    began(tmp_path, "prod-001", -40, summary=False)
+    left(tmp_path, "prod-001", 30, mark="a1")
+    left(tmp_path, "prod-001", WITHIN_S, mark="a2")
+    left(tmp_path, "prod-001", WITHIN_S + 1, mark="a3")
+    left(tmp_path, "prod-001", 60, summary=True, mark="a4")
+    left(tmp_path, "prod-0012", 40)
     (tmp_path / "prod-001-notes").mkdir()
-    (tmp_path / "prod-001-99999999-999999-ab12").mkdir()
-    refused = began(tmp_path, "prod-001", 10, summary=False, mark="ab13")
+    refused = left(tmp_path, "prod-001", 10, mark="a5")
     (refused / "journal.jsonl").unlink()
-    torn = began(tmp_path, "prod-001", 10, summary=False, mark="ab14")
+    torn = left(tmp_path, "prod-001", 10, mark="a6")
     (torn / "journal.jsonl").write_text("")
-    own = began(tmp_path, "prod-001", 0, summary=False)
+    own = left(tmp_path, "prod-001", 0, began_ago_s=0)
     assert crashed(tmp_path, "prod-001", own.name, NOW) == 2
+
+
+def test_a_desk_that_ran_for_long_and_a_slow_loop_count_by_when_they_crashed(tmp_path: Path) -> None:
+    for number, (began_ago_s, ended_ago_s) in enumerate(((90_000, 500), (495, 250), (245, 5))):
+        left(tmp_path, "prod-001", ended_ago_s, began_ago_s=began_ago_s, mark=f"a{number}")
+    assert crashed(tmp_path, "prod-001", "", NOW) == 3
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +83,10 @@ def test_starts_that_were_refused_are_no_crashes(port: int, tmp_path: Path) -> N
 def test_after_three_crashes_the_next_desk_waits_for_a_person(port: int, tmp_path: Path) -> None:
     stage = Stage(tmp_path, port)
     name = Path(stage.profile).stem
-    left = [began(stage.home.logs, name, 20 + number, summary=False, now=datetime.now(UTC), mark=f"ab{number}") for number in range(3)]
+    before = [left(stage.home.logs, name, 20 + number, now=datetime.now(UTC), mark=f"ab{number}") for number in range(3)]
     with stage.desk() as desk:
-        waited(lambda: any(path not in left and (path / "live_state_production.json").is_file() for path in stage.home.logs.iterdir()))
-        (folder,) = (path for path in stage.home.logs.iterdir() if path not in left)
+        waited(lambda: any(path not in before and (path / "live_state_production.json").is_file() for path in stage.home.logs.iterdir()))
+        (folder,) = (path for path in stage.home.logs.iterdir() if path not in before)
         waited(lambda: json.loads((folder / "live_state_production.json").read_bytes())["snapshot"]["phase"] == "paused")
         assert json.loads((folder / "live_state_production.json").read_bytes())["snapshot"]["why"].startswith("paused: safe mode: 3")
         assert ended(desk) == 0

@@ -249,3 +249,18 @@ def test_a_full_log_is_put_aside_and_only_so_many_stay(tmp_path: Path, monkeypat
     lines = "".join((tmp_path / name).read_text() for name in ("run.log.3", "run.log.2", "run.log.1", "run.log")).splitlines()
     assert [line[5:7] for line in lines] == [f"{number:02}" for number in range(40 - len(lines), 40)], "the newest, none torn or lost"
     assert all(path.stat().st_mode & 0o777 == 0o600 and path.stat().st_size <= 100 for path in tmp_path.iterdir())
+
+
+def test_a_log_that_cannot_be_begun_anew_keeps_the_old_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "ROTATE_BYTES", 100)
+    file = logs.LogFile(tmp_path / "run.log")
+    for number in range(8):
+        file.write(f"line {number:02} {'.' * 31}\n")
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    (tmp_path / "run.log.new").mkdir()
+    for _ in range(5):
+        with pytest.raises(OSError, match="directory"):
+            file.write("lost " * 12)
+    (tmp_path / "run.log.new").rmdir()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == kept
+    file.close()

@@ -45,6 +45,18 @@ def test_only_real_money_has_a_password_a_node_and_a_drop_in(monkeypatch: pytest
     assert refused.exit_code == 2 and "only a profile of real money needs a drop-in" in refused.stderr
 
 
+def test_it_is_the_users_own_and_names_what_has_to_be_there_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "port.yaml").write_text("api_port: 8599\n")
+    text = unit("--profile", str(tmp_path / "port.yaml"), "--user", "nobody-here")
+    assert 'ReadWritePaths="/home/nobody-here/.local/state/pmm-tui"' in text and "after three crashes" not in text
+    assert '#   sudo -u nobody-here mkdir -p "/home/nobody-here/.local/state/pmm-tui"' in text
+    assert "/home/nobody-here/.config/pmm-tui/api.token ]" in text and "api.token" not in unit("--profile", "prod-001")
+    assert "LoadCredential" not in unit("--profile", "local-prod"), "a throw-away key has no password"
+
+
 def test_what_systemd_keeps_is_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     with pytest.raises(ValueError, match="the keystore needs its password"):
