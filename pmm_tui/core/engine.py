@@ -10,6 +10,7 @@ switch.
 """
 
 import hashlib
+from itertools import groupby
 
 import msgspec
 
@@ -236,13 +237,30 @@ def forget(state: State) -> None:
 
 
 def sample(state: State, equity: Cash) -> None:
-    """Keep the equity curve short: twice as many points as are wanted, then every second one is dropped."""
-    curve = state.curve
-    if not curve or state.now - curve[-1][0] >= state.curve_step_ns:
-        curve.append((state.now, equity))
-        if len(curve) >= 2 * CURVE_POINTS:
-            state.curve = curve[::2]
-            state.curve_step_ns *= 2
+    """Keep the equity curve short, its highs and lows in it: two points of each stretch of time, which doubles where they are too many."""
+    curve, step, point = state.curve, state.curve_step_ns, (state.now, equity)
+    if len(curve) > 2 and curve[-2][0] // step == state.now // step:
+        low, high = sorted(curve[-2:], key=_worth)
+        if equity < low[1] or equity > high[1]:
+            curve[-2:] = [high if equity < low[1] else low, point]
+    elif not curve or curve[-1][1] != equity or state.now - curve[-1][0] >= step:
+        curve.append(point)
+    while len(state.curve) > CURVE_POINTS:
+        state.curve_step_ns *= 2
+        state.curve = _ends(state.curve, state.curve_step_ns)
+
+
+def _worth(point: tuple[Nanos, Cash]) -> Cash:
+    return point[1]
+
+
+def _ends(curve: list[tuple[Nanos, Cash]], step: int) -> list[tuple[Nanos, Cash]]:
+    """The first point, and the lowest and the highest of each stretch after it, in the order of time."""
+    kept = curve[:1]
+    for _, stretch in groupby(curve[1:], key=lambda point: point[0] // step):
+        points = list(stretch)
+        kept += sorted({min(points, key=_worth), max(points, key=_worth)})
+    return kept
 
 
 def digest(state: State) -> str:

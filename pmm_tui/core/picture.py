@@ -28,7 +28,7 @@ from pmm_tui.core.snapshot import (
     TradeRow,
     VenueRow,
 )
-from pmm_tui.core.state import CURVE_POINTS, MarketState, State
+from pmm_tui.core.state import MarketState, State
 from pmm_tui.core.units import ONE, Cash, Nanos, Price, Size
 
 DEPTH = 25
@@ -40,9 +40,7 @@ NAN = float("nan")
 def picture(state: State) -> Snapshot:
     """What a face may see now."""
     phase, why = phase_of(state)
-    # Every second point where there are many, never the newest ones only: the curve begins where the run did.
-    kept = state.curve[:: 1 + (len(state.curve) > CURVE_POINTS)]
-    curve = (*kept, (state.now, state.equity_now)) if kept else ()
+    curve = (*state.curve, (state.now, state.equity_now)) if state.curve else ()
     return Snapshot(
         seq=state.seq,
         at=state.now,

@@ -1,9 +1,12 @@
 """What should not happen, does: facts about unknown things, long lives, wrong moments."""
 
+import math
+
 import msgspec
 import pytest
 
 from pmm_tui.core.commands import Cancel, Sync, Unwatch
+from pmm_tui.core.engine import sample
 from pmm_tui.core.events import (
     AccountSeen,
     BookChanged,
@@ -26,6 +29,7 @@ from pmm_tui.core.events import (
 from pmm_tui.core.instructions import Flattened, Killed, KillReset, Paused, Resumed
 from pmm_tui.core.market import Side
 from pmm_tui.core.orders.life import Status
+from pmm_tui.core.state import CURVE_POINTS
 from pmm_tui.core.units import DOLLAR, ONE, SHARE, Cash, Nanos, Price, Size
 from tests.core.desk import MARKET, Bench, at, book, cancels, knobs, places
 from tests.core.test_engine import QUIET, quoting
@@ -202,7 +206,20 @@ def test_what_is_long_over_is_forgotten_and_what_lives_is_not() -> None:
     bench.tick(1_300_000)
     assert sent[1].order not in state.finished
     assert ("t1", sent[0].order) in state.portfolio.fills
-    assert len(state.curve) <= 480
+    assert len(state.curve) <= CURVE_POINTS
+
+
+def test_a_long_curve_keeps_where_it_began_and_its_highs_and_lows() -> None:
+    state = Bench(listed=False).engine.state
+    odd = {7_001: 70_000_000, 31_337: -80_000_000}
+    worth = [Cash(500_000_000 + round(9_000_000 * math.sin(number / 40)) + odd.get(number, 0)) for number in range(50_000)]
+    for number, cash in enumerate(worth):
+        state.now = Nanos(number * 150_000_000)
+        sample(state, cash)
+    kept = [cash for _, cash in state.curve]
+    assert 60 <= len(kept) <= CURVE_POINTS and state.curve[0] == (0, worth[0])
+    assert (max(kept), min(kept)) == (max(worth), min(worth))
+    assert [at for at, _ in state.curve] == sorted({at for at, _ in state.curve})
 
 
 @pytest.mark.fault("F69")
