@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import SECOND, Nanos, Price, Size
+from pmm_tui.tui import format as f
 from pmm_tui.tui.rows import chart
 from pmm_tui.tui.rows.lines import Panel
 from pmm_tui.tui.state import Symbols, Traces
@@ -90,7 +91,7 @@ def test_the_mid_chart_marks_fills_by_direction_and_desk() -> None:
     both = scenes.modes(pictures.three(), scenes.production())["both"]
     panel = chart.mid(both, 100, 12)
     shown = "".join(text(panel))
-    assert all(sign in shown for sign in "△▽▲▼") and panel.note == "▲▼ production  △▽ paper"
+    assert all(sign in shown for sign in "△▽▲▼") and panel.note == "▲▼ production  △▽ paper   fills since 14:00:30"
     alone = "".join(text(chart.mid(replace(both, beside=None), 100, 12)))
     assert "△" in alone and "▲" not in alone
     plain = "".join(text(chart.mid(replace(both, symbols="ascii"), 100, 12)))
@@ -106,6 +107,21 @@ def test_a_failed_fill_and_one_of_before_are_not_marked() -> None:
         frame = replace(scene.frame, snapshot=replace(scene.frame.snapshot, fills=fills))
         shown = "".join(text(chart.mid(replace(scene, frame=frame), 100, 12)))
         assert "△" not in shown and "▽" not in shown
+
+
+def test_what_nobody_saw_is_a_gap_and_fills_that_are_not_known_any_more_are_said_to_be() -> None:
+    traces, frame = Traces(), pictures.quoting()
+    for second in (*range(-300, -200), *range(-60, 1)):
+        traces.apply(at(second, frame))
+    scene = replace(scenes.scene(frame), traces=traces)
+    panel = chart.mid(scene, 110, 9)
+    columns = list(zip(*(row[row.index("┤") + 1 :].ljust(100) for row in text(panel)[:8]), strict=True))
+    empty = [number for number, column in enumerate(columns[:99]) if not "".join(column).strip("△▽ ")]
+    assert len(empty) in range(38, 50) and empty == list(range(empty[0], empty[-1] + 1)), "140 s of 300 s"
+    oldest = min(fill.at for fill in frame.snapshot.fills)
+    assert panel.note.endswith(f"fills since {f.clock(oldest)}")
+    few = replace(frame, snapshot=replace(frame.snapshot, fill_count=len(frame.snapshot.fills)))
+    assert "since" not in chart.mid(replace(scene, frame=few), 110, 9).note
 
 
 def test_a_fill_of_the_other_outcome_is_marked_the_other_way_at_its_price_in_yes_terms() -> None:

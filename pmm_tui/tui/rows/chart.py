@@ -244,6 +244,8 @@ class _Canvas:
         return made
 
 
+APART_NS, GAP_NS = SECOND, 30 * SECOND
+"""A value holds for so long after it was seen; what lies farther from the next one ends in a gap."""
 Mark = tuple[int, int, Span]
 """When, at what price in micro-dollars, and its sign."""
 
@@ -277,6 +279,24 @@ def _marks(scene: Scene, row: MarketRow, start: int, end: int) -> tuple[Mark, ..
     return tuple(marks)
 
 
+def gapped(points: Sequence[tuple[int, int | None]]) -> list[tuple[int, int | None]]:
+    """The same with a gap wherever nothing was seen for longer than GAP_NS: nobody knows what was there."""
+    made: list[tuple[int, int | None]] = []
+    for number, (at, value) in enumerate(points):
+        made.append((at, value))
+        if number + 1 < len(points) and points[number + 1][0] - at > GAP_NS:
+            made.append((at + APART_NS, None))
+    return made
+
+
+def _since(scene: Scene, start: int) -> str:
+    """From when on fills are marked, where a desk had more of them than its picture tells of."""
+    ones = (scene, scene.beside) if scene.beside is not None else (scene,)
+    told = [one.frame.snapshot for one in ones if one.frame is not None]
+    known = max((now.fills[-1].at for now in told if now.fills and now.fill_count > len(now.fills)), default=0)
+    return f"   fills since {f.clock(known)}" if known > start else ""
+
+
 def mid(scene: Scene, width: int, height: int) -> Panel:
     """The selected market's mid over the last minutes, our bid and ask around it, and each fill of either desk where it happened."""
     row, trace = scene.market, _trace(scene)
@@ -287,7 +307,8 @@ def mid(scene: Scene, width: int, height: int) -> Panel:
     rows = _mids(trace, marks, row.tick, width, height, scene.symbols, scene.probability)
     signs = "B S production  b s paper" if scene.symbols == "ascii" else "▲▼ production  △▽ paper"
     quotes = f"{desk_word(scene)}'s quotes, both desks' fills" if scene.beside is not None else "our quotes and fills"
-    return Panel(f"Mid {f.cents_of(priced(row).mid, 2, scene.probability)}, {quotes}", [aged(scene, one) for one in rows], signs)
+    title = f"Mid {f.cents_of(priced(row).mid, 2, scene.probability)}, {quotes}"
+    return Panel(title, [aged(scene, one) for one in rows], f"{signs}{_since(scene, trace[0].at)}")
 
 
 @lru_cache(maxsize=8)
@@ -303,7 +324,7 @@ def _mids(
     canvas = _Canvas(cells, tall)
     bids, asks = [(point.at, point.bid or None) for point in trace], [(point.at, point.ask or None) for point in trace]
     for style, line in (("bidbar", bids), ("askbar", asks), ("mid", [(point.at, point.mid) for point in trace])):
-        canvas.paint(plot(resample(line, samples(cells, symbols), start, end), low, high, tall, symbols), style)
+        canvas.paint(plot(resample(gapped(line), samples(cells, symbols), start, end), low, high, tall, symbols), style)
     for at, price, span in marks:
         up = round((price - low) * (tall - 1) / max(1, high - low))
         canvas.mark((at - start) * cells // max(1, end - start + 1), tall - 1 - up, span)
@@ -326,7 +347,7 @@ def inventory(scene: Scene, width: int, height: int) -> Panel:
 def _nets(nets: tuple[tuple[int, int], ...], width: int, height: int, symbols: Symbols) -> tuple[Row, ...]:
     cells, tall = max(2, width - _LABEL - 1), height - 1
     top = max(1_000_000, *(abs(net) for _, net in nets))
-    columns = resample(nets, samples(cells, symbols))
+    columns = resample(gapped(nets), samples(cells, symbols))
     canvas = _Canvas(cells, tall)
     flat = plot([(0, 0)] * len(columns), -top, top, tall, symbols)
     canvas.paint(flat, "frame")
