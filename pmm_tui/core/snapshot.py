@@ -329,6 +329,11 @@ class StatsCell(Struct, frozen=True):
     """Which stretch, counted from the market's end; from the epoch where none is named."""
     values: tuple[float, ...]
     """One for each of the `fields`; shares, dollars and seconds."""
+    submit: tuple[tuple[int, int], ...] = ()
+    """From sending an order to the venue's answer: bucket and how many. Bucket 0 ends at 1 ms, bucket n at 2^(n/16) ms, the last one, 209,
+    nowhere."""
+    cancel: tuple[tuple[int, int], ...] = ()
+    """The same from asking for an order's end to its end."""
 
 
 class Stats(Struct, frozen=True):
@@ -345,6 +350,8 @@ class Stats(Struct, frozen=True):
     """How often gas was paid."""
     unfollowed: int
     """Fills whose markouts were not taken, as too many were waiting."""
+    older: int = 0
+    """Cells that are not among these, as only so many of the newest are told; a run's journal has all of them."""
 
 
 class Frame(Struct, frozen=True):

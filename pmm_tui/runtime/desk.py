@@ -124,10 +124,11 @@ class Desk:
         return Frame(card, followed(self.engine.snapshot(), self.engine.state, marks), stats)
 
     def close(self) -> None:
-        """End the records: the last line of a whole journal holds the digest of the state."""
+        """End the records: the last line of a whole journal holds the digest of the state, and the last picture the final figures."""
         try:
             self.journal.close(self.engine.digest() if self._writing and not self.dead else None)
             if not self.dead:
+                self._end_figures()
                 self._tell_state()
         except OSError as error:
             self.fail("closing the records", error)
@@ -140,8 +141,21 @@ class Desk:
         try:
             self._tally.step(self.engine.state, event, commands)
         except _MISCOUNTS as error:
-            self._tally = self._stats = None
-            self.log.error("the figures of the run are counted no more", exc_info=error)
+            self._miscounted(error)
+
+    def _end_figures(self) -> None:
+        """Count what is left, to be put together anew."""
+        self._catch_up()
+        self._stats = None
+        try:
+            if self._tally is not None:
+                self._tally.end(self.engine.state)
+        except _MISCOUNTS as error:
+            self._miscounted(error)
+
+    def _miscounted(self, error: Exception) -> None:
+        self._tally = self._stats = None
+        self.log.error("the figures of the run are counted no more", exc_info=error)
 
     def _figures(self) -> Stats | None:
         """The run's figures, put together once a second."""

@@ -1,26 +1,25 @@
 """Two desks side by side: each figure of paper and of production, their ratio with a 95 % interval, and whether they diverge.
 
-Only what both did on the same market and clock is compared: stretches of a market's time in which both had an order resting (for the time
-quoting: which both watched). The two see the same takers, so their figures move together; the intervals take them as independent, which
-makes them wider than need be, never narrower.
+Only what both did on the same market and clock is compared: stretches of a market's time in which both had an order resting. The time
+quoting and the profit are of the time that both watched: shares that are held earn and lose while nothing is quoted, at the end most of
+all. The two see the same takers, so their figures move together; the intervals take them as independent, which makes them wider than need
+be, never narrower.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import Stats
 from pmm_tui.study import intervals as i
-from pmm_tui.study.cells import AT, BUCKETS, CODES, HORIZONS_S, JUMP, LEVELS, coarser
+from pmm_tui.study.cells import AT, CODES, EDGES, HORIZONS_S, LEVELS, OVERLAP, SUMS, Cell, coarser, together
 
 DIVERGES_ABOVE = 2.0
 """More than this many times apart, either way, is alarmed."""
 SAMPLES_MIN = 30
 """Independent samples that each side needs before anything is said."""
-EDGES = tuple(2 ** (number / 2) for number in range(BUCKETS))
-"""Where the latency buckets end, milliseconds."""
 
 
 class Row(Struct, frozen=True):
@@ -41,6 +40,8 @@ class Row(Struct, frozen=True):
     """DIVERGES | differs | alike | unclear | too few | empty where nothing is judged."""
     words: str = ""
     """The venue's newest words of this refusal, production's first."""
+    watched: bool = False
+    """Of the time that both watched, not only of the stretches in which both had an order resting."""
 
 
 class Comparison(Struct, frozen=True):
@@ -54,6 +55,10 @@ class Comparison(Struct, frozen=True):
     stretch_s: int
     why: str
     """Why there is nothing to compare; empty where there is something."""
+    watched_s: tuple[float, float] = (0.0, 0.0)
+    """Market time in the stretches that both watched, seconds."""
+    older: tuple[int, int] = (0, 0)
+    """Stretches of each that are left out, as a running desk tells only its newest ones."""
 
     @property
     def alarms(self) -> tuple[Row, ...]:
@@ -70,28 +75,27 @@ class Figure(Struct, frozen=True):
     of: float = 0.0
     clumping: float = 1.0
     mean: i.Mean | None = None
-    own: i.Interval | None = None
+    own: i.Quantile | None = None
 
 
-Values = Sequence[float]
-Measure = Callable[[Values], Figure]
+Measure = Callable[[Cell], Figure]
 Ratio = Callable[[Figure, Figure], i.Interval | None]
 
 
-def _sum(values: Values, *names: str) -> float:
-    return sum(values[AT[name]] for name in names)
+def _sum(cell: Cell, *names: str) -> float:
+    return sum(cell.values[AT[name]] for name in names)
 
 
-def _means(values: Values, name: str) -> tuple[float, ...]:
+def _means(cell: Cell, name: str) -> list[float]:
     first = AT[f"{name}.k"]
-    return tuple(values[first : first + 6])
+    return cell.values[first : first + len(SUMS)]
 
 
 def _share(hits: Sequence[str], of: Sequence[str], per: float = 1.0) -> Measure:
     """A share of a count; `per` is how many of what is counted make one independent sample."""
 
-    def measure(values: Values) -> Figure:
-        got, all_of_it = _sum(values, *hits) / per, _sum(values, *of) / per
+    def measure(cell: Cell) -> Figure:
+        got, all_of_it = _sum(cell, *hits) / per, _sum(cell, *of) / per
         return Figure(100 * got / all_of_it if all_of_it else None, round(all_of_it), min(got, all_of_it), all_of_it)
 
     return measure
@@ -100,9 +104,9 @@ def _share(hits: Sequence[str], of: Sequence[str], per: float = 1.0) -> Measure:
 def _rate(mean: str, count: str) -> Measure:
     """Events an hour of market time watched; those in the same second come together."""
 
-    def measure(values: Values) -> Figure:
-        events, hours = _sum(values, count), _sum(values, "watched_s") / 3600
-        k, _, s, _, _, ss = _means(values, mean) if mean else (events, 0.0, 1.0, 0.0, 0.0, 1.0)
+    def measure(cell: Cell) -> Figure:
+        events, hours = _sum(cell, count), _sum(cell, "watched_s") / 3600
+        k, _, s, _, _, ss = _means(cell, mean) if mean else (events, 0.0, 1.0, 0.0, 0.0, 1.0)
         return Figure(events / hours if hours else None, round(k), events, hours, max(1.0, ss / s) if s else 1.0)
 
     return measure
@@ -111,20 +115,26 @@ def _rate(mean: str, count: str) -> Measure:
 def _mean(name: str, times: float) -> Measure:
     """A weighted mean over clusters, in `times` the unit that it is kept in."""
 
-    def measure(values: Values) -> Figure:
-        found = i.mean(*_means(values, name))
-        return Figure(None, 0) if found is None else Figure(found.value * times, found.clusters, mean=found)
+    def measure(cell: Cell) -> Figure:
+        found = i.mean(*_means(cell, name))
+        if found is None:
+            return Figure(None, 0)
+        found = replace(found, variance=found.variance * OVERLAP.get(name, 1.0))
+        return Figure(found.value * times, found.clusters, mean=found)
 
     return measure
 
 
 def _hourly(name: str) -> Measure:
-    """A mean of whole minutes, an hour: each minute weighs the same."""
+    """A sum an hour of market time watched; how much it varies is told by its minutes."""
 
-    def measure(values: Values) -> Figure:
-        k, _, s, _, _, ss = _means(values, name)
-        found = i.mean(k, k, s, k, s, ss)
-        return Figure(None, 0) if found is None else Figure(found.value * 60, found.clusters, mean=found)
+    def measure(cell: Cell) -> Figure:
+        (k, _, s, _, _, ss), hours = _means(cell, name), _sum(cell, "watched_s") / 3600
+        minutes = i.mean(k, k, s, k, s, ss)
+        if minutes is None or not hours:
+            return Figure(None, 0)
+        found = i.Mean(minutes.clusters, s / hours, minutes.variance * (k / hours) ** 2)
+        return Figure(found.value, found.clusters, mean=found)
 
     return measure
 
@@ -132,12 +142,9 @@ def _hourly(name: str) -> Measure:
 def _wait(name: str, part: float) -> Measure:
     """A quantile of a latency, milliseconds."""
 
-    def measure(values: Values) -> Figure:
-        counts = values[AT[f"{name}.0"] : AT[f"{name}.0"] + BUCKETS]
-        total = sum(counts)
-        if not total:
-            return Figure(None, 0)
-        return Figure(i.quantile(EDGES, counts, total * part), round(total), own=i.quantile_interval(EDGES, counts, part))
+    def measure(cell: Cell) -> Figure:
+        found = i.quantile(EDGES, cell.waits[name], part)
+        return Figure(None, 0) if found is None else Figure(found.value, sum(cell.waits[name].values()), own=found)
 
     return measure
 
@@ -145,9 +152,9 @@ def _wait(name: str, part: float) -> Measure:
 def _plain(name: str, times: float, an_hour: bool = False) -> Measure:
     """A figure without an interval: a sum an hour of market time watched, or a largest one."""
 
-    def measure(values: Values) -> Figure:
-        hours = _sum(values, "watched_s") / 3600
-        return Figure(None, 0) if not hours else Figure(_sum(values, name) * times / (hours if an_hour else 1), 0)
+    def measure(cell: Cell) -> Figure:
+        hours = _sum(cell, "watched_s") / 3600
+        return Figure(None, 0) if not hours else Figure(_sum(cell, name) * times / (hours if an_hour else 1), 0)
 
     return measure
 
@@ -165,9 +172,7 @@ def _fieller(one: Figure, other: Figure) -> i.Interval | None:
 
 
 def _waits(one: Figure, other: Figure) -> i.Interval | None:
-    if one.own is None or other.own is None or one.value is None or other.value is None:
-        return None
-    return i.ratio_of_estimates(one.value, one.own, other.value, other.own)
+    return None if one.own is None or other.own is None else i.ratio_of_quantiles(one.own, other.own)
 
 
 def _none(one: Figure, other: Figure) -> i.Interval | None:
@@ -196,8 +201,8 @@ KINDS = (
     _Kind("Fills", "orders an hour", "/h", _rate("", "placed"), _rates),
     _Kind("Fills", "time quoting", "%", _share(["quoting_s"], ["watched_s"], per=60.0), _shares, watched=True),
     _Kind("Fills", "maker fills", "%", _share(["makers"], ["fills"]), _shares),
-    _Kind("Money", "PnL an hour", "$/h", _hourly("pnl"), _fieller),
-    _Kind("Money", "PnL a share", "¢/sh", _mean("pnl", 100), _fieller),
+    _Kind("Money", "PnL an hour", "$/h", _hourly("pnl"), _fieller, watched=True),
+    _Kind("Money", "PnL a share", "¢/sh", _mean("pnl", 100), _fieller, watched=True),
     _Kind("Money", "spread captured", "¢/sh", _mean("captured", 100), _fieller),
     _Kind("Money", "fees paid", "$/h", _plain("fees", 1, an_hour=True), _none),
     _Kind("Money", "rebates", "$/h", _plain("rebates", 1, an_hour=True), _none),
@@ -230,7 +235,7 @@ def judged(ratio: float | None, interval: i.Interval, enough: bool, above: float
     return "alike" if not interval.outside and interval.low >= 1 / above and interval.high <= above else "unclear"
 
 
-def _row(kind: _Kind, one: Values, other: Values, above: float, least: int) -> Row | None:
+def _row(kind: _Kind, one: Cell, other: Cell, above: float, least: int) -> Row | None:
     paper, production = kind.measure(one), kind.measure(other)
     if kind.optional and not paper.hits and not production.hits:
         return None
@@ -242,7 +247,8 @@ def _row(kind: _Kind, one: Values, other: Values, above: float, least: int) -> R
     verdict = judged(ratio, interval, enough, above) if interval is not None else ""
     if kind.ratio is not _none and (paper.value is None) is not (production.value is None):
         verdict = "too few"
-    return Row(kind.group, kind.name, kind.unit, paper.value, production.value, ratio, interval, samples, verdict)
+    values = (paper.value, production.value)
+    return Row(kind.group, kind.name, kind.unit, *values, ratio, interval, samples, verdict, watched=kind.watched)
 
 
 def _gas(paper: Stats, production: Stats) -> Row:
@@ -255,26 +261,26 @@ def compare(paper: Stats, production: Stats, above: float = DIVERGES_ABOVE, leas
     """The table of two desks. ValueError where they count different figures."""
     stretch_s = max(paper.stretch_s, production.stretch_s)
     one, other = coarser(paper, stretch_s), coarser(production, stretch_s)
-    both = [key for key in one if key in other and one[key][AT["watched_s"]] and other[key][AT["watched_s"]]]
-    quoted = [key for key in both if one[key][AT["quoting_s"]] and other[key][AT["quoting_s"]]]
-    watched = _total(one[key] for key in both), _total(other[key] for key in both)
-    quoting = _total(one[key] for key in quoted), _total(other[key] for key in quoted)
+    both = [key for key in one if key in other and _sum(one[key], "watched_s") and _sum(other[key], "watched_s")]
+    quoted = [key for key in both if _sum(one[key], "quoting_s") and _sum(other[key], "quoting_s")]
+    watched, quoting = (
+        (together({key: one[key] for key in keys}, stretch_s), together({key: other[key] for key in keys}, stretch_s))
+        for keys in (both, quoted)
+    )
     rows = (_row(kind, *(watched if kind.watched else quoting), above, least) for kind in KINDS)
     words = dict(paper.reasons) | dict(production.reasons)
     why = "" if quoted else "they have not quoted the same market at the same time yet" if both else "they have no market in common"
     seconds = (_sum(quoting[0], "quoting_s"), _sum(quoting[1], "quoting_s"))
     said = (replace(row, words=words.get(row.name.strip(), "")) for row in rows if row is not None)
     table = sorted((*said, _gas(paper, production)), key=lambda row: GROUPS.index(row.group))
-    return Comparison(tuple(table), len({market for market, _ in quoted}), seconds, stretch_s, why)
+    seen = (_sum(watched[0], "watched_s"), _sum(watched[1], "watched_s"))
+    left_out = (paper.older, production.older)
+    return Comparison(tuple(table), len({market for market, _ in quoted}), seconds, stretch_s, why, seen, left_out)
 
 
-def _total(cells: Iterable[Values]) -> Values:
-    columns = list(zip(*cells, strict=True))
-    if not columns:
-        return [0.0] * len(AT)
-    total = [sum(column) for column in columns]
-    total[JUMP] = max(columns[JUMP])
-    return total
+def called(real: tuple[bool, bool]) -> tuple[str, str]:
+    """What the two sides are called, by whether each is with real money."""
+    return ("paper", "production") if real == (False, True) else ("first", "second")
 
 
 def written(value: float | None, unit: str) -> str:

@@ -1,7 +1,7 @@
 """95 % intervals of single figures and of ratios between two desks, in closed form or by bisection: nothing is drawn by chance."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -115,14 +115,35 @@ def ratio_of_rates(below: float, of_below: float, above: float, of_above: float,
     return Interval(part.low / (1 - part.low) * times, part.high / (1 - part.high) * times if part.high < 1 else math.inf)
 
 
+def student(freedom: float) -> float:
+    """The quantile of 97.5 % of Student's t, by its expansion (Abramowitz and Stegun 26.7.5); exact of one and two degrees."""
+    if freedom < 1.5:
+        return math.tan(0.475 * math.pi)
+    if freedom < 2.5:
+        return 0.95 * math.sqrt(2 / (1 - 0.95**2))
+    n, z = freedom, Z
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    fourth = (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160
+    return z + first / n + second / n**2 + third / n**3 + fourth / n**4
+
+
+def freedom(below: Mean, above: Mean) -> float:
+    """The degrees of freedom of a difference of two means (Welch and Satterthwaite)."""
+    one, other = below.variance, above.variance
+    parts = one * one / (below.clusters - 1) + other * other / (above.clusters - 1)
+    return (one + other) ** 2 / parts if parts > 0 else math.inf
+
+
 def fieller(below: Mean, above: Mean) -> Interval:
     """The ratio of two means, above over below (Fieller 1954): everything where nothing can be said, `outside` where below may be zero.
 
     It leaves 1 out exactly where the difference of the two means is significant.
     """
-    zz = Z * Z
     if not math.isfinite(below.variance + above.variance):
         return EVERYTHING
+    zz = student(freedom(below, above)) ** 2
     a = below.value**2 - zz * below.variance
     b = below.value * above.value
     c = above.value**2 - zz * above.variance
@@ -134,32 +155,57 @@ def fieller(below: Mean, above: Mean) -> Interval:
     return Interval(low, high, outside=a < 0)
 
 
-def quantile(edges: Sequence[float], counts: Sequence[float], rank: float) -> float:
-    """The value at a rank (0 to the total) of buckets that end at `edges`; between two edges it goes evenly in logs."""
-    seen, before = 0.0, edges[0] / 2
-    for edge, count in zip(edges, counts, strict=True):
-        if count and rank <= seen + count:
-            return float(before * (edge / before) ** max(0.0, (rank - seen) / count))
-        seen, before = seen + count, edge
-    return before
+class Quantile(Struct, frozen=True):
+    """A quantile of a sample that is known by buckets: where it lies as far as its bucket tells, and where chance may have it."""
+
+    value: float
+    """Within its bucket as if all in there lay evenly in logs."""
+    bucket: Interval
+    chance: Interval
+    """The interval of 95 % by ranks, free of any distribution, out to the ends of its buckets; open where the sample is too small."""
 
 
-def quantile_interval(edges: Sequence[float], counts: Sequence[float], part: float) -> Interval:
-    """The interval of a quantile by its ranks: free of any distribution, open above where the sample is too small for it."""
-    total = sum(counts)
+def quantile(edges: Sequence[float], counts: Mapping[int, float], part: float) -> Quantile | None:
+    """The quantile of buckets that end at `edges`, the last one nowhere; None of nothing."""
+    total = sum(counts.values())
+    if not total:
+        return None
     half = Z * math.sqrt(total * part * (1 - part))
-    low, high = total * part - half, total * part + half
-    return Interval(quantile(edges, counts, low) if low > 0 else 0.0, quantile(edges, counts, high) if high <= total else math.inf)
+    least, most = math.floor(total * part - half), math.ceil(total * part + half)
+    own, within = _bucket_of(counts, total * part)
+    lower, upper = _ends(edges, own)
+    value = lower * (upper / lower) ** within if own and math.isfinite(upper) else lower or upper * within
+    low = _ends(edges, _bucket_of(counts, least)[0])[0] if least >= 1 else 0.0
+    high = _ends(edges, _bucket_of(counts, most)[0])[1] if most <= total else math.inf
+    return Quantile(value, Interval(lower, upper), Interval(low, high))
 
 
-def ratio_of_estimates(below: float, of_below: Interval, above: float, of_above: Interval) -> Interval:
-    """The ratio of two positive figures from their own intervals, on the log scale (the variance estimates recovery of Zou and Donner)."""
-    if below <= 0 or above <= 0:
-        return Interval(0.0, math.inf)
-    log = math.log(above / below)
+def _bucket_of(counts: Mapping[int, float], rank: float) -> tuple[int, float]:
+    """The bucket that holds a rank of the sample, and which part of the bucket comes before it."""
+    seen, number, count = 0.0, 0, 0.0
+    for number, count in sorted(counts.items()):
+        if rank <= seen + count:
+            return number, max(0.0, (rank - seen) / count)
+        seen += count
+    return number, 1.0
+
+
+def _ends(edges: Sequence[float], number: int) -> tuple[float, float]:
+    return edges[number - 1] if number else 0.0, edges[number]
+
+
+def ratio_of_quantiles(below: Quantile, above: Quantile) -> Interval:
+    """The ratio of two quantiles, above over below. What chance adds is put together on the log scale (the variance estimates recovery of
+    Zou and Donner), from bucket to bucket; what a bucket does not tell is no chance: both may lie at its worse end."""
+
+    def far(inner: float, outer: float) -> float:
+        return abs(math.log(outer / inner)) if inner > 0 and outer > 0 and math.isfinite(outer) else math.inf
+
     low, high = 0.0, math.inf
-    if of_above.low > 0 and math.isfinite(of_below.high):
-        low = math.exp(log - math.hypot(math.log(above / of_above.low), math.log(of_below.high / below)))
-    if of_below.low > 0 and math.isfinite(of_above.high):
-        high = math.exp(log + math.hypot(math.log(of_above.high / above), math.log(below / of_below.low)))
+    if above.bucket.low > 0 and math.isfinite(below.bucket.high):
+        chance = math.hypot(far(above.bucket.low, above.chance.low), far(below.bucket.high, below.chance.high))
+        low = above.bucket.low / below.bucket.high * math.exp(-chance)
+    if below.bucket.low > 0 and math.isfinite(above.bucket.high):
+        chance = math.hypot(far(above.bucket.high, above.chance.high), far(below.bucket.low, below.chance.low))
+        high = above.bucket.high / below.bucket.low * math.exp(chance)
     return Interval(low, high)

@@ -13,7 +13,7 @@ from pmm_tui.core.risk.review import stale
 from pmm_tui.core.snapshot import Snapshot
 from pmm_tui.core.state import MarketState, State
 from pmm_tui.core.units import ONE, SECOND, Cash
-from pmm_tui.study.cells import HORIZONS_S
+from pmm_tui.study.cells import HORIZONS_S, Cell
 
 NEVER = 2**63 - 1
 PENDING_MAX = 20_000
@@ -39,12 +39,21 @@ class Mark(Struct):
     shares: float
     void: bool = False
     """The chain undid the trade: it never was."""
+    counts_at: int = 0
+    """The time that its figures are counted at."""
+    counted: list[tuple[str, float]] = field(default_factory=list)
+    """What was counted of it so far: the mean, and dollars a share."""
     outs: list[Cash | None] = field(default_factory=list)
     """Its own markouts so far, micro-dollars a share, one for each horizon that has passed."""
 
     def out(self, mid: float) -> float:
         """Dollars a share at a mid of YES."""
         return self.sign * (mid - self.price)
+
+    def count(self, cell: Cell, name: str, out: float) -> None:
+        """Count dollars a share towards a mean."""
+        cell.weigh(name, self.counts_at, self.shares, out * self.shares)
+        self.counted.append((name, out))
 
 
 def mark_of(fill: Fill, market: Market) -> Mark:
@@ -65,10 +74,8 @@ class Markouts:
         self._most = most
         self._waits = [int(horizon * 1e9) for horizon in HORIZONS_S]
         self._pending: list[deque[Mark]] = [deque(maxlen=most) for _ in HORIZONS_S]
-        self._known: dict[tuple[str, int], Mark] = {}
-        """By (trade, order), while a markout is still to come."""
-        self._order: deque[tuple[str, int]] = deque(maxlen=most)
         self._newest: dict[tuple[str, int], Mark] = {}
+        """By (trade, order)."""
 
     def add(self, key: tuple[str, int], mark: Mark) -> None:
         """Follow a fill from now on."""
@@ -78,16 +85,9 @@ class Markouts:
         for line in self._pending:
             line.append(mark)
         self.next_at = min(self.next_at, mark.at + self._waits[0])
-        self._known[key] = self._newest[key] = mark
-        self._order.append(key)
+        self._newest[key] = mark
         if len(self._newest) > SHOWN:
             del self._newest[next(iter(self._newest))]
-
-    def undo(self, key: tuple[str, int]) -> None:
-        """A trade failed: the markouts that are still to come are not taken."""
-        mark = self._known.get(key) or self._newest.get(key)
-        if mark is not None:
-            mark.void = True
 
     def of(self, key: tuple[str, int]) -> tuple[Cash | None, ...]:
         """The markouts of one of the newest fills, as far as their time has come."""
@@ -96,12 +96,9 @@ class Markouts:
 
     def due(self, now: int) -> Iterator[tuple[str, Mark, bool]]:
         """Every markout whose time has come: the name of its mean, the fill, and whether that time is only just past."""
-        last = self._pending[-1]
         for number, line in enumerate(self._pending):
             while line and line[0].at + self._waits[number] <= now:
                 mark = line.popleft()
-                if line is last:
-                    del self._known[self._order.popleft()]
                 if not mark.void:
                     yield NAMES[number], mark, now - mark.at - self._waits[number] <= LATE_NS
         self.next_at = min((line[0].at + wait for line, wait in zip(self._pending, self._waits, strict=True) if line), default=NEVER)

@@ -8,22 +8,23 @@ each one once. Everything that only time brings (time quoting, spreads, jumps, p
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec.structs import replace
+
 from pmm_tui.core.commands import Cancel, CancelAll, Command, Place
 from pmm_tui.core.decide import ours
-from pmm_tui.core.events import Event, FillSettled, OrderAccepted, OrderCancelled, OrderFilled, OrderRejected, Ticked
+from pmm_tui.core.events import Event, ExternalFilled, FillSettled, OrderAccepted, OrderCancelled, OrderFilled, OrderRejected, Ticked
 from pmm_tui.core.orders.life import Order, Status
 from pmm_tui.core.portfolio import Fill
 from pmm_tui.core.snapshot import Stats
 from pmm_tui.core.state import MarketState, State
 from pmm_tui.core.units import ONE, SECOND, pays, to_cash
-from pmm_tui.study.cells import CODES, FIELDS, LEVELS, Cell, Cells, bucket
+from pmm_tui.study.cells import CODES, FIELDS, LEVELS, Cell, Cells
 from pmm_tui.study.markouts import Mark, Markouts, fresh_mid, mark_of, mid_of, touch
 
 TOLD_MOST = 16
-"""Cells in a frame."""
+"""Cells in a frame, and what the grid goes by: a run's journal has the same grid as the desk had, and all of its cells."""
 READ_MOST = 20_000
-"""Cells of a journal: a week of two markets by the minute."""
-MINUTE_NS = 60 * SECOND
+"""Cells that are kept at all."""
 PAUSE_MAX_NS = SECOND
 """Ticks are this far apart at most while the desk runs: what is longer was no watching."""
 SWEEP_NS = SECOND // 10
@@ -40,7 +41,8 @@ class Tally:
     """The figures of a run so far."""
 
     def __init__(self, most: int = TOLD_MOST) -> None:
-        self.cells = Cells(most)
+        self.cells = Cells(most, kept=READ_MOST)
+        self._most = most
         self.marks = Markouts()
         self._reasons: dict[str, str] = {}
         self._gas = 0
@@ -60,11 +62,13 @@ class Tally:
         self._mids: dict[str, float] = {}
         """Of the second before."""
         self._worth: dict[str, int] = {}
-        """Profit of each market at the last whole minute, micro-dollars."""
+        """Profit of each market at the last whole second, micro-dollars."""
         self._costs: dict[str, int] = {}
         """Fees and charges of each market, micro-dollars."""
         self._shares: dict[str, float] = {}
-        """Traded since the last whole minute."""
+        """Traded since the last whole second."""
+        self._matched: dict[tuple[str, int], Mark] = {}
+        """Fills that have not reached their end on chain, by (trade, order)."""
         self._fills = 0
         self._steps: dict[type[Event], Callable[[State, Any], None]] = {
             Ticked: self._tick,
@@ -73,6 +77,7 @@ class Tally:
             OrderCancelled: self._cancelled,
             OrderFilled: self._fill,
             FillSettled: self._settled,
+            ExternalFilled: self._not_ours,
         }
 
     def step(self, state: State, event: Event, commands: Iterable[Command]) -> None:
@@ -89,17 +94,24 @@ class Tally:
         if take is not None:
             take(state, event)
 
-    def told(self) -> Stats:
-        """What a face may see now."""
-        reasons = tuple(sorted(self._reasons.items()))
-        return Stats(self.cells.stretch_s, FIELDS, self.cells.told(), reasons, self._gas / 1e6, self._operations, self.marks.unfollowed)
+    def end(self, state: State) -> None:
+        """The run is over: what the last tick has not seen any more."""
+        self._profits(state, state.now)
+
+    def told(self, most: int | None = None) -> Stats:
+        """What a face may see now; `most`: of so many of the newest cells."""
+        cells, reasons = self.cells.told(most or self._most), tuple(sorted(self._reasons.items()))
+        older = len(self.cells) - len(cells)
+        return Stats(self.cells.stretch_s, FIELDS, cells, reasons, self._gas / 1e6, self._operations, self.marks.unfollowed, older)
+
+    def _time(self, market: MarketState, at: int) -> int:
+        """When something of a market counts; what comes after its end belongs to the last moment in which it was watched."""
+        if market.over:
+            at = min(at, self._watched.get(market.market.id, at))
+        return min(at, market.market.closes - 1) if market.market.closes else at
 
     def _cell(self, market: MarketState, at: int) -> Cell:
-        """Where a market's figures go at this time; what comes after its end belongs to the last stretch in which it was watched."""
-        name, closes = market.market.id, market.market.closes
-        if market.over:
-            at = min(at, self._watched.get(name, at))
-        return self.cells.at(name, min(at, closes - 1) if closes else at, closes)
+        return self.cells.at(market.market.id, self._time(market, at), market.market.closes)
 
     def _of(self, state: State, number: int) -> tuple[Order | None, MarketState | None]:
         order = state.live.get(number) or state.finished.get(number)
@@ -118,9 +130,9 @@ class Tally:
         if order is None or market is None or order.accepted_at != event.at:
             return
         cell = self._cell(market, event.at)
-        cell.count(f"submit.{bucket((event.at - order.sent_at) / 1e6)}")
+        cell.wait("submit", (event.at - order.sent_at) / 1e6)
         if order.ahead >= 0:
-            cell.weigh("ahead_joined", event.at, 1.0, order.ahead / 1e6)
+            cell.weigh("ahead_joined", self._time(market, event.at), 1.0, order.ahead / 1e6)
 
     def _rejected(self, state: State, event: OrderRejected) -> None:
         order, market = self._of(state, event.order)
@@ -135,7 +147,7 @@ class Tally:
         order, market = self._of(state, event.order)
         asked = self._asked.pop(event.order, None)
         if order is not None and market is not None and asked is not None:
-            self._cell(market, event.at).count(f"cancel.{bucket((event.at - asked) / 1e6)}")
+            self._cell(market, event.at).wait("cancel", (event.at - asked) / 1e6)
 
     def _fill(self, state: State, event: OrderFilled) -> None:
         """A fill, once: the portfolio has counted it."""
@@ -146,20 +158,11 @@ class Tally:
         fill = state.portfolio.fills.get((event.trade, event.order))
         if order is None or market is None or fill is None:
             return
-        cell, at, shares = self._cell(market, event.at), event.at, fill.size / 1e6
-        name = market.market.id
-        self._costs[name] = self._costs.get(name, 0) + fill.fee + fill.adverse
-        self._shares[name] = self._shares.get(name, 0.0) + shares
+        cell, at = self._cell(market, event.at), self._time(market, event.at)
         cell.count("fills")
         cell.count("makers", float(fill.maker))
-        cell.count("late", float(self._asked.get(event.order, at) < self._sweep(name, at)))
-        cell.count("shares", shares)
-        cell.count("rebates" if fill.fee < 0 else "fees", abs(fill.fee) / 1e6)
-        notional = pays(fill.price, fill.size) / 1e6
-        cell.count("notional", notional)
+        cell.count("late", float(self._asked.get(event.order, event.at) < self._sweep(market.market.id, event.at)))
         cell.weigh("arrivals", at, 1.0, 1.0)
-        cell.weigh("fee", at, notional, fill.fee / 1e6)
-        cell.weigh("captured", at, shares, fill.captured / 1e6)
         if fill.ahead >= 0:
             cell.weigh("ahead_filled", at, 1.0, fill.ahead / 1e6)
         if order.strategy != _CLOSING and order.id not in self._filled:
@@ -168,12 +171,27 @@ class Tally:
             if order.level < len(LEVELS):
                 cell.count(f"filled_{LEVELS[order.level]}")
         if fill.status == "FAILED":  # its end overtook it
-            self._undone(cell, fill)
+            cell.count("failed")
             return
-        mark, mid = mark_of(fill, market.market), self._mid(state, market)
+        mark, mid = replace(mark_of(fill, market.market), counts_at=at), self._mid(state, market)
+        self._money(cell, fill, at, 1)
         if mid is not None:
-            cell.weigh("markout_0", fill.at, mark.shares, mark.out(mid) * mark.shares)
+            mark.count(cell, "markout_0", mark.out(mid))
         self.marks.add((fill.trade, fill.order), mark)
+        if fill.status == "MATCHED":
+            self._matched[(fill.trade, fill.order)] = mark
+
+    def _money(self, cell: Cell, fill: Fill, at: int, sign: int) -> None:
+        """What a fill earned and cost; with the sign turned, what it did not, as it never was."""
+        name, shares, notional = fill.market, fill.size / 1e6, pays(fill.price, fill.size) / 1e6
+        self._costs[name] = self._costs.get(name, 0) + sign * (fill.fee + fill.adverse)
+        self._shares[name] = self._shares.get(name, 0.0) + sign * shares
+        cell.count("shares", sign * shares)
+        cell.count("notional", sign * notional)
+        cell.count("rebates" if fill.fee < 0 else "fees", sign * abs(fill.fee) / 1e6)
+        weigh = cell.weigh if sign > 0 else cell.unweigh
+        weigh("fee", at, notional, fill.fee / 1e6)
+        weigh("captured", at, shares, fill.captured / 1e6)
 
     def _sweep(self, market: str, at: int) -> int:
         """When the sweep of fills that this one belongs to began to be told."""
@@ -182,18 +200,26 @@ class Tally:
         return self._sweeps[market][0]
 
     def _settled(self, state: State, event: FillSettled) -> None:
-        fill = state.portfolio.fills.get((event.trade, event.order))
-        told_before = not state.failed or state.failed[-1] != event.at
-        if event.ok or fill is None or fill.status != "FAILED" or told_before:
+        """A trade's end on chain. What failed keeps its order and fill counted, as they were; its money and its markouts never were."""
+        key = (event.trade, event.order)
+        fill, mark = state.portfolio.fills.get(key), self._matched.pop(key, None)
+        if event.ok or fill is None or mark is None:
             return
         market = state.markets.get(fill.market)
         if market is not None:
-            self._undone(self._cell(market, event.at), fill)
-        self.marks.undo((event.trade, event.order))
+            self._cell(market, event.at).count("failed")
+        cell = self.cells.at(mark.market, mark.counts_at, mark.closes)
+        self._money(cell, fill, mark.counts_at, -1)
+        for name, out in mark.counted:
+            cell.unweigh(name, mark.counts_at, mark.shares, out * mark.shares)
+            if name == TOXIC:
+                cell.count("judged", -1)
+                cell.count("toxic", -float(out < 0))
+        mark.void = True
 
-    def _undone(self, cell: Cell, fill: Fill) -> None:
-        cell.count("failed")
-        self._costs[fill.market] = self._costs.get(fill.market, 0) - fill.fee - fill.adverse
+    def _not_ours(self, state: State, _: ExternalFilled) -> None:
+        """The portfolio counts it among its fills."""
+        self._fills = state.portfolio.fill_count
 
     def _tick(self, state: State, event: Ticked) -> None:
         passed = min(event.at - self._ticked, PAUSE_MAX_NS) / SECOND if self._ticked else 0.0
@@ -229,8 +255,8 @@ class Tally:
         mid = self._mid(state, market) if market is not None else None
         if market is None or mid is None:
             return
-        cell, out = self._cell(market, mark.at), mark.out(mid)
-        cell.weigh(name, mark.at, mark.shares, out * mark.shares)
+        cell, out = self.cells.at(mark.market, mark.counts_at, mark.closes), mark.out(mid)
+        mark.count(cell, name, out)
         if name == TOXIC:
             cell.count("judged")
             cell.count("toxic", float(out < 0))
@@ -244,19 +270,20 @@ class Tally:
             bid, ask = touch(market, ours_in_book)
             if not 0 < bid < ask < ONE:
                 continue
-            mid, cell = (bid + ask) / (2 * ONE), self._cell(market, state.now)
+            mid, cell, at = (bid + ask) / (2 * ONE), self._cell(market, state.now), self._time(market, state.now)
             cell.largest(abs(mid - self._mids.get(name, mid)))
             self._mids[name] = mid
             bids, asks = ours(market)
             if bids and asks:
-                cell.weigh("spread", state.now, 1.0, (ask - bid) / ONE)
-                cell.weigh("ours", state.now, 1.0, (min(asks) - max(bids)) / ONE)
+                cell.weigh("spread", at, 1.0, (ask - bid) / ONE)
+                cell.weigh("ours", at, 1.0, (min(asks) - max(bids)) / ONE)
         if state.gas > self._gas:
             self._gas = state.gas
             self._operations += 1
+        self._profits(state, state.now - state.now % SECOND - 1)
 
-    def _each_minute(self, state: State) -> None:
-        """Profit of the minute by market, and what is over leaves memory."""
+    def _profits(self, state: State, at: int) -> None:
+        """Profit by market since it was last looked at; it belongs to the time before `at`."""
         for name, market in state.markets.items():
             value = state.value(market)
             if value is None or not market.seen_at:
@@ -264,9 +291,12 @@ class Tally:
             before = self._worth.get(name, 0)
             worth = state.portfolio.realised_in.get(name, 0) + value - state.cost(market) - self._costs.get(name, 0)
             if not market.over or worth != before:
-                ended = state.now - state.now % MINUTE_NS - 1
-                self._cell(market, ended).weigh("pnl", ended, self._shares.pop(name, 0.0), (worth - before) / 1e6)
+                self._cell(market, at).weigh("pnl", self._time(market, at), self._shares.pop(name, 0.0), (worth - before) / 1e6)
             self._worth[name] = worth
+
+    def _each_minute(self, state: State) -> None:
+        """What is over leaves memory."""
+        self._matched = {key: mark for key, mark in self._matched.items() if key in state.portfolio.fills}
         self._asked = {number: at for number, at in self._asked.items() if number in state.live}
         self._filled = {number: None for number in self._filled if number in state.live}
         for kept in (self._sweeps, self._mids, self._worth, self._costs, self._shares, self._watched):

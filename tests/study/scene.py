@@ -1,6 +1,7 @@
 """A small desk whose run is counted as it goes."""
 
 import math
+from collections import Counter
 
 from pmm_tui.core.commands import Command
 from pmm_tui.core.events import Event, Ticked
@@ -40,6 +41,11 @@ class Counted(Bench):
     def total(self, name: str) -> float:
         """One figure over all cells."""
         return math.fsum(cell.values[AT[name]] for cell in self.tally.told().cells)
+
+    def waits(self, name: str) -> dict[int, int]:
+        """The latencies of one kind by bucket, over all cells."""
+        told = [getattr(cell, name) for cell in self.tally.told().cells]
+        return dict(sum((Counter(dict(pairs)) for pairs in told), Counter()))
 
     def figures(self) -> dict[str, float]:
         """Every figure that is not zero, over all cells."""

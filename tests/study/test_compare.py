@@ -1,7 +1,8 @@
-"""The comparison: intervals against published examples and against chance itself, the words of a row, what is compared, and the command."""
+"""The comparison: what is known of a latency and of markouts that overlap, the words of a row, what is compared, and the command."""
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
@@ -17,125 +18,102 @@ from pmm_tui.record.journal import Journal
 from pmm_tui.runtime.comparing import compare_runs
 from pmm_tui.study import intervals as i
 from pmm_tui.study.cells import AT, FIELDS, Cells
-from pmm_tui.study.compare import EDGES, Comparison, Row, compare, interval_written, judged, ratio_written, written
+from pmm_tui.study.compare import Comparison, Row, compare, interval_written, judged, ratio_written, written
 from tests.core.desk import MARKET, at, book, knobs, places
 
 MINUTE = 60 * 10**9
 
 
-def test_wilsons_interval_is_the_published_one() -> None:
-    """Newcombe, Statistics in Medicine 17 (1998) 857, table I, method 3."""
-    for hits, trials, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)):
-        found = i.wilson(hits, trials)
-        assert (round(found.low, 4), round(found.high, 4)) == (low, high)
-    assert i.wilson(0, 0) == i.Interval(0.0, 1.0)
+def answered(*waits: float) -> Stats:
+    """A run of some hours in which each order was answered after one of these, milliseconds, in turn."""
+    cells = Cells(10_000)
+    for minute in range(240):
+        cell = cells.at("m", minute * MINUTE, 0)
+        cell.pass_time(60.0, True)
+        for ms in waits:
+            cell.wait("submit", ms)
+    return Stats(60, FIELDS, cells.told(), (), 0.0, 0, 0)
 
 
-def test_koopmans_interval_is_the_published_one() -> None:
-    """Koopman, Biometrics 40 (1984): 36 of 40 over 16 of 80 is 4.5, from 2.94 to 7.15."""
-    found = i.ratio_of_shares(16, 80, 36, 40)
-    assert (round(found.low, 2), round(found.high, 2)) == (2.94, 7.15)
-    turned = i.ratio_of_shares(36, 40, 16, 80)
-    assert turned.low == pytest.approx(1 / found.high, rel=1e-6) and turned.high == pytest.approx(1 / found.low, rel=1e-6)
+@pytest.mark.parametrize(
+    ("paper", "production", "name", "truth", "verdict"),
+    [
+        ([126.0], [129.0], "submit p50", 129 / 126, ("alike", "differs")),
+        ([128.0], [128.1], "submit p50", 128.1 / 128, ("alike",)),
+        ([100.0], [143.0] * 49 + [900.0], "submit p50", 1.43, ("differs",)),
+        ([100.0], [143.0] * 49 + [900.0], "submit p95", 1.43, ("differs",)),
+        ([100.0], [282.0], "submit p95", 2.82, ("DIVERGES",)),
+        ([46.0], [46.0] * 5 + [47.0] * 5, "submit p95", 47 / 46, ("alike", "differs")),
+    ],
+)
+def test_a_latency_is_known_to_its_bucket_and_its_interval_says_so(
+    paper: list[float], production: list[float], name: str, truth: float, verdict: tuple[str, ...]
+) -> None:
+    found = row(compare(answered(*paper), answered(*production)), name)
+    assert found.paper == pytest.approx(paper[0], rel=0.045) and found.production == pytest.approx(truth * paper[0], rel=0.045)
+    assert found.interval is not None and found.interval.holds(truth) and found.verdict in verdict
+    assert found.interval.high / found.interval.low < 1.15
 
 
-def test_of_nothing_and_of_all_the_score_still_says_something() -> None:
-    assert i.ratio_of_shares(0, 50, 5, 50).high == math.inf and i.ratio_of_shares(0, 50, 5, 50).low > 1
-    assert i.ratio_of_shares(5, 50, 0, 50).low == 0 and i.ratio_of_shares(5, 50, 0, 50).high < 1
-    whole = i.ratio_of_shares(50, 50, 50, 50)
-    assert 0.92 < whole.low < 1 < whole.high < 1.08 and whole.low == pytest.approx(1 / whole.high, rel=1e-6)
-    assert i.ratio_of_shares(0, 50, 0, 50) == i.Interval(0.0, math.inf) == i.ratio_of_shares(1, 0, 1, 5)
+def test_nineteen_of_twenty_intervals_of_a_latency_hold_the_truth() -> None:
+    """400 pairs of samples of 80 from two lognormals whose medians are 1.3 apart; wider than 95 % by the buckets, never narrower."""
+    chance, held = Random(3), 0
+    for _ in range(400):
+        one, other = (answered_once(chance.lognormvariate(math.log(median), 0.5) for _ in range(80)) for median in (50.0, 65.0))
+        found = row(compare(one, other), "submit p50")
+        held += found.interval is not None and found.interval.holds(1.3)
+    assert 0.935 <= held / 400 <= 1, held
 
 
-def test_the_ratio_of_two_rates_is_wilsons_interval_turned_back() -> None:
-    found = i.ratio_of_rates(15, 19_017, 41, 28_010)
-    part = i.wilson(41, 56)
-    assert found.low == pytest.approx(part.low / (1 - part.low) * 19_017 / 28_010)
-    assert found.low == pytest.approx(1.036, abs=0.001) and found.high == pytest.approx(3.325, abs=0.001)
-    assert i.ratio_of_rates(15, 1, 41, 1, clumping=4.0).low < i.ratio_of_rates(15, 1, 41, 1).low, "fewer are independent"
-    assert i.ratio_of_rates(0, 1, 9, 1).high == math.inf and i.ratio_of_rates(0, 0, 9, 1) == i.Interval(0.0, math.inf)
+def answered_once(waits: Iterable[float]) -> Stats:
+    """A minute with these latencies."""
+    cells = Cells(10)
+    cells.at("m", 0, 0).pass_time(60.0, True)
+    for ms in waits:
+        cells.at("m", 0, 0).wait("submit", ms)
+    return Stats(60, FIELDS, cells.told(), (), 0.0, 0, 0)
 
 
-def test_fieller_ends_where_the_two_means_are_just_not_significantly_apart() -> None:
-    below, above = i.Mean(50, 2.0, 0.04), i.Mean(50, 3.0, 0.09)
-    found = i.fieller(below, above)
-    for ratio in (found.low, found.high):
-        assert (above.value - ratio * below.value) ** 2 == pytest.approx(i.Z**2 * (above.variance + ratio**2 * below.variance))
-    assert found.low < 1.5 < found.high and not found.outside
-    gap = i.Z * math.sqrt(0.13)
-    assert not i.fieller(below, replace(above, value=2.0 + 1.001 * gap)).holds(1.0)
-    assert i.fieller(below, replace(above, value=2.0 + 0.999 * gap)).holds(1.0)
+def drifting(chance: Random, cells: Cells, hours: float = 2.5, persists_s: float = 180.0) -> Stats:
+    """Fills every 20 s or so on a random walk, one-sided for minutes at a time: their markouts after two minutes overlap six times over,
+    and are two cents against us in the mean."""
+    step, ahead = 10, 12
+    path = [0.0]
+    for _ in range(int(hours * 3600) // step + ahead):
+        path.append(path[-1] + chance.gauss(0.0, 0.01))
+    sign, turns = 1.0, 0.0
+    for number in range(len(path) - 1 - ahead):
+        at = number * step * 10**9
+        if at >= turns:
+            sign, turns = chance.choice((-1.0, 1.0)), at + chance.expovariate(1 / persists_s) * 1e9
+        cell = cells.at("m", at, 0)
+        cell.pass_time(float(step), True)
+        if chance.random() < 0.5:
+            cell.weigh("markout_120", at, 10.0, 10 * (sign * (path[number + ahead] - path[number]) - 0.02))
+    return Stats(cells.stretch_s, FIELDS, cells.told(), (), 0.0, 0, 0)
 
 
-def test_where_below_may_be_nothing_the_ratio_is_open_and_can_still_exclude_one() -> None:
-    unknown = i.fieller(i.Mean(50, 0.01, 0.04), i.Mean(50, 0.02, 0.04))
-    assert unknown == i.EVERYTHING and unknown.holds(1.0)
-    apart = i.fieller(i.Mean(50, 0.1, 0.04), i.Mean(50, -3.0, 0.04))
-    assert apart.outside and not apart.holds(1.0) and apart.holds(-30.0) and apart.holds(1e9)
-    assert i.fieller(i.Mean(1, 1.0, math.nan), i.Mean(50, 1.0, 1.0)) == i.EVERYTHING
-    assert i.fieller(i.Mean(9, 0.0, 0.0), i.Mean(9, 0.0, 0.0)) == i.EVERYTHING
+@pytest.mark.parametrize("persists_s", [180.0, 1e9], ids=["one-sided for minutes", "one-sided"])
+def test_markouts_that_overlap_hold_the_truth_in_nineteen_of_twenty_runs(persists_s: float) -> None:
+    """200 pairs of runs whose true ratio is 1; two standard errors are 3 %."""
+    chance, held, alarmed = Random(11), 0, 0
+    for _ in range(200):
+        one, other = (drifting(chance, Cells(10_000), persists_s=persists_s) for _ in range(2))
+        found = row(compare(one, other), "after 2 min")
+        held += found.interval is not None and found.interval.holds(1.0)
+        alarmed += found.verdict == "DIVERGES"
+    assert 0.92 <= held / 200 <= 0.98 and alarmed <= 0.08 * 200, (held, alarmed)
 
 
-def test_a_mean_over_clusters_by_hand() -> None:
-    """Clusters (w, s): (10, 0.2), (20, -0.1), (10, 0.3)."""
-    pairs = ((10, 0.2), (20, -0.1), (10, 0.3))
-    sums = [sum(part) for part in zip(*((w, s, w * w, s * w, s * s) for w, s in pairs), strict=True)]
-    found = i.mean(3, *sums)
-    assert found is not None and found.value == pytest.approx(0.01)
-    assert found.variance == pytest.approx(sum((s - 0.01 * w) ** 2 for w, s in pairs) / 40**2 * 3 / 2)
-    assert i.mean(0, 0, 0, 0, 0, 0) is None
-    single = i.mean(1, 10, 0.2, 100, 2, 0.04)
-    assert single is not None and math.isnan(single.variance)
-
-
-def test_quantiles_of_buckets() -> None:
-    counts = [0.0] * len(EDGES)
-    counts[6], counts[8] = 50, 50
-    assert i.quantile(EDGES, counts, 50) == pytest.approx(8.0), "the end of the bucket up to 8 ms"
-    assert i.quantile(EDGES, counts, 75) == pytest.approx(math.sqrt(EDGES[7] * EDGES[8]))
-    found = i.quantile_interval(EDGES, counts, 0.5)
-    assert EDGES[5] < found.low < 8.0 < found.high < EDGES[8]
-    assert i.quantile_interval(EDGES, [1.0] * len(EDGES), 0.95).high == math.inf, "28 are too few for a bound on the 95th"
-
-
-def test_a_ratio_of_estimates_is_as_far_as_both_intervals_together() -> None:
-    found = i.ratio_of_estimates(10.0, i.Interval(8.0, 12.5), 20.0, i.Interval(16.0, 25.0))
-    half = math.hypot(math.log(1.25), math.log(1.25))
-    assert found.low == pytest.approx(2 * math.exp(-half)) and found.high == pytest.approx(2 * math.exp(half))
-    assert i.ratio_of_estimates(10.0, i.Interval(8.0, math.inf), 20.0, i.Interval(16.0, 25.0)).low == 0.0
-    assert i.ratio_of_estimates(0.0, i.Interval(0, 1), 1.0, i.Interval(0, 2)) == i.Interval(0.0, math.inf)
-
-
-def poisson(chance: Random, mean: float) -> int:
-    """Knuth's count."""
-    edge, product, count = math.exp(-mean), chance.random(), 0
-    while product > edge:
-        product, count = product * chance.random(), count + 1
-    return count
-
-
-def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
-    """Coverage over 800 draws each: between 93 and 97.5 % is three standard errors around 95 and what discrete counts add."""
-    chance, held = Random(7), [0, 0, 0]
-    for _ in range(800):
-        held[0] += i.ratio_of_rates(poisson(chance, 30), 2.0, poisson(chance, 45), 1.5).holds(2.0)
-        below, above = (sum(chance.random() < share for _ in range(n)) for share, n in ((0.2, 80), (0.3, 60)))
-        held[1] += i.ratio_of_shares(below, 80, above, 60).holds(1.5)
-        held[2] += i.fieller(clustered(chance, 0.5), clustered(chance, 0.8)).holds(1.6)
-    assert all(0.93 <= count / 800 <= 0.975 for count in held), held
-
-
-def clustered(chance: Random, truth: float, clusters: int = 50) -> i.Mean:
-    """A mean of observations that come in clusters: members of a cluster share most of their noise."""
-    sums = [0.0] * 5
-    for _ in range(clusters):
-        shared = chance.gauss(0, 0.5)
-        values = [truth + shared + chance.gauss(0, 0.1) for _ in range(chance.randint(1, 5))]
-        w, s = len(values), sum(values)
-        sums = [one + other for one, other in zip(sums, (w, s, w * w, s * w, s * s), strict=True)]
-    found = i.mean(clusters, *sums)
-    assert found is not None
-    return found
+@pytest.mark.parametrize("hours", [1.0, 40.0])
+def test_clusters_are_as_long_on_any_grid(hours: float) -> None:
+    """By the minute, and on the grid of a running desk."""
+    fine, coarse = (drifting(Random(5), Cells(most), hours) for most in (10_000, 20))
+    assert fine.stretch_s == 60 < coarse.stretch_s
+    table, other = compare(fine, fine), compare(coarse, coarse)
+    assert row(table, "after 2 min").samples == row(other, "after 2 min").samples == (round(hours * 15),) * 2
+    between = [row(one, "after 2 min").interval for one in (table, other, compare(fine, coarse))]
+    assert all(one is not None and one.low == pytest.approx(between[0].low, rel=1e-4) for one in between if between[0] is not None)
 
 
 @pytest.mark.parametrize(
@@ -301,3 +279,37 @@ def test_the_command_lays_two_journals_side_by_side_paper_first(tmp_path: Path, 
     assert {"fill rate", "submit p95", "after 10 min"} <= {line["name"].strip() for line in told["rows"]}
     with pytest.raises(FileNotFoundError):
         compare_runs(tmp_path / "nothing", paper, False, 2.0, 30)
+
+
+def test_two_runs_of_one_kind_are_the_first_and_the_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [a_run(tmp_path / name, "paper", fills) for name, fills in (("demo-2", 3), ("demo-1", 1))]
+    compare_runs(runs[0], runs[1], False, 2.0, 30)
+    text = capsys.readouterr().out
+    assert text.startswith("first       demo-2\nsecond      demo-1\n") and "production" not in text and "paper" not in text
+    compare_runs(runs[0], runs[1], True, 2.0, 30)
+    told = json.loads(capsys.readouterr().out)
+    assert compare_runs(runs[0], runs[1], False, 2.0, 30, by_minute=True) == 0 and "stretches of 60 s; *" in capsys.readouterr().out
+    assert (told["first"], told["second"], told["modes"]) == ("demo-2", "demo-1", ["paper", "paper"])
+    assert {"first", "second"} < told["rows"][0].keys() and not {"paper", "production"} & (told.keys() | told["rows"][0].keys())
+
+
+def test_profit_is_of_all_that_both_watched_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An hour that both watch, of which production quotes the first half; in the second half what it holds loses six dollars."""
+    made = {}
+    for name, quotes, lost in (("paper", 60, 0.0), ("production", 30, 0.2)):
+        cells = Cells(10_000)
+        for minute in range(60):
+            cell = cells.at("m", minute * MINUTE, 0)
+            cell.pass_time(60.0, minute < quotes)
+            cell.weigh("pnl", minute * MINUTE, 10.0, 0.1 if minute < 30 else 0.1 - lost - 0.1 * (name == "production"))
+        made[name] = Stats(60, FIELDS, cells.told(), (), 0.0, 0, 0)
+    table = compare(made["paper"], made["production"])
+    hourly = row(table, "PnL an hour")
+    assert [hourly.paper, hourly.production] == pytest.approx([6.0, 3.0 - 6.0]) and hourly.verdict == "DIVERGES"
+    assert row(table, "PnL a share").production == pytest.approx(-0.5) and hourly.samples == (60, 60)
+    assert table.quoted_s == (1_800.0, 1_800.0) and table.watched_s == (3_600.0, 3_600.0)
+    assert [line.name for line in table.rows if line.watched] == ["time quoting", "PnL an hour", "PnL a share"]
+    a_run(tmp_path / "a", "paper", 1)
+    compare_runs(tmp_path / "a", tmp_path / "a", False, 2.0, 30)
+    text = capsys.readouterr().out
+    assert "PnL an hour [$/h] *" in text and "* in all that both watched: 0.03 h and 0.03 h" in text

@@ -107,7 +107,7 @@ def test_an_empty_book_leaves_the_last_mid_in_force() -> None:
     assert desk.total("markout_0.5.s") / 10 == pytest.approx(0.005)
 
 
-def test_a_trade_that_fails_is_followed_no_further() -> None:
+def test_a_trade_that_fails_has_no_markout_at_all() -> None:
     desk = quoting()
     desk.tell(bought(desk, 2_000))
     desk.tick(3_000)
@@ -115,7 +115,7 @@ def test_a_trade_that_fails_is_followed_no_further() -> None:
     for seconds in (5, 20, 700):
         desk.leap(seconds * 1_000)
     assert desk.total("failed") == 1
-    assert [desk.total(f"{name}.w") for name in NAMES] == [10.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    assert [desk.total(f"{name}.{part}") for name in ("markout_0", *NAMES) for part in ("k", "w", "s")] == [0.0] * 21
 
 
 def test_fills_that_come_together_are_one_observation() -> None:

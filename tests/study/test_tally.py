@@ -2,6 +2,7 @@
 
 import logging
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,10 @@ from pmm_tui.core.commands import Cancel, Command
 from pmm_tui.core.engine import Engine
 from pmm_tui.core.events import (
     Event,
+    FillSettled,
     LinkUp,
     MarketListed,
+    MarketResolved,
     OrderAccepted,
     OrderCancelled,
     OrderFilled,
@@ -29,9 +32,8 @@ from pmm_tui.core.units import SHARE, Cash, Nanos, Price, Size, usd
 from pmm_tui.record.journal import Journal
 from pmm_tui.runtime.comparing import figures
 from pmm_tui.runtime.desk import Desk
-from pmm_tui.study.cells import AT, BUCKETS, FIELDS, STRETCH_S, Cell, Cells, bucket
-from pmm_tui.study.compare import EDGES
-from pmm_tui.study.tally import Tally
+from pmm_tui.study.cells import AT, BUCKETS, EDGES, FIELDS, STRETCH_S, Cell, Cells, bucket
+from pmm_tui.study.tally import TOLD_MOST, Tally
 from tests.core.desk import MARKET, Bench, at, book, knobs, places
 from tests.faces.pictures import card
 from tests.study.scene import Counted
@@ -65,25 +67,25 @@ def test_orders_are_counted_by_level_and_filled_ones_once() -> None:
 def test_latencies_fall_into_their_buckets_and_a_cancel_counts_from_the_first_asking() -> None:
     desk = Counted()
     asked = places(desk.quoted())
-    assert desk.total(f"submit.{bucket(140.0)}") == len(asked) == 2
+    assert desk.waits("submit") == {bucket(140.0): 2} and len(asked) == 2
     desk.tell(Flattened(at(2_000), "test"))
     again = desk.tick(9_000)
     assert any(isinstance(command, Cancel) for command in again), "the venue was silent, so it was asked again"
     desk.tell(*[OrderCancelled(at(9_050), place.order, Size(0)) for place in asked])
-    assert desk.total(f"cancel.{bucket(7_050.0)}") == 2
-    assert sum(desk.total(f"cancel.{number}") for number in range(BUCKETS)) == 2
+    assert desk.waits("cancel") == {bucket(7_050.0): 2}
 
 
 def test_a_cancel_that_nobody_asked_for_has_no_latency() -> None:
     desk = Counted()
     order = places(desk.quoted())[0].order
     desk.tell(OrderCancelled(at(1_500), order, Size(0), "the venue's own"))
-    assert not any(desk.total(f"cancel.{number}") for number in range(BUCKETS))
+    assert not desk.waits("cancel")
 
 
 def test_buckets_end_where_the_edges_say() -> None:
-    assert [bucket(ms) for ms in (0.0, 1.0, 1.01, 1.5, 2.0, 1_024.0, 1e9)] == [0, 0, 1, 2, 2, 20, BUCKETS - 1]
-    assert all(bucket(edge * 0.999) == number for number, edge in enumerate(EDGES))
+    assert [bucket(ms) for ms in (0.0, 1.0, 1.01, 1.5, 2.0, 1_024.0, 8_192.0, 8_193.0, 1e9)] == [0, 0, 1, 10, 16, 160, 208, 209, 209]
+    assert all(bucket(edge * 0.999) == number for number, edge in enumerate(EDGES[:-1])) and len(EDGES) == BUCKETS == 210
+    assert all(after / before < 1.05 for before, after in pairwise(EDGES[:-1]))
 
 
 def test_a_fill_while_its_cancel_is_under_way_is_late() -> None:
@@ -133,7 +135,7 @@ def test_money_of_each_minute_adds_up_to_the_equity() -> None:
     desk.leap(130_000)
     gain = usd(desk.engine.state.equity_now - desk.engine.state.portfolio.initial)
     assert desk.total("pnl.s") == pytest.approx(gain) == 10 * (0.55 - 0.47) - 0.003
-    assert desk.total("pnl.k") == 2 and desk.total("pnl.w") == 10, "the shares belong to the minute in which they were traded"
+    assert desk.total("pnl.k") == 3 and desk.total("pnl.w") == 10, "the shares belong to the minute in which they were traded"
     assert (desk.total("fees"), desk.total("rebates")) == (0.001, 0) and desk.total("notional") == pytest.approx(4.7)
     assert desk.total("captured.s") == pytest.approx(0.3) and desk.total("captured.w") == 10
 
@@ -190,9 +192,14 @@ def test_memory_is_bounded_and_longer_stretches_keep_every_sum() -> None:
 
 def test_of_more_markets_than_cells_the_newest_are_kept() -> None:
     cells = Cells(3)
+    for number in (1, 0, 2, 3, 5, 4):
+        cells.at(f"m{number}", number * 10**9, number * 10**9).count("fills")
+    assert [cell.market for cell in cells.told(3)] == ["m3", "m4", "m5"] and cells.stretch_s == STRETCH_S, "those that end last"
+    assert len(cells) == len(cells.told()) == 6, "the others are not told, and not lost"
+    few = Cells(3, kept=4)
     for number in range(6):
-        cells.at(f"m{number}", number, 0).count("fills")
-    assert [cell.market for cell in cells.told()] == ["m3", "m4", "m5"] and cells.stretch_s == STRETCH_S
+        few.at(f"m{number}", number, 0).count("fills")
+    assert [cell.market for cell in few.told()] == ["m2", "m3", "m4", "m5"]
 
 
 def test_a_stretch_counts_from_the_markets_end_so_a_replay_meets_the_original() -> None:
@@ -208,8 +215,72 @@ def test_a_merged_cell_keeps_the_larger_jump() -> None:
     one.largest(0.02)
     other.largest(0.05)
     other.count("fills", 2)
-    one.take(other)
+    one.take(other, 120)
     assert (one.values[AT["jump"]], one.values[AT["fills"]]) == (0.05, 2)
+
+
+def test_a_trade_that_failed_has_a_count_and_no_money() -> None:
+    """Two fills of one second, and another one; the second of them fails after its markouts have been taken."""
+    desk, same = Counted(), Counted()
+    for one in (desk, same):
+        first = places(one.quoted())[0].order
+        one.tell(filled(first, 1_500, 2, "t1", fee=1_000))
+        if one is desk:
+            one.tell(filled(first, 1_600, 3, "t2", fee=-4_000, adverse=2_000))
+        one.tick(9_000)
+        one.leap(30_000)
+        one.tell(filled(first, 30_100, 4, "t3"))
+        if one is desk:
+            one.tell(FillSettled(at(40_000), "t2", first, False), FillSettled(at(40_100), "t2", first, False))
+        for ms in range(40_200, 190_000, 10_000):
+            one.leap(ms)
+    counted, clean = desk.figures(), same.figures()
+    kinds = ("shares", "notional", "fees", "rebates", "judged", "toxic", "fee.", "captured.", "markout_")
+    money = [name for name in FIELDS if name.startswith(kinds)]
+    assert {name: counted.get(name, 0) for name in money} == pytest.approx({name: clean.get(name, 0) for name in money}, abs=1e-9)
+    assert (counted["fills"], counted["failed"], clean["fills"]) == (3, 1, 2) and counted["markout_2.w"] == 6
+    assert counted["captured.s"] == pytest.approx(desk.engine.state.portfolio.captured / 1e6), "as its own books have it"
+    assert counted["fees"] - counted.get("rebates", 0) == pytest.approx(desk.engine.state.portfolio.fees / 1e6)
+
+
+def test_an_observation_that_never_was_leaves_no_trace_in_any_cluster() -> None:
+    one, other = Cell(), Cell()
+    for number, (weight, total) in enumerate(((10.0, 0.3), (4.0, -0.2), (7.0, 0.1), (5.0, 0.5))):
+        for cell in (one, other) if number != 1 else (one,):
+            cell.weigh("captured", 400_000_000 * number, weight, total)
+    one.unweigh("captured", 400_000_000, 4.0, -0.2)
+    assert one.values == pytest.approx(other.values) and one.values[AT["captured.k"]] == 2
+    one.unweigh("captured", 1_200_000_000, 5.0, 0.5)
+    one.unweigh("captured", 800_000_000, 7.0, 0.1)
+    one.forget()
+    one.unweigh("captured", 0, 10.0, 0.3)
+    assert one.values == pytest.approx([0.0] * len(FIELDS), abs=1e-12)
+
+
+def test_profit_is_that_of_the_books_to_the_end_of_the_run_and_through_the_payout() -> None:
+    desk = Counted()
+    first = places(desk.quoted())[0].order
+    desk.tell(filled(first, 1_500, 10, "t1"), Flattened(at(2_000), "test"))
+    for seconds in (30, 61, 95):
+        desk.leap(seconds * 1_000)
+    desk.tell(MarketResolved(at(95_300), MARKET.id, Price(0)))
+    assert desk.total("pnl.s") != pytest.approx(-4.7), "no second has ended since"
+    desk.tally.end(desk.engine.state)
+    gain = usd(desk.engine.state.portfolio.cash - desk.engine.state.portfolio.initial)
+    assert desk.total("pnl.s") == pytest.approx(gain) == pytest.approx(-4.7)
+    assert {cell.stretch for cell in desk.tally.told().cells} == {at(0) // 60_000_000_000, at(61_000) // 60_000_000_000}
+
+
+def test_a_market_that_goes_on_among_many_that_end_keeps_its_time_apart() -> None:
+    cells = Cells(16)
+    for number in range(200):
+        for minute in range(number * 15, number * 15 + 15):
+            cells.at("goes on", minute * 60 * 10**9, 10**18).count("fills")
+            cells.at(f"m{number}", minute * 60 * 10**9, (number + 1) * 900 * 10**9).count("fills")
+    told = cells.told(16)
+    assert len(cells) <= 201 + 4 and sum(cell.market == "goes on" for cell in cells.told()) >= 2
+    assert {cell.market for cell in told} >= {f"m{number}" for number in range(188, 200)}
+    assert sum(cell.values[AT["fills"]] for cell in cells.told()) == 6_000
 
 
 class Broken(Tally):
@@ -251,6 +322,44 @@ def test_a_journal_says_what_the_desk_said(tmp_path: Path) -> None:
     read = figures(folder)
     assert frame.stats is not None and read.stats == frame.stats and (read.mode, read.torn) == ("paper", "")
     assert any(cell.values[AT["fills"]] for cell in read.stats.cells) and frame.stats.fields == FIELDS
+
+
+def test_a_run_of_many_cells_is_on_one_grid_beside_the_desk_and_from_its_journal(tmp_path: Path) -> None:
+    """Forty minutes of one market: more cells than a picture holds; then a market an hour, and a picture has the newest of them."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    desk = a_desk(folder)
+    play(desk)
+    for seconds in range(70, 2_400):
+        desk.step(Ticked(at(seconds * 1_000)))
+    desk._stats_at = 0
+    stats = desk.frame().stats
+    assert stats is not None and stats.stretch_s == 240 and len(stats.cells) <= TOLD_MOST and stats.older == 0
+    for number in range(TOLD_MOST):
+        moment, name = 2_400_000 + number * 2_000, f"0x{number}"
+        desk.step(MarketListed(at(moment), replace(MARKET, id=name, slug=name, yes=f"y{number}", no=f"n{number}")))
+        desk.step(msgspec.structs.replace(book(moment + 100, "48x500 | 52x500"), market=name))
+        desk.step(Ticked(at(moment + 1_000)))
+    desk.close()
+    stats, read = desk.frame().stats, figures(folder).stats
+    assert stats is not None and stats.stretch_s == read.stretch_s >= 240
+    assert len(stats.cells) == TOLD_MOST and stats.older == len(read.cells) - TOLD_MOST > 0 and read.older == 0
+    assert set(stats.cells) < set(read.cells)
+
+
+def test_the_last_picture_has_the_final_figures_however_fast_the_run_was(tmp_path: Path) -> None:
+    desk = a_desk(tmp_path)
+    play(desk)
+    desk._stats_at = time.perf_counter_ns() + 3_600 * 10**9
+    early = desk.frame().stats
+    order = next(iter(desk.engine.state.live))
+    desk.step(filled(order, 69_950, 1, "t9"))
+    assert desk.frame().stats is early
+    desk.close()
+    told = msgspec.json.decode((tmp_path / "live_state.json").read_bytes(), type=Frame)
+    final = figures(tmp_path).stats
+    assert told.stats == desk.frame().stats == final != early
+    assert sum(cell.values[AT["fills"]] for cell in final.cells) == 2
 
 
 def test_the_figures_are_made_anew_once_a_second_only(tmp_path: Path) -> None:
