@@ -130,25 +130,24 @@ class Client:
         self.latest()
         return Link(self._ws is not None, self._monotonic() - self._heard_at, self._why, self._attempts, self._ended)
 
-    async def command(self, cmd: str, args: Args, actor: str = "") -> tuple[bool, str]:
+    async def command(self, cmd: str, args: Args, actor: str = "", run: str = "") -> tuple[bool, str]:
         """Ask the desk; (False, why) where it refused, is not there, or did not answer while the request was fresh.
 
         A kill that is not answered goes to the desk's process as a signal; its answer then begins with UNANSWERED.
-        `actor`: who asks, where that is not this client itself.
+        `actor`: who asks, where that is not this client itself. `run`: a desk of another run is to refuse it.
         """
-        ack, why = await self._ask(cmd, args, actor)
+        ack, why = await self._ask(Request(uuid.uuid4().hex, cmd, args, actor or self._actor, TTL_MS, self._wall() // 1_000_000, run))
         if ack is not None:
             return ack.ok, ack.text
         if cmd == "kill" and not self._read_only:
             return False, f"{UNANSWERED}: {why}; {await asyncio.to_thread(signal_kill, self._path)}"
         return False, why
 
-    async def _ask(self, cmd: str, args: Args, actor: str) -> tuple[Ack | None, str]:
+    async def _ask(self, request: Request) -> tuple[Ack | None, str]:
         """The desk's answer; None, with the reason, where there was none."""
         ws = self._ws
         if ws is None:
             return None, f"NOT SENT: no connection to the desk ({self._why})"
-        request = Request(uuid.uuid4().hex, cmd, args, actor or self._actor, TTL_MS, self._wall() // 1_000_000)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         self._waiting[request.id] = future
         try:

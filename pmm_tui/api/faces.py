@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 from msgspec import Struct
+from starlette.datastructures import QueryParams
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pmm_tui.api.protocol import Ack, Args, Request, encode_push, refusal
@@ -15,6 +16,8 @@ from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import Nanos
 
 FACES_MAX = 64
+KEPT = 8
+"""So many of these places are kept for who may act, and as many again for an operator's consoles."""
 IDS_MAX = 4_096
 """Ids remembered against a repeat; far more than can be sent within a request's time to live."""
 ACKS_MAX = 64
@@ -27,6 +30,11 @@ SPREAD = 0.5
 
 class NoPicture(Exception):
     """The board has nothing to show; the text says why."""
+
+
+def read_only(query: QueryParams) -> bool:
+    """Whether whoever asks wants to be kept from acting: anything said of `ro` but a 0 is taken for yes."""
+    return any(value != "0" for value in query.getlist("ro"))
 
 
 class Board(Protocol):
@@ -152,19 +160,21 @@ class Faces:
     async def face(self, ws: WebSocket) -> None:
         """One face, until it leaves. `ro=1`: its commands are refused. `ui=1`: it is an operator's console."""
         await ws.accept()
-        if len(self._boxes) >= FACES_MAX:
+        watching = read_only(ws.query_params)
+        console = ws.query_params.get("ui") == "1" and not watching
+        places = FACES_MAX - KEPT * (watching + (not console))
+        if len(self._boxes) >= places:
             self.counted.turned_away += 1
-            await ws.close(1013, f"{FACES_MAX} faces are connected already")
+            await ws.close(1013, f"{places} faces are connected already")
             return
-        read_only = ws.query_params.get("ro") == "1"
-        mailbox = Mailbox(console=ws.query_params.get("ui") == "1" and not read_only)
+        mailbox = Mailbox(console)
         try:
             mailbox.put_frame(encode_push(self.board.frame()).decode())
         except NoPicture:
             pass  # it gets one when there is one
         self._boxes.add(mailbox)
         writing = asyncio.create_task(self._write(ws, mailbox))
-        reading = asyncio.create_task(self._read(ws, mailbox, read_only))
+        reading = asyncio.create_task(self._read(ws, mailbox, watching))
         try:
             await asyncio.wait((writing, reading), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -183,35 +193,40 @@ class Faces:
         except (WebSocketDisconnect, RuntimeError):
             return  # RuntimeError: starlette's word for sending on a closed socket
 
-    async def _read(self, ws: WebSocket, mailbox: Mailbox, read_only: bool) -> None:
+    async def _read(self, ws: WebSocket, mailbox: Mailbox, watching: bool) -> None:
         while True:
             try:
                 raw = await ws.receive_text()
-            except (WebSocketDisconnect, KeyError, RuntimeError):
-                return  # KeyError: a binary message, which no face of ours sends
+            except (WebSocketDisconnect, RuntimeError):
+                return
+            except KeyError:
+                await ws.close(1003, "a binary message: only text is read")
+                return
             try:
                 request = msgspec.json.decode(raw, type=Request)
             except msgspec.MsgspecError as error:
                 mailbox.put_ack(Ack("", False, f"not a request: {error}"))
                 continue
-            if why := self._take(request, read_only):
+            if why := self._take(request, watching):
                 mailbox.put_ack(Ack(request.id, False, why))
             else:
                 self._start(request, mailbox.put_ack)
 
-    async def ask(self, request: Request, read_only: bool) -> Ack:
+    async def ask(self, request: Request, watching: bool) -> Ack:
         """One command, to its answer: it is carried out even if whoever asked does not wait."""
-        if why := self._take(request, read_only):
+        if why := self._take(request, watching):
             return Ack(request.id, False, why)
         answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         self._start(request, lambda ack: None if answer.done() else answer.set_result(ack))
         return await answer
 
-    def _take(self, request: Request, read_only: bool) -> str:
+    def _take(self, request: Request, watching: bool) -> str:
         """Why the request is refused at once; empty where it is taken, which it is only once."""
         why = refusal(request, Nanos(self._clock()))
-        if not why and read_only:
+        if not why and watching:
             why = "this connection is read-only"
+        if not why and request.run:
+            why = self._another(request)
         if not why and request.id in self._seen:
             why = "repeated id: this request was already taken"
         if not why and self.under_way >= ACKS_MAX and request.cmd != "kill":
@@ -225,6 +240,14 @@ class Faces:
         while len(self._seen) > IDS_MAX:
             self._seen.popitem(last=False)
         return ""
+
+    def _another(self, request: Request) -> str:
+        """Why a request that names a run is not for this desk; empty where it is. A kill is not kept from a desk that hangs."""
+        try:
+            run = self.board.frame().card.run
+        except NoPicture as lost:
+            return "" if request.cmd == "kill" else f"which run this is cannot be told: {lost}"
+        return "" if run == request.run else f"meant for {request.run[:80]!r}, and this is {run}: nothing was done"
 
     def _start(self, request: Request, done: Callable[[Ack], None]) -> None:
         """Begin it: it outlives the face that sent it, and a slow one delays no other, least of all a kill."""

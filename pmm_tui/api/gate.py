@@ -4,6 +4,7 @@ import hmac
 import os
 import secrets
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -79,28 +80,33 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or refuse it."""
         if scope["type"] in ("http", "websocket") and not _is_unix(scope):
-            refused = self._refusal(Headers(scope=scope))
-            if refused is not None:
+            answer = self._refusal(Headers(scope=scope))
+            if answer is not None:
                 if scope["type"] == "websocket":
-                    await WebSocket(scope, receive, send).send_denial_response(refused)
+                    await WebSocket(scope, receive, send).send_denial_response(answer)
                 else:
-                    await refused(scope, receive, send)
+                    await answer(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
     def _refusal(self, headers: Headers) -> Response | None:
         host = headers.get("host", "")
         if _host_of(f"//{host}") not in _LOOPBACK:
-            return problem(421, "this Host is not served here")
+            return refused(421, "this Host is not served here")
         origin = headers.get("origin")
         if origin is not None and _host_of(origin) not in _LOOPBACK:
-            return problem(403, "pages of this Origin may not ask here")
+            return refused(403, "pages of this Origin may not ask here")
         if self._token is None or not self._token.fits(headers.get("authorization", "")):
-            return problem(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
+            return refused(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
         return None
 
 
-def problem(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
+def refused(status: int, why: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer that ends the connection: its place is not for who is not let in."""
+    return problem(status, why, {"Connection": "close", **(headers or {})})
+
+
+def problem(status: int, why: str, headers: Mapping[str, str] | None = None) -> Response:
     """An answer that says why there is none."""
     return Response(msgspec.json.encode(Problem(why)), status, headers, "application/json")
 

@@ -11,10 +11,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from pmm_tui.api.client import Client
+from pmm_tui.api.client import Client, owner
 from pmm_tui.api.faces import Faces, NoPicture
 from pmm_tui.api.metrics import CONTENT_TYPE, Shown, exposition
-from pmm_tui.api.protocol import Args
+from pmm_tui.api.protocol import Args, mode_word
 from pmm_tui.api.records import EmptyRecords, Records, SocketRecords
 from pmm_tui.api.routes import ASYNCAPI, EXCEPTIONS, GRAFANA, METRICS, OPENAPI, desk_routes, document
 from pmm_tui.api.schema import asyncapi, dashboard, openapi
@@ -23,58 +23,90 @@ from pmm_tui.core.snapshot import Frame
 
 LOOK_S = 0.1
 MISSED_MAX = 3
-"""After so many vain attempts at a socket the desk is looked for anew: it may run again under another name."""
+"""After so many vain attempts at a socket whose process is gone the desk is looked for anew: it may run again under another name."""
+SILENT_S = 3.0
+"""A desk sends ten pictures a second: one that has sent none for so long hangs."""
+Who = tuple[str, str]
+"""A desk's profile, and its mode: PAPER, LIVE or REHEARSAL."""
+Locate = Callable[[Who | None], Path | None]
+"""Finds a desk's socket, None where it does not run; it may block. Where a desk was found before, no other is looked for."""
+
+
+def who_is(frame: Frame) -> Who:
+    """Which desk this is, however often it is started anew."""
+    return frame.card.profile, mode_word(frame.card)
 
 
 class Remote:
-    """The board of a desk in another process. It shows what is there now: a picture of a lost desk is none."""
+    """The board of a desk in another process. It shows what is there now: a picture of a lost desk is none, and one of another desk too."""
 
-    def __init__(self, name: str, locate: Callable[[], Path | None], look_s: float = LOOK_S) -> None:
-        """`locate` finds the desk's socket, None where it does not run; it may block."""
+    def __init__(self, name: str, locate: Locate, look_s: float = LOOK_S) -> None:
         self._name = name
         self._locate = locate
         self._look_s = look_s
         self._client: Client | None = None
         self._socket: Path | None = None
+        self._who: Who | None = None
+        """The desk that was found first: a name that changed hands would send a kill to the wrong one."""
 
     def frame(self) -> Frame:
         """The newest picture; NoPicture while the desk is lost."""
         client = self._client
         if client is None:
-            raise NoPicture(f"no {self._name} desk runs")
-        if not client.link().connected:
-            raise NoPicture(f"the {self._name} desk is lost: {client.link().why}")
-        frame = client.latest()
+            was = f": it was {' '.join(self._who)}, and no other stands in for it" if self._who is not None else ""
+            raise NoPicture(f"no {self._name} desk runs{was}")
+        link, frame = client.link(), client.latest()
+        if frame is not None:
+            self._who = self._who or who_is(frame)
+            if who_is(frame) != self._who:
+                raise NoPicture(f"the {self._name} desk was {' '.join(self._who)}, and {frame.card.run} is no stand-in for it")
+        if not link.connected:
+            raise NoPicture(f"the {self._name} desk is lost: {link.why}")
         if frame is None:
             raise NoPicture(f"the {self._name} desk has shown nothing yet")
+        if link.age_s > SILENT_S:
+            raise NoPicture(f"the {self._name} desk hangs: it has shown nothing for {link.age_s:.0f} s")
         return frame
 
     async def command(self, cmd: str, args: Args, actor: str) -> tuple[bool, str]:
-        """Hand it on in the name of whoever asked."""
+        """Hand it on in the name of whoever asked, for the run that is shown and no other; a kill reaches one that hangs, too."""
         if self._client is None:
             return False, f"NOT SENT: no {self._name} desk runs"
-        return await self._client.command(cmd, args, actor or "gateway")
+        run = ""
+        try:
+            run = self.frame().card.run
+        except NoPicture as lost:
+            frame = self._client.latest()
+            if cmd != "kill" or (frame is not None and who_is(frame) != self._who):
+                return False, f"NOT SENT: {lost}"
+        return await self._client.command(cmd, args, actor or "gateway", run)
 
     def records(self) -> Records:
-        """Those of the desk that is there now."""
+        """Those of the desk that is there now; NoPicture while it is lost."""
+        self.frame()
         return EmptyRecords() if self._socket is None else SocketRecords(self._socket)
 
     async def run(self) -> None:
         """Find the desk, stay with it, find it again; until cancelled."""
         while True:
-            self._socket = await asyncio.to_thread(self._locate)
+            self._socket = await asyncio.to_thread(self._locate, self._who)
             if self._socket is None:
                 await asyncio.sleep(10 * self._look_s)
                 continue
             self._client = Client(self._socket, "gateway", console=False)
             staying = asyncio.create_task(self._client.run())
             try:
-                while self._client.link().attempts < MISSED_MAX:
+                while self._client.link().attempts < MISSED_MAX or await self._hangs():
                     await asyncio.sleep(self._look_s)
             finally:
                 self._client = None
                 staying.cancel()
                 await asyncio.gather(staying, return_exceptions=True)
+
+    async def _hangs(self) -> bool:
+        """Whether a process has the socket still: it is stayed with, so that a kill has somewhere to go."""
+        await asyncio.sleep(10 * self._look_s)
+        return self._socket is not None and bool(await asyncio.to_thread(owner, self._socket))
 
 
 class Behind(Struct, frozen=True):
@@ -87,7 +119,7 @@ class Behind(Struct, frozen=True):
     faces: Faces
 
 
-def behind(name: str, suffix: str, locate: Callable[[], Path | None]) -> Behind:
+def behind(name: str, suffix: str, locate: Locate) -> Behind:
     """A desk to be served."""
     remote = Remote(name, locate)
     return Behind(name, suffix, remote, Faces(remote))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 
 from pmm_tui.api.faces import Faces
+from pmm_tui.api.protocol import mode_word
 from pmm_tui.core.snapshot import Frame, MarketRow
 from pmm_tui.core.units import SECOND, shares, usd
 
@@ -156,7 +157,7 @@ def _labels(one: Shown) -> dict[str, str]:
     if one.frame is None:
         return named
     card = one.frame.card
-    return {**named, "run": card.run, "profile": card.profile, "mode": card.mode}
+    return {**named, "run": card.run, "profile": card.profile, "mode": mode_word(card)}
 
 
 def _family(name: str, kind: str, about: str, samples: Iterable[Sample]) -> list[str]:

@@ -32,6 +32,8 @@ class Request(Struct, frozen=True):
     actor: str = ""
     ttl_ms: int = TTL_MS
     sent_ms: int = 0
+    run: str = ""
+    """The run that it is meant for: a desk of another refuses it. Empty: whoever is there."""
 
 
 def mode_word(card: DeskCard) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
+from pmm_tui.api.faces import NoPicture
 from pmm_tui.api.payloads import JournalTail, Problem, Trades, encode
 from pmm_tui.record.files import TRADES, TRADES_LIVE
 from pmm_tui.record.lines import LIVE
@@ -25,11 +26,11 @@ class Records(Protocol):
     """Where a desk's written records are had from."""
 
     async def journal(self, lines: int) -> bytes:
-        """The newest lines, a JournalTail in JSON; NoRecords where there are none to be had."""
+        """The newest lines, a JournalTail in JSON; NoRecords where there are none, NoPicture where the desk is lost."""
         ...
 
     async def trades(self, lines: int) -> bytes:
-        """The newest trades, a Trades in JSON; NoRecords where there are none to be had."""
+        """The newest trades, a Trades in JSON; NoRecords where there are none, NoPicture where the desk is lost."""
         ...
 
 
@@ -68,13 +69,13 @@ class SocketRecords:
             async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(self._socket)), timeout=5) as http:
                 answer = await http.get(f"http://desk{path}", params={"lines": lines})
         except httpx.HTTPError as error:
-            raise NoRecords(f"the desk does not answer: {type(error).__name__}") from error
+            raise NoPicture(f"the desk does not answer: {type(error).__name__}") from error
         if answer.is_error:
             try:
                 why = msgspec.json.decode(answer.content, type=Problem).error
             except msgspec.MsgspecError:
                 why = f"the desk answers {answer.status_code}"
-            raise NoRecords(why)
+            raise NoRecords(why) if answer.status_code == 404 else NoPicture(why)
         return answer.content
 
 

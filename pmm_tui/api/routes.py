@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from pmm_tui.api import payloads
-from pmm_tui.api.faces import Faces, NoPicture
+from pmm_tui.api.faces import Faces, NoPicture, read_only
 from pmm_tui.api.gate import problem
 from pmm_tui.api.payloads import encode
 from pmm_tui.api.protocol import MESSAGE_BYTES_MAX, Ack, Request, encode_frame
@@ -118,7 +119,17 @@ async def misasked(_: HttpRequest, error: Exception) -> Response:
     return problem(400, str(error))
 
 
-EXCEPTIONS: dict[Any, Any] = {NoPicture: unheard, NoRecords: unheard, Misasked: misasked}
+async def unserved(_: HttpRequest, error: Exception) -> Response:
+    """The answer to a path or a method that is not served."""
+    return problem(error.status_code, error.detail, error.headers) if isinstance(error, HTTPException) else await broken(_, error)
+
+
+async def broken(_: HttpRequest, __: Exception) -> Response:
+    """The answer where the program itself failed."""
+    return problem(500, "an error of the program; it is in run.log")
+
+
+EXCEPTIONS: dict[Any, Any] = {NoPicture: unheard, NoRecords: unheard, Misasked: misasked, HTTPException: unserved, Exception: broken}
 
 
 def _part(faces: Faces, part: Told) -> Answer:
@@ -150,9 +161,9 @@ async def _command(faces: Faces, request: HttpRequest) -> Response:
         asked = msgspec.json.decode(raw, type=Request)
     except msgspec.MsgspecError as error:
         return problem(400, f"not a request: {error}")
-    read_only = request.query_params.get("ro") == "1"
-    ack = await faces.ask(asked, read_only)
-    status = 200 if ack.ok else 403 if read_only else 409
+    watching = read_only(request.query_params)
+    ack = await faces.ask(asked, watching)
+    status = 200 if ack.ok else 403 if watching else 409
     return Response(msgspec.json.encode(ack), status, media_type=JSON)
 
 

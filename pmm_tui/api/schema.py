@@ -1,5 +1,6 @@
 """OpenAPI and AsyncAPI documents of the api, made from the types that are sent; and the dashboard that comes with the metrics."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from pmm_tui.core.snapshot import MarketRow
 _REF = "#/components/schemas/{name}"
 _SCALED = "Prices are ten-thousandths of a dollar, sizes millionths of a share, cash millionths of a dollar, times ns since the epoch."
 _UNKNOWN = "A number that is not known is null."
+_ANY = {
+    "401": "By TCP: no bearer token", "403": "By TCP: this Origin may not ask", "421": "By TCP: this Host is not served",
+    "500": "An error of the program",
+}  # fmt: skip
+"""What any route may answer."""
+_ANY_REF = {status: {"$ref": f"#/components/responses/{status}"} for status in _ANY}
 
 
 def schemas(types: tuple[Any, ...]) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
@@ -42,21 +49,18 @@ def openapi(suffixes: tuple[str, ...] = ("",)) -> bytes:
     for suffix in suffixes:
         for part in routes.PARTS:
             paths[part.path + suffix] = {"get": _get(part.about, part.reply)}
-        paths[routes.MARKET + suffix] = {"get": _get("One market", MarketRow, _market_named(), missing="404")}
+        paths[routes.MARKET + suffix] = {"get": _get("One market", MarketRow, _market_named(), {"404": "No such market"})}
         for path, about, reply in (
             (routes.TRADES, "The newest trades, oldest first", payloads.Trades),
             (routes.JOURNAL, "The newest lines of the journal, oldest first", payloads.JournalTail),
         ):
-            paths[path + suffix] = {"get": _get(about, reply, _lines_wanted(), missing="404")}
+            paths[path + suffix] = {"get": _get(about, reply, _lines_wanted(), {"400": "`lines` cannot be", "404": "There are none"})}
         paths[routes.COMMANDS + suffix] = {"post": _post()}
-    paths[routes.METRICS] = {
-        "get": {
-            "summary": "Figures for Prometheus",
-            "responses": {"200": {"description": "The text format", "content": {"text/plain": {"schema": {"type": "string"}}}}},
-        }
-    }
+    text = {"description": "The text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    paths[routes.METRICS] = {"get": {"summary": "Figures for Prometheus", "responses": {"200": text, **_ANY_REF}}}
     for path in (routes.OPENAPI, routes.ASYNCAPI, routes.GRAFANA):
-        paths[path] = {"get": {"summary": "A document", "responses": {"200": {"description": "JSON", "content": {routes.JSON: {}}}}}}
+        whole = {"description": "JSON", "content": {routes.JSON: {}}}
+        paths[path] = {"get": {"summary": "A document", "responses": {"200": whole, **_ANY_REF}}}
     return _written(
         {
             "openapi": "3.1.0",
@@ -65,6 +69,7 @@ def openapi(suffixes: tuple[str, ...] = ("",)) -> bytes:
             "paths": dict(sorted(paths.items())),
             "components": {
                 "schemas": components,
+                "responses": _problems(_ANY),
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "By TCP only; none on the Unix socket"}},
             },
         }
@@ -120,27 +125,28 @@ def _info(about: str) -> dict[str, str]:
     return {"title": "pmm-tui", "version": pmm_tui.__version__, "description": about}
 
 
-def _get(about: str, reply: type[Struct], parameters: list[dict[str, Any]] | None = None, missing: str = "503") -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "summary": about,
-        "responses": {"200": _content("As asked", reply), missing: _content("Why not", payloads.Problem)},
-    }
-    if parameters:
-        told["parameters"] = parameters
-    return told
+def _get(
+    about: str, reply: type[Struct], parameters: list[dict[str, Any]] | None = None, problems: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    responses = {"200": _content("As asked", reply), **_problems({**(problems or {}), "503": "The desk is lost"}), **_ANY_REF}
+    return {"summary": about, "responses": responses, **({"parameters": parameters} if parameters else {})}
+
+
+def _problems(why: Mapping[str, str]) -> dict[str, Any]:
+    return {status: _content(about, payloads.Problem) for status, about in why.items()}
 
 
 def _post() -> dict[str, Any]:
     return {
         "summary": f"One command, fresh (sent at most {TTL_MS} ms ago) and once; cmd is one of {', '.join(COMMANDS)}",
-        "parameters": [_query("ro", {"type": "string", "enum": ["0", "1"]}, "1: refuse every command")],
+        "parameters": [_query("ro", {"type": "string", "enum": ["0", "1"]}, "Anything but 0: refuse every command")],
         "requestBody": {"required": True, "content": {routes.JSON: {"schema": _ref(Request)}}},
         "responses": {
             "200": _content("Done", Ack),
-            "403": _content("Read-only", Ack),
+            **_problems({"400": "Not a request", "413": "Too long"}),
+            **_ANY_REF,
+            "403": _content(f"Read-only; {_ANY['403']}", Ack, payloads.Problem),
             "409": _content("Refused, stale or repeated", Ack),
-            "400": _content("Not a request", payloads.Problem),
-            "413": _content("Too long", payloads.Problem),
         },
     }
 
@@ -160,7 +166,7 @@ def _face_query() -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "ro": {**flag, "description": "1: this face's commands are refused"},
+            "ro": {**flag, "description": "anything but 0: this face's commands are refused"},
             "ui": {**flag, "description": "1: an operator's console, whose loss the profile's on_ui_lost speaks of"},
         },
     }
@@ -170,8 +176,9 @@ def _query(name: str, schema: dict[str, Any], about: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": about}
 
 
-def _content(about: str, kind: type[Struct]) -> dict[str, Any]:
-    return {"description": about, "content": {routes.JSON: {"schema": _ref(kind)}}}
+def _content(about: str, *kinds: type[Struct]) -> dict[str, Any]:
+    schemas = [_ref(kind) for kind in kinds]
+    return {"description": about, "content": {routes.JSON: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}}
 
 
 def _ref(kind: type[Struct]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pmm_tui.runtime.loop import NOT_YET
 from pmm_tui.runtime.operator import Operator
 from pmm_tui.runtime.pace import Pace, parse_speed, speed_text
 from pmm_tui.runtime.places import token_path
-from pmm_tui.runtime.profile import Profile, ProfileRefused, diff, load
+from pmm_tui.runtime.profile import Profile, ProfileRefused, diff, load, printable
 
 FRAME_EVERY_NS = 95_000_000
 ACTOR_MAX = 80
@@ -70,12 +70,12 @@ class DeskBoard:
             return False, "too many instructions are waiting; a kill always passes"
 
     def _command(self, cmd: str, args: Args, actor: str) -> tuple[bool, str]:
-        who = actor[:ACTOR_MAX] or "api"
+        who = printable(actor[:ACTOR_MAX]) or "api"
         self._operator.sign()
         if cmd == "ack":
             return self._ack(args.get("leaving") is True, who)
         if cmd == "kill":
-            self._submit(Killed(NOT_YET, who, str(args.get("reason", "operator"))[:REASON_MAX]))
+            self._submit(Killed(NOT_YET, who, printable(str(args.get("reason", "operator"))[:REASON_MAX])))
             return True, "killing: cancel all, verify, latch"
         if cmd == "stop":
             self._stop.set()
@@ -122,7 +122,7 @@ class DeskBoard:
         return True, "acknowledged" if left_s < 0 else f"acknowledged: the next sign is due within {left_s:.0f} s"
 
     def _reset(self, args: Args, actor: str) -> tuple[bool, str]:
-        reason = str(args.get("reason", "")).strip()[:REASON_MAX]
+        reason = printable(str(args.get("reason", "")).strip()[:REASON_MAX])
         state = self._desk.engine.state
         phase = state.kill.phase
         if not reason:

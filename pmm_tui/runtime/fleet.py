@@ -8,11 +8,9 @@ from pathlib import Path
 import httpx
 import msgspec
 from msgspec import Struct
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
-from websockets.sync.client import unix_connect
 
 from pmm_tui.api.client import owner, signal_kill
-from pmm_tui.api.protocol import FRAME_BYTES_MAX, Ack, Args, Request, decode_frame, read_message
+from pmm_tui.api.protocol import Ack, Args, Request, decode_frame
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.runtime.places import CannotStart, run_of, sockets_here
 
@@ -21,7 +19,7 @@ ANSWER_S = 2.0
 VERIFIED_S = 10.0
 """So long a kill may take until the venue shows no order."""
 LOOK_S = 0.1
-_UNHEARD = (OSError, TimeoutError, httpx.HTTPError, msgspec.MsgspecError, ConnectionClosed, InvalidHandshake, InvalidMessage)
+_UNHEARD = (OSError, httpx.HTTPError, msgspec.MsgspecError)
 
 
 class Seen(Struct, frozen=True):
@@ -40,8 +38,11 @@ def look(socket: Path) -> Seen:
     if not owner(socket):
         return Seen(run_of(socket), socket, None, "its process is gone: killed, or crashed", gone=True)
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=ANSWER_S) as http:
-            frame = decode_frame(http.get("http://desk/api/state").raise_for_status().content)
+        with _http(socket) as http:
+            answer = http.get("http://desk/api/state")
+        if answer.is_error:
+            return Seen(run_of(socket), socket, None, f"it answers with HTTP {answer.status_code}")
+        frame = decode_frame(answer.content)
     except _UNHEARD as error:
         return Seen(run_of(socket), socket, None, f"{type(error).__name__}: {error}".rstrip(": "))
     return Seen(frame.card.run, socket, frame)
@@ -60,13 +61,22 @@ def running() -> list[Seen]:
     return [look(path) for path in sockets_here()]
 
 
+def profile_of(run: str) -> str:
+    """The profile in a run's name, which ends with the day, the time and a mark."""
+    return run.rsplit("-", 3)[0]
+
+
 def find(name: str) -> Seen:
-    """The desk of a socket's path, a run's name, the beginning of one, or a profile. CannotStart where that is none, or more than one."""
+    """The desk of a socket's path, a run's name, a profile, or the beginning of a run's name. CannotStart where that is none or several.
+
+    A beginning is longer than the profile's name: one profile's name may begin as another's does.
+    """
     if Path(name).is_socket():
         return look(Path(name))
     desks = [desk for desk in running() if not desk.gone]
     exact = [desk for desk in desks if name in (desk.run, desk.socket.stem)]
-    found = exact or [desk for desk in desks if desk.run.startswith(name) or (desk.frame is not None and desk.frame.card.profile == name)]
+    named = [desk for desk in desks if name == (desk.frame.card.profile if desk.frame is not None else profile_of(desk.run))]
+    found = exact or named or [desk for desk in desks if desk.run.startswith(name) and len(name) > len(profile_of(desk.run))]
     if len(found) == 1:
         return found[0]
     names = ", ".join(desk.run for desk in found or desks) or "none"
@@ -75,19 +85,21 @@ def find(name: str) -> Seen:
 
 
 def tell(desk: Seen, cmd: str, args: Args) -> tuple[bool, str]:
-    """Send one command and wait for its answer: whether it was done, and the desk's words."""
+    """Send one command and wait for its answer: whether it was done, and the desk's words. It needs no face's place at the desk."""
     request = Request(uuid.uuid4().hex, cmd, args, f"shell:{os.getuid()}", sent_ms=time.time_ns() // 1_000_000)
-    until = time.monotonic() + ANSWER_S
     try:
-        with unix_connect(str(desk.socket), "ws://desk/ws", compression=None, max_size=FRAME_BYTES_MAX, open_timeout=ANSWER_S) as ws:
-            ws.send(msgspec.json.encode(request).decode())
-            while (left_s := until - time.monotonic()) > 0:
-                said = read_message(ws.recv(timeout=left_s))
-                if isinstance(said, Ack) and said.ack == request.id:
-                    return said.ok, said.text
+        with _http(desk.socket) as http:
+            answer = http.post("http://desk/api/commands", content=msgspec.json.encode(request))
+        ack = msgspec.json.decode(answer.content, type=Ack)
+    except httpx.ReadTimeout:
+        return False, f"no answer within {ANSWER_S:g} s: look whether it was done"
     except _UNHEARD as error:
         return False, f"not heard: {type(error).__name__}: {error}".rstrip(": ")
-    return False, f"no answer within {ANSWER_S:g} s: look whether it was done"
+    return ack.ok, ack.text
+
+
+def _http(socket: Path) -> httpx.Client:
+    return httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=ANSWER_S)
 
 
 def kill(desk: Seen, reason: str) -> tuple[bool, str]:

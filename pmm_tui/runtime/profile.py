@@ -166,6 +166,11 @@ def folders() -> tuple[Path, ...]:
     return Path("profiles"), config_folder() / "profiles", packaged()
 
 
+def printable(text: str) -> str:
+    """Without what a terminal obeys: whatever somebody wrote or sent."""
+    return "".join(mark if mark.isprintable() else "?" for mark in text)
+
+
 def config_folder() -> Path:
     """Where the user's own configuration is."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pmm-tui"
@@ -249,7 +254,7 @@ def shown(value: Any) -> str:
         else str(value)
     )
     text = _SECRET_VALUE.sub("…", text)
-    text = "".join(mark if mark.isprintable() else "?" for mark in text)
+    text = printable(text)
     return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
 
 

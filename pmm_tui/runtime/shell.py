@@ -11,6 +11,7 @@ from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import SECOND, usd
 from pmm_tui.runtime.fleet import Seen, find, forget, kill, running, tell
 from pmm_tui.runtime.places import CannotStart
+from pmm_tui.runtime.profile import printable
 
 FREES = ("pause", "ack")
 """What lowers risk, or changes none: done at once."""
@@ -30,7 +31,7 @@ def show_desks(as_json: bool, drop: bool) -> int:
         head = f"{'run':<36} {'mode':<9} {'phase':<9} {'up':>9} {'pid':>8} {'profit':>10} {'drawdown':>9} {'orders':>6} {'fills':>6}"
         sys.stdout.write(f"{head}  why\n")
         for desk in desks:
-            sys.stdout.write(_line(desk) + "\n")
+            sys.stdout.write(printable(_line(desk)) + "\n")
     return 1 if any(desk.frame is None for desk in desks) else 0
 
 
@@ -87,7 +88,7 @@ def direct(name: str, cmd: str, args: Args, ask: Callable[[str], str] | None, ye
 
 def _agreed(frame: Frame, cmd: str, args: Args, ask: Callable[[str], str] | None, yes: str) -> bool:
     run = frame.card.run
-    sys.stdout.write(f"{mode_word(frame.card)} {run}: {_about(frame, cmd, str(args.get('market', '')))}\n")
+    sys.stdout.write(printable(f"{mode_word(frame.card)} {run}: {_about(frame, cmd, str(args.get('market', '')))}") + "\n")
     return (yes or (ask(f"Type {run} to go on: ").strip() if ask is not None else "")) == run
 
 
@@ -100,5 +101,5 @@ def _about(frame: Frame, cmd: str, market: str) -> str:
 
 
 def _answer(done: bool, text: str) -> int:
-    (sys.stdout if done else sys.stderr).write(f"{'' if done else 'pmm-tui: '}{text}\n")
+    (sys.stdout if done else sys.stderr).write(f"{'' if done else 'pmm-tui: '}{printable(text)}\n")
     return 0 if done else 3

@@ -5,17 +5,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from msgspec.structs import replace
 from websockets.asyncio.client import unix_connect
+from websockets.exceptions import ConnectionClosed
 
 from pmm_tui.api import routes
+from pmm_tui.api.faces import NoPicture
 from pmm_tui.api.protocol import Request, decode_frame
 from pmm_tui.api.schema import asyncapi, openapi
+from pmm_tui.core.snapshot import Frame
 from pmm_tui.record.files import append_line
 from tests.api.contract import COMMAND, STORED, promised
-from tests.api.scene import asked, by_socket, faults, serving
+from tests.api.scene import BEARER, asked, by_socket, faults, serving
 from tests.faces import pictures
 from tests.faces.fake_desk import FakeBoard
 
@@ -37,7 +41,9 @@ def promise(path: str, status: int, method: str = "get") -> dict[str, Any]:
     """The schema that is promised for an answer."""
     plain = path.partition("?")[0]
     plain = routes.MARKET if plain.startswith("/api/markets/") else plain
-    schema: dict[str, Any] = document()["paths"][plain][method]["responses"][str(status)]["content"]["application/json"].get("schema", {})
+    told = document()["paths"][plain][method]["responses"][str(status)]
+    told = document()["components"]["responses"][str(status)] if "$ref" in told else told
+    schema: dict[str, Any] = told["content"]["application/json"].get("schema", {})
     return schema
 
 
@@ -111,6 +117,7 @@ async def test_the_parts_are_those_of_the_picture(tmp_path: Path) -> None:
         for wrong in ("0", "1001", "-1", "two", "²", "9" * 5000):
             refused = await http.get("/api/journal", params={"lines": wrong})
             assert refused.status_code == 400 and "from 1 to 1000" in refused.json()["error"]
+            assert faults(refused.json(), promise("/api/journal", 400), document()) == []
 
 
 async def test_a_desk_without_records_says_so(tmp_path: Path) -> None:
@@ -166,9 +173,57 @@ async def test_commands_by_post(tmp_path: Path) -> None:
         assert "stale" in (await http.post("/api/commands", content=stale)).json()["text"]
         watching = await http.post("/api/commands?ro=1", content=asked("kill", 4))
         assert watching.status_code == 403 and "read-only" in watching.json()["text"]
+        for number, query in enumerate(("ro=true", "ro=1&ro=0", "ro=0&ro=1", "ro="), 5):
+            assert (await http.post(f"/api/commands?{query}", content=asked("kill", number))).status_code == 403, query
         for body, status in ((b"kill!", 400), (b'{"cmd":"kill"}', 400), (b" " * 70_000, 413)):
             wrong = await http.post("/api/commands", content=body)
             assert wrong.status_code == status and faults(wrong.json(), promise("/api/commands", status, "post"), document()) == []
-        assert (await http.get("/api/commands")).status_code == 405
+        assert (await http.post("/api/commands?ro=0", content=asked("ack", 9))).status_code == 200
         assert faults(done.json(), promise("/api/commands", 200, "post"), document()) == []
-    assert board.taken == [("pause", {"market": "m"}, "test"), ("speed", {}, "test")]
+    assert board.taken == [("pause", {"market": "m"}, "test"), ("speed", {}, "test"), ("ack", {}, "test")]
+
+
+@pytest.mark.parametrize(("status", "headers"), [(401, {}), (403, BEARER | {"Origin": "null"}), (421, BEARER | {"Host": "x"})])
+async def test_who_is_refused_by_tcp_is_told_as_promised(tmp_path: Path, status: int, headers: dict[str, str]) -> None:
+    async with serving(tmp_path / "s" / "desk.sock", tcp=True) as api, httpx.AsyncClient(base_url=f"http://127.0.0.1:{api.port}") as http:
+        for path in GETS:
+            refused = await http.get(path, headers=headers)
+            assert refused.status_code == status and faults(refused.json(), promise(path, status), document()) == [], path
+        refused = await http.post("/api/commands", headers=headers, content=asked("kill"))
+        assert refused.status_code == status and faults(refused.json(), promise("/api/commands", status, "post"), document()) == []
+
+
+class Broken(FakeBoard):
+    """A board that has a defect, or is lost."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(pictures.quoting())
+        self.error = error
+
+    def frame(self) -> Frame:
+        """None."""
+        raise self.error
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("GET", "/api/commands", 405), ("POST", "/health", 405)])
+async def test_what_is_not_served_is_refused_in_json(tmp_path: Path, method: str, path: str, status: int) -> None:
+    async with serving(tmp_path / "s" / "desk.sock"), by_socket(tmp_path / "s" / "desk.sock") as http:
+        refused = await http.request(method, path)
+        assert refused.status_code == status and list(refused.json()) == ["error"] and (status == 404 or refused.headers["Allow"])
+
+
+@pytest.mark.parametrize(("error", "status"), [(NoPicture("it is lost"), 503), (RuntimeError("a defect"), 500)])
+async def test_a_picture_that_cannot_be_had_is_told_as_promised(tmp_path: Path, error: Exception, status: int) -> None:
+    async with serving(tmp_path / "s" / "desk.sock", Broken(error)), by_socket(tmp_path / "s" / "desk.sock") as http:
+        for path in ("/health", "/api/state", f"/api/markets/{pictures.BTC}"):
+            answer = await http.get(path)
+            assert answer.status_code == status and faults(answer.json(), promise(path, status), document()) == [], path
+
+
+async def test_a_binary_message_is_refused_in_so_many_words(tmp_path: Path) -> None:
+    async with serving(tmp_path / "s" / "desk.sock"), unix_connect(str(tmp_path / "s" / "desk.sock"), "ws://desk/ws") as ws:
+        await ws.send(asked("kill"))
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await ws.recv()
+    assert ws.close_code == 1003 and "binary" in (ws.close_reason or "")

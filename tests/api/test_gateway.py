@@ -35,7 +35,7 @@ def desk(mode: str, run: str) -> FakeBoard:
 @asynccontextmanager
 async def gateway(paper: Path, prod: Path) -> AsyncIterator[httpx.AsyncClient]:
     """The real gateway, and HTTP to it."""
-    desks = [behind("paper", "", lambda: paper), behind("prod", "/prod", lambda: prod)]
+    desks = [behind("paper", "", lambda _: paper), behind("prod", "/prod", lambda _: prod)]
     served = Gateway(desks, Door(0, Token(SECRET)))
     task = asyncio.create_task(served.serve())
     try:
@@ -99,13 +99,20 @@ async def test_commands_reach_the_desk_that_is_named_in_the_name_of_who_asked(tm
         assert (done.status_code, done.json()["text"]) == (200, "pause: done")
         assert (await http.post("/api/commands", content=fresh("speed", 2))).status_code == 409
         assert (await http.post("/api/commands?ro=1", content=fresh("kill", 3))).status_code == 403
+
+        def named(run: str, number: int) -> bytes:
+            return msgspec.json.encode(msgspec.json.decode(fresh("ack", number)) | {"run": run})
+
+        other = await http.post("/api/commands/prod", content=named("prod-2", 6))
+        assert (other.status_code, other.json()["text"]) == (409, "meant for 'prod-2', and this is prod-1: nothing was done")
+        assert (await http.post("/api/commands/prod", content=named("prod-1", 7))).status_code == 200
         uri = f"ws://127.0.0.1:{http.base_url.port}/ws/prod"
         async with connect(uri, additional_headers=BEARER) as ws:
             assert (await answer(ws, fresh("kill", 4))).text == "kill: done"
         async with connect(uri + "?ro=1", additional_headers=BEARER) as ws:
             assert (await answer(ws, fresh("kill", 5))).text == "this connection is read-only"
     assert boards[0].taken == [("speed", {}, "test")]
-    assert boards[1].taken == [("pause", {}, "test"), ("kill", {}, "test")]
+    assert boards[1].taken == [("pause", {}, "test"), ("ack", {}, "test"), ("kill", {}, "test")]
 
 
 async def test_a_desk_that_is_lost_is_not_shown_and_is_found_again(tmp_path: Path) -> None:
@@ -126,7 +133,7 @@ async def test_a_desk_that_is_lost_is_not_shown_and_is_found_again(tmp_path: Pat
 
 async def test_a_picture_of_a_desk_that_was_lost_this_moment_is_none(tmp_path: Path) -> None:
     path = tmp_path / "s" / "l.sock"
-    remote = Remote("prod", lambda: path, look_s=30.0)
+    remote = Remote("prod", lambda _: path, look_s=30.0)
     with pytest.raises(NoPicture, match="no prod desk runs"):
         remote.frame()
     staying = asyncio.create_task(remote.run())
@@ -147,18 +154,66 @@ async def test_a_picture_of_a_desk_that_was_lost_this_moment_is_none(tmp_path: P
     await asyncio.gather(staying, return_exceptions=True)
 
 
+async def test_another_desk_never_stands_in_for_the_one_that_was_found_first(tmp_path: Path) -> None:
+    paper, prod = tmp_path / "s" / "p.sock", tmp_path / "s" / "l.sock"
+    other, rehearsal = desk("LIVE", "other-1"), desk("LIVE", "prod-2")
+    other.now = replace(other.now, card=replace(other.now.card, profile="other"))
+    rehearsal.now = replace(rehearsal.now, card=replace(rehearsal.now.card, source="loopback"))
+    clock = time.time_ns
+    async with gateway(paper, prod) as http:
+        async with serving(prod, desk("LIVE", "prod-1")):
+            await answering(http, "/api/state/prod", 200)
+        for wrong in (other, rehearsal):
+            async with serving(prod, wrong, clock=clock):
+                for path in ("/api/state/prod", "/api/trades/prod", "/health/prod"):
+                    await told(http, path, f"{wrong.now.card.run} is no stand-in for it")
+                request = msgspec.json.decode(asked("kill", 1)) | {"sent_ms": clock() // 1_000_000, "id": wrong.now.card.run}
+                refused = await http.post("/api/commands/prod", content=msgspec.json.encode(request))
+                assert refused.status_code == 409 and "NOT SENT" in refused.json()["text"]
+            assert wrong.taken == []
+        async with serving(prod, desk("LIVE", "prod-3")):
+            assert state(await answering(http, "/api/state/prod", 200)).card.run == "prod-3", "the same desk, started anew"
+
+
+async def told(http: httpx.AsyncClient, path: str, why: str, *before: int) -> None:
+    """Ask until it is refused for this; `before`: other statuses that may come first."""
+    async with asyncio.timeout(20):
+        while why not in (said := await http.get(path)).text:
+            assert said.status_code in (503, *before)
+            await asyncio.sleep(0.02)
+
+
+async def test_a_desk_that_hangs_is_not_shown_as_well_and_a_kill_still_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pmm_tui.api.gateway.SILENT_S", 0.2)
+    paper, prod = tmp_path / "s" / "p.sock", tmp_path / "s" / "l.sock"
+    board = desk("LIVE", "prod-1")
+    async with serving(prod, board, hz=0.01, clock=time.time_ns), gateway(paper, prod) as http:
+        await told(http, "/health/prod", "the prod desk hangs: it has shown nothing for 0 s", 200)
+        assert 'pmm_up{desk="prod"} 0' in (await http.get("/metrics")).text
+        request = msgspec.json.decode(asked("kill")) | {"sent_ms": time.time_ns() // 1_000_000, "run": "prod-1"}
+        assert (await http.post("/api/commands/prod", content=msgspec.json.encode(request))).status_code == 200
+    assert board.taken == [("kill", {}, "test")]
+
+
 async def test_the_newest_desk_of_a_mode_is_meant_where_none_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.enter(monkeypatch)
     monkeypatch.setattr("tempfile.tempdir", str(home.folder))  # where desks of others on this machine are not
-    assert locator("", "PAPER")() is None and locator("paper-1", "PAPER")() is None
+    assert locator("", "PAPER")(None) is None and locator("paper-1", "PAPER")(None) is None
     folder = home.folder / "run" / "pmm-tui"
     old, young, live = desk("PAPER", "old"), desk("PAPER", "young"), desk("LIVE", "live")
     young.now = replace(young.now, card=replace(young.now.card, started=pictures.ago(5)))
     async with serving(folder / "old.sock", old), serving(folder / "young.sock", young), serving(folder / "live.sock", live):
-        assert await asyncio.to_thread(locator("", "PAPER")) == folder / "young.sock"
-        assert await asyncio.to_thread(locator("", "LIVE")) == folder / "live.sock"
-        assert await asyncio.to_thread(locator("old", "PAPER")) == folder / "old.sock"
-        assert await asyncio.to_thread(locator("nobody", "PAPER")) is None
+        assert await asyncio.to_thread(locator("", "PAPER"), None) == folder / "young.sock"
+        assert await asyncio.to_thread(locator("", "LIVE"), None) == folder / "live.sock"
+        assert await asyncio.to_thread(locator("old", "PAPER"), None) == folder / "old.sock"
+        assert await asyncio.to_thread(locator("nobody", "PAPER"), None) is None
+        assert await asyncio.to_thread(locator("", "PAPER"), ("run-007", "PAPER")) == folder / "young.sock"
+        assert await asyncio.to_thread(locator("", "PAPER"), ("other", "PAPER")) is None, "none but the one that was found first"
+        assert await asyncio.to_thread(locator("live", "PAPER"), None) is None, "a name does not make it a paper desk"
+        live.now = replace(live.now, card=replace(live.now.card, source="loopback"))
+        assert await asyncio.to_thread(locator("", "LIVE"), None) is None, "a rehearsal is no real money"
+        assert await asyncio.to_thread(locator("live", "LIVE"), None) == folder / "live.sock"
+        assert await asyncio.to_thread(locator("live", "LIVE"), ("run-007", "LIVE")) is None
 
 
 def test_the_command_serves_says_where_and_ends_on_a_signal(home: Home) -> None:

@@ -56,6 +56,12 @@ def value(found: dict[str, list[tuple[dict[str, str], float]]], name: str, **lab
     return one
 
 
+def test_a_rehearsal_is_not_called_live() -> None:
+    frame = pictures.live()
+    rehearsal = replace(frame, card=replace(frame.card, source="loopback"))
+    assert [scraped(one)["pmm_up"][0][0]["mode"] for one in (frame, rehearsal)] == ["LIVE", "REHEARSAL"]
+
+
 def test_names_carry_their_units_and_are_unique() -> None:
     assert len(set(NAMES)) == len(NAMES)
     assert [name for name in NAMES if not name.startswith("pmm_") or not name.endswith(UNITS + FLAGS)] == []

@@ -163,7 +163,7 @@ async def test_a_real_prometheus_takes_every_sample_and_answers_every_query_of_t
         for query in ("pmm_up", "pmm_desk_phase", "pmm_market_mid_usd", "pmm_venue_mode"):
             for sample in await found(http, query):
                 assert (sample["metric"]["mode"], sample["metric"]["profile"]) == ("PAPER", "small"), f"{query}: whose it is, is lost"
-        for query in ('pmm_risk_used_ratio{guard="data age"}', 'pmm_desk_phase{phase="killed"}', 'rate(pmm_events_total[1m]) > 0'):
+        for query in ('pmm_risk_used_ratio{guard="data age"}', 'pmm_desk_phase{phase="killed"}', "rate(pmm_events_total[1m]) > 0"):
             assert await found(http, query), f"{query}: an alert would never fire"
         exposed = (await desk.get("/metrics")).content
         linted = checked("check", "metrics", given=exposed)
