@@ -40,9 +40,9 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _needs_terminal() -> None:
+def _needs_terminal(instead: str) -> None:
     if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):  # set: a browser is the terminal
-        complain("there is no terminal here; use --no-ui")
+        complain(f"there is no terminal here; {instead}")
         raise typer.Exit(2)
 
 
@@ -78,7 +78,7 @@ def start(
         typer.echo(context.get_help())
         raise typer.Exit(2)
     if not no_ui:
-        _needs_terminal()
+        _needs_terminal("use --no-ui")
 
     def work() -> int:
         from pmm_tui.runtime.demo import beside
@@ -145,7 +145,7 @@ def attach(
     symbols: Drawn = None,
 ) -> None:
     """Open a console on desks that run already; quitting leaves them running."""
-    _needs_terminal()
+    _needs_terminal("`pmm-tui ps` lists what runs")
 
     def work() -> int:
         for run in runs:
@@ -201,7 +201,7 @@ def replay(
     """Play a TAPE through a desk, or prove a finished RUN: its journal must give the same commands and digest, byte for byte."""
 
     if ui:
-        _needs_terminal()
+        _needs_terminal("without --ui the replay is told in lines")
 
     def work() -> int:
         if ui:
@@ -325,7 +325,7 @@ def api(
     what: Annotated[str, typer.Argument(help="serve; or print openapi, asyncapi, grafana (dashboard), alerts (Prometheus).")] = "serve",
     port: Annotated[int, typer.Option(help="On 127.0.0.1; 0: any that is free. Told on stdout.", min=0, max=65535)] = 8501,
     paper: Annotated[str, typer.Option(help="The desk that needs no suffix: a run, profile or socket; else the newest paper desk.")] = "",
-    prod: Annotated[str, typer.Option(help="The desk whose paths end in /prod; else the newest live one.")] = "",
+    prod: Annotated[str, typer.Option(help="The desk whose paths end in /prod; else the newest with real money.")] = "",
     token_file: Annotated[str, typer.Option(help="The bearer token's private file; else api.token in the configuration folder.")] = "",
 ) -> None:
     """Serve a paper and a production desk behind one port of 127.0.0.1, such as /api/state and /api/state/prod."""

@@ -161,6 +161,8 @@ def monitor(
     """Look at the desks, the venue and the chain, and alert. Exit code of one look: 0 well, 4 not all was asked, 1 warning, 3 alarm."""
 
     def work() -> int:
+        if enrol and not wanted:
+            raise ValueError("--enrol: found no profile; allowed: pmm-tui monitor --enrol PROFILE...")
         if enrol:
             from pmm_tui.runtime.start import password
             from pmm_tui.runtime.venue_key import enrol as keep
@@ -170,7 +172,7 @@ def monitor(
         from pmm_tui.runtime.monitor import try_channels
         from pmm_tui.runtime.places import duration_s
 
-        return try_channels() if test else look(wanted or [], duration_s(every), as_json, quiet)
+        return try_channels() if test else look(wanted or [], duration_s(every, "--every"), as_json, quiet)
 
     finish(work)
 
@@ -222,13 +224,16 @@ def compare(
     as_json: AsJson = False,
     above: Annotated[float, typer.Option(help="A figure this many times apart, either way, is an alarm.", min=1.0)] = 2.0,
     least: Annotated[int, typer.Option(help="Independent samples a figure needs before it is judged.", min=2)] = 30,
+    by_minute: Annotated[
+        bool, typer.Option("--by-minute", help="Not in the stretches that a console shows, which grow with a run.")
+    ] = False,
 ) -> None:
     """Lay two runs side by side, paper and production: each figure, their ratio with its interval, and what diverges (exit code 1)."""
 
     def work() -> int:
         from pmm_tui.runtime.comparing import compare_runs
 
-        return compare_runs(*runs, as_json, above, least)
+        return compare_runs(*runs, as_json, above, least, by_minute)
 
     finish(work)
 

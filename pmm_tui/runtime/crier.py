@@ -4,8 +4,10 @@ import asyncio
 import logging
 import time
 
+from pmm_tui.api.protocol import mode_word
+from pmm_tui.core.snapshot import DeskCard
 from pmm_tui.core.units import SECOND, Nanos
-from pmm_tui.runtime.alerts import Channels, Message, Pacer
+from pmm_tui.runtime.alerts import Channels, Pacer, Post
 from pmm_tui.runtime.desk import Desk
 
 EVERY_S = 1.0
@@ -14,17 +16,17 @@ DOWN_NS = 10 * SECOND
 OPEN, SHUT = "open", ("disabled", "key refused")
 """The venue's modes that are no trouble, and those in which not even a cancel may get through."""
 LAST_S = 5.0
-"""The last word may keep a desk that ends for so long."""
+"""The last word may keep a desk that ends for so long, however often a channel must be tried."""
+LOOK_S = 0.05
 _log = logging.getLogger(__name__)
 
 
 class Crier:
     """Tells the channels what the desk's alerts say; a channel that fails is written down, and never holds up the desk."""
 
-    def __init__(self, desk: Desk, channels: Channels, title: str) -> None:
+    def __init__(self, desk: Desk, channels: Channels, card: DeskCard) -> None:
         self._desk = desk
-        self._channels = channels
-        self._title = title
+        self._post = Post(channels, f"pmm-tui {mode_word(card)} {card.run}")
         self.pacer = Pacer()
         self._down: set[str] = set()
         self._told = ""
@@ -36,9 +38,7 @@ class Crier:
             await asyncio.sleep(EVERY_S)
             now = Nanos(time.time_ns())
             self.look(now)
-            message = self.pacer.due(now)
-            if message is not None:
-                await self._send(message)
+            self._tell(now)
 
     def look(self, now: Nanos) -> None:
         """What has happened since the last look."""
@@ -57,14 +57,14 @@ class Crier:
                 self.pacer.add(f"link:{name}", "warn", f"{name} is down: {link.why}", now)
             elif link.up and name in self._down:
                 self._down.discard(name)
-                self.pacer.recover(f"link:{name}", f"{name} is up again")
+                self.pacer.recover(f"link:{name}", f"{name} is up again", now)
 
     def _venue(self, now: Nanos) -> None:
         """What the venue takes: its restarts are told at once, a rate limit only where it lasts."""
         mode, at = self._desk.engine.state.venue.mode, self._desk.engine.state.venue.at
         if self._told not in ("", mode):
             left, self._told = self._told, ""
-            self.pacer.recover(f"venue:{left}", f"the venue is no longer {left}, it is {mode}")
+            self.pacer.recover(f"venue:{left}", f"the venue is no longer {left}, it is {mode}", now)
         if mode != OPEN and (mode != "limited" or self._desk.engine.state.now - at > DOWN_NS):
             self._told = mode
             self.pacer.add(f"venue:{mode}", "alarm" if mode in SHUT else "warn", f"the venue is {mode}", now)
@@ -75,15 +75,19 @@ class Crier:
         self.look(now)
         if code:
             self.pacer.add("ended", "alarm", f"the run ended with code {code}: killed, broken, or orders not proven gone", now)
-        self.pacer.sent_at = Nanos(0)  # there is no later
-        message = self.pacer.due(now)
-        if message is not None:
-            try:
-                async with asyncio.timeout(LAST_S):
-                    await self._send(message)
-            except TimeoutError:
-                _log.warning("no alert channel took the last message within %g s", LAST_S)
+        until, again = time.monotonic() + LAST_S, 0.0
+        self._tell(now)
+        while self._post.owing and time.monotonic() < until:
+            if time.monotonic() >= again:
+                self._post.hurry()  # there is no later
+                again = time.monotonic() + EVERY_S
+            self._tell(Nanos(time.time_ns()))
+            await asyncio.sleep(LOOK_S)
+        if self._post.owing:
+            _log.warning("not every alert channel took the last message within %g s", LAST_S)
 
-    async def _send(self, message: Message) -> None:
-        for name in await self._channels.send(f"pmm-tui {self._title}", message):
-            _log.warning("the alert channel %s did not take a message", name)
+    def _tell(self, now: Nanos) -> None:
+        """Hand on what there is to say; it is brought, and brought again, while the desk goes on."""
+        self._post.put(self.pacer.take())
+        for name in self._post.turn(now):
+            _log.warning("the alert channel %s did not take a message: it is tried again", name)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pmm_tui.api.gate import read_token
-from pmm_tui.api.gateway import Gateway, behind
+from pmm_tui.api.gateway import Gateway, Locate, Who, behind, who_is
 from pmm_tui.api.schema import alerts, asyncapi, dashboard, openapi
 from pmm_tui.api.server import Door, SocketTaken
 from pmm_tui.runtime.fleet import find, running
@@ -43,17 +43,24 @@ def serve_api(port: int, paper: str, prod: str, token_file: str) -> int:
     return 0
 
 
-def locator(name: str, mode: str) -> Callable[[], Path | None]:
-    """What finds the socket of a desk: the named one, else the one of this mode that started last."""
+def locator(name: str, mode: str) -> Locate:
+    """What finds the socket of a desk of this mode: the named one, else the one that started last. A rehearsal is found only by its name,
+    since it would be taken for real money."""
 
-    def locate() -> Path | None:
-        if not name:
-            seen = [desk for desk in running() if desk.frame is not None and desk.frame.card.mode == mode]
-            return max(seen, key=lambda desk: desk.frame.card.started if desk.frame is not None else 0).socket if seen else None
+    def locate(kept: Who | None) -> Path | None:
         try:
-            return find(name).socket
+            desks = [find(name)] if name else running()
         except CannotStart:
             return None
+        fits = list[tuple[int, Path]]()
+        for desk in desks:
+            if desk.frame is None:
+                fits += [] if desk.gone or not name else [(0, desk.socket)]  # it hangs: a kill reaches it all the same
+                continue
+            who, card = who_is(desk.frame), desk.frame.card
+            if who == kept or (kept is None and mode == (card.mode if name else who[1])):
+                fits.append((card.started, desk.socket))
+        return max(fits)[1] if fits else None
 
     return locate
 

@@ -52,11 +52,11 @@ class Sink(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        line = self.format(record) + "\n"
         try:
+            line = self.format(record) + "\n"
             self._write("\n" + line if self._torn else line)
             self._torn = False
-        except (OSError, ValueError):  # ValueError: the stream is closed
+        except (OSError, ValueError):  # ValueError: the stream is closed, or the text is none that UTF-8 can hold
             self.lost += 1
             self._torn = True
 

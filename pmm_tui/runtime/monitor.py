@@ -1,6 +1,9 @@
 """`pmm-tui monitor`: looks at the desks from outside, says what is wrong and what is well again, in a loop or once for a timer."""
 
 import asyncio
+import hashlib
+import os
+import re
 import shutil
 import sys
 import time
@@ -8,16 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from pmm_tui.api.protocol import mode_word
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import SECOND, Cash, Nanos
 from pmm_tui.record.files import private_folder, replace
-from pmm_tui.runtime.alerts import Channels, Message, Pacer, find_channels
+from pmm_tui.runtime.alerts import Box, Message, Post, find_channels
 from pmm_tui.runtime.fleet import Seen, look, running
-from pmm_tui.runtime.places import state_folder
+from pmm_tui.runtime.places import CannotStart, state_folder
 from pmm_tui.runtime.profile import Profile, load
+from pmm_tui.runtime.watch import CODES, Finding, Look, Watch
 
 APART_S = 0.5
 """Two looks so far apart tell whether a desk ticks: it does ten times a second."""
@@ -27,47 +31,13 @@ UNKNOWN_S = 60.0
 """An order whose fate is unknown for longer is said."""
 DISK_LOW = (2 * 1024**3, 256 * 1024**2)
 """Free bytes that warn, and that alarm."""
-CALM_LOOKS = 2
-"""What was bad must look well so often before it is called well."""
-CODES = {"ok": 0, "unasked": 4, "warn": 1, "alarm": 3}
-"""The exit codes of one look, in the order of how bad that is; 2 is a wrong command line."""
-_RANK = tuple(CODES)
+EVERY_S_MAX = 86_400.0
+SENDING_S = 0.05
 _CHECKED = ("account check", "wallet check", "data age", "crossed books", "failed trades")
-_BAD = ("warn", "alarm")
+_RUN = re.compile(r"(.+)-\d{8}-\d{6}-[0-9a-f]{4}")
 LIVE_KEPT = 100
 UNNAMED = "not asked: its profile is not found by its name; name its file: pmm-tui monitor FILE"
 _ALARMS = ("account check", "wallet check", "failed trades")
-
-
-class Finding(Struct, frozen=True):
-    """One thing that was looked at."""
-
-    desk: str
-    what: str
-    level: str
-    """ok | unasked | warn | alarm; `unasked` says nothing of how it stands, and is never taken for well"""
-    why: str
-
-    @property
-    def key(self) -> str:
-        """The same thing at the next look."""
-        return f"{self.desk}:{self.what}"
-
-    def __str__(self) -> str:
-        """One line."""
-        return f"{self.level:<7}  {self.desk:<32} {self.what:<14} {self.why}"
-
-
-class Look(Struct, frozen=True):
-    """Everything one look found."""
-
-    at: Nanos
-    findings: tuple[Finding, ...]
-
-    @property
-    def level(self) -> str:
-        """The worst."""
-        return max((one.level for one in self.findings), key=_RANK.index, default="ok")
 
 
 Tokens = tuple[str, str, int]
@@ -107,34 +77,6 @@ class Subject(Struct, frozen=True):
     """None: it does not answer, or does not run."""
     hangs: bool = False
     """Its process is there, and does not answer."""
-
-
-class Watch(Struct):
-    """What is said of look after look: what has become bad, and what is well again."""
-
-    pacer: Pacer = field(default_factory=Pacer)
-    bad: dict[str, Nanos] = {}
-    """Since when each thing is bad."""
-    calm: dict[str, int] = {}
-    """How often in a row it has looked well since."""
-
-    def take(self, seen: Look) -> Message | None:
-        """One more look; the message that is to go out."""
-        here = {one.key: one for one in seen.findings}
-        for key, one in here.items():
-            if one.level in _BAD:
-                self.bad.setdefault(key, seen.at)
-                self.calm.pop(key, None)
-                self.pacer.add(key, one.level, f"{one.desk} {one.what}: {one.why}", seen.at)
-        for key, since in list(self.bad.items()):
-            now = here.get(key)
-            if now is not None and now.level != "ok":
-                continue  # what can no longer be asked has not become well
-            self.calm[key] = self.calm.get(key, 0) + 1
-            if self.calm[key] >= CALM_LOOKS:
-                del self.bad[key], self.calm[key]
-                self.pacer.recover(key, f"{key.replace(':', ' ')}: well again after {(seen.at - since) // SECOND} s")
-        return self.pacer.due(seen.at)
 
 
 def judge(first: Seen, frame: Frame, now: Nanos) -> list[Finding]:
@@ -193,6 +135,7 @@ def see(wanted: Sequence[str], known: Known | None = None) -> Look:
     known, named = known or Known(), _named(wanted)
     names = {named[name].name if name in named else name for name in wanted}
     firsts = [one for one in running() if not names or names & _names(one)]
+    profiles = {name: name for name in names}
     time.sleep(APART_S)
     findings, alive, lost = disk([state_folder()]), list[Seen](), list[Seen]()
     for first in firsts:
@@ -201,18 +144,22 @@ def see(wanted: Sequence[str], known: Known | None = None) -> Look:
             lost.append(now)
             continue
         alive.append(now)
+        profiles[now.run] = now.frame.card.profile
         findings.append(Finding(now.run, "alive", "ok", f"process {now.frame.card.pid}, profile {now.frame.card.profile}"))
         findings += judge(first, now.frame, Nanos(time.time_ns()))
     here = {name for one in alive if one.frame is not None for name in (one.run, one.frame.card.profile)}
     # A desk that crashed and was started again is well, though its first socket is still there.
     lost = [one for one in lost if not one.gone or _profile_of(one.run) not in here]
-    missing = [name for name in wanted if (named[name].name if name in named else name) not in here]
-    findings += [Finding(one.run, "alive", "alarm", one.why) for one in lost]
+    profiles |= {one.run: known.live.get(one.run, _profile_of(one.run)) for one in lost}
+    hanging = {name for one in lost if not one.gone for name in (one.run, profiles[one.run])}
+    missing = [name for name in wanted if (named[name].name if name in named else name) not in here | hanging]
+    findings += [Finding(one.run, "alive", "alarm", one.why if one.gone else f"hangs, it does not answer: {one.why}") for one in lost]
     findings += [Finding(named[name].name if name in named else name, "alive", "alarm", "does not run") for name in missing]
-    if not firsts and not wanted:
-        findings.append(Finding("machine", "desks", "warn", "none runs"))
+    if not wanted:
+        findings.append(Finding("machine", "desks", "ok" if firsts else "warn", f"{len(firsts)} here" if firsts else "none runs"))
     found = _outside(alive, lost, [named[name] for name in missing if name in named], {one.name: one for one in named.values()}, known)
-    return Look(Nanos(time.time_ns()), tuple(sorted(found, key=lambda one: one.level != "alarm") + findings))
+    found.sort(key=lambda one: one.level != "alarm")
+    return Look(Nanos(time.time_ns()), (*found, *findings), profiles)
 
 
 def _outside(
@@ -267,7 +214,8 @@ def _names(one: Seen) -> set[str]:
 
 def _profile_of(run: str) -> str:
     """A run's name begins with its profile's, before day, time and chance."""
-    return run.rsplit("-", 3)[0]
+    found = _RUN.fullmatch(run)
+    return found[1] if found is not None else run
 
 
 class Memory(Struct):
@@ -275,23 +223,38 @@ class Memory(Struct):
 
     watch: Watch = field(default_factory=Watch)
     known: Known = field(default_factory=Known)
+    boxes: dict[str, Box] = {}
+    """What channels have not taken yet."""
 
 
 def monitor(wanted: Sequence[str], every_s: float, as_json: bool, quiet: bool) -> int:
-    """Look once (`every_s` 0) or for ever, tell the channels what changed, print what is seen. The exit code of the last look."""
-    channels, kept = find_channels(), state_folder() / "monitor.json"
-    memory = _remembered(kept)
+    """Look once (`every_s` 0) or for ever: tell the channels what changed, keep what was told, then print. The exit code of the last look.
+
+    Whatever cannot be kept or printed, the channels are told.
+    """
+    if every_s > EVERY_S_MAX:
+        raise CannotStart(f"--every: found {every_s / 3600:.0f} h; allowed: at most {EVERY_S_MAX / 3600:g} h")
+    channels, path = find_channels(), _memory_path(wanted)
+    memory = _remembered(path)
+    post = Post(channels, "pmm-tui monitor", memory.boxes)
+    memory.boxes = post.boxes
     while True:
         seen = see(wanted, memory.known)
-        _print(seen, as_json, quiet)
-        message = memory.watch.take(seen)
-        if message is not None and channels:
-            _send(channels, message)
-        private_folder(kept.parent)
-        replace(kept, msgspec.json.encode(memory))
-        if not every_s:
+        post.put(memory.watch.take(seen))
+        _bring(post)
+        why = _keep(path, memory)
+        if why:
+            seen = structs.replace(seen, findings=(*seen.findings, Finding("machine", "memory", "warn", why)))
+        read = _print(seen, as_json, quiet)
+        if not every_s or not (read or channels):
             return CODES[seen.level]
         time.sleep(every_s)
+
+
+def _memory_path(wanted: Sequence[str]) -> Path:
+    """One for each set of names: what a look at other desks does not speak of has not become well."""
+    mark = hashlib.sha256("\0".join(sorted(set(wanted))).encode()).hexdigest()[:8]
+    return state_folder() / (f"monitor-{mark}.json" if wanted else "monitor.json")
 
 
 def _remembered(path: Path) -> Memory:
@@ -301,30 +264,58 @@ def _remembered(path: Path) -> Memory:
         return Memory()
 
 
+def _keep(path: Path, memory: Memory) -> str:
+    """Why it could not be kept; empty where it is."""
+    try:
+        private_folder(path.parent)
+        replace(path, msgspec.json.encode(memory))
+    except OSError as wrong:
+        return f"what was said cannot be kept, and will be said again: {wrong.strerror or wrong}: {path}"
+    return ""
+
+
 def try_channels() -> int:
     """Send a test message to every channel. 0: all took it; 1: one did not; 3: there is none."""
     channels = find_channels()
     if not channels:
-        sys.stderr.write("pmm-tui: no alert channel: put apprise URLs into alerts.txt beside the profiles, or into POLYMARKET_ALERT_URLS\n")
+        _complain("no alert channel: put apprise URLs into alerts.txt beside the profiles, or into POLYMARKET_ALERT_URLS")
         return CODES["alarm"]
-    failed = _send(channels, Message("info", ("· this is a test: alerts of pmm-tui arrive here",), 0))
+    failed = asyncio.run(channels.send("pmm-tui test", Message("info", ("· this is a test: alerts of pmm-tui arrive here",), 0)))
+    for name in failed:
+        _complain(f"the alert channel {name} did not take the message")
     sys.stdout.write("every channel took it\n" if not failed else "")
     return CODES["warn"] if failed else 0
 
 
-def _send(channels: Channels, message: Message) -> list[str]:
-    failed = asyncio.run(channels.send(f"pmm-tui {message.level}", message))
-    for name in failed:
-        sys.stderr.write(f"pmm-tui: the alert channel {name} did not take the message\n")
-    return failed
+def _bring(post: Post) -> None:
+    """All that is due now, until each channel has answered or its time is over."""
+    while True:
+        for name in post.turn(Nanos(time.time_ns())):
+            _complain(f"the alert channel {name} did not take the message: a later look tries again")
+        if not post.under_way:
+            return
+        time.sleep(SENDING_S)
 
 
-def _print(seen: Look, as_json: bool, quiet: bool) -> None:
+def _complain(text: str) -> None:
+    try:
+        sys.stderr.write(f"pmm-tui: {text}\n")
+    except OSError:
+        pass  # who looks for others goes on, read or not
+
+
+def _print(seen: Look, as_json: bool, quiet: bool) -> bool:
+    """Whether it could be written."""
     if as_json:
-        told = {"at": seen.at, "level": seen.level, "findings": seen.findings}
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        said = msgspec.json.encode({"at": seen.at, "level": seen.level, "findings": seen.findings}).decode() + "\n"
     else:
-        for one in seen.findings:
-            if not quiet or one.level != "ok":
-                sys.stdout.write(f"{one}\n")
-    sys.stdout.flush()
+        said = "".join(f"{one}\n" for one in seen.findings if not quiet or one.level != "ok")
+    try:
+        sys.stdout.write(said)
+        sys.stdout.flush()
+    except OSError as wrong:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left over is flushed at the end
+        if not isinstance(wrong, BrokenPipeError):
+            _complain(f"what was seen cannot be printed: {wrong.strerror}")
+        return False
+    return True

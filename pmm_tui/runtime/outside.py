@@ -10,11 +10,12 @@ from pmm_tui.core.snapshot import MarketRow, Snapshot
 from pmm_tui.core.units import ONE, SECOND, Cash, cash_text, cents_text, pays, size_text
 from pmm_tui.runtime.consent import keystore_path
 from pmm_tui.runtime.fleet import look
-from pmm_tui.runtime.monitor import Books, Finding, Known, Subject, Tokens
+from pmm_tui.runtime.monitor import Books, Known, Subject, Tokens
 from pmm_tui.runtime.places import CannotStart
 from pmm_tui.runtime.production import chain_of, node_of, short
 from pmm_tui.runtime.profile import Profile
 from pmm_tui.runtime.purse import find_market
+from pmm_tui.runtime.watch import Finding
 from pmm_tui.venues.clob.keys import RPC_URL, KeysUnusable
 from pmm_tui.venues.clob.port import Standing, Trouble, Unauthorized
 from pmm_tui.venues.clob.reader import Reader, ReadKey, address_of, find_read_key, read_key_path

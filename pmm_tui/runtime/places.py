@@ -21,13 +21,13 @@ class CannotStart(ValueError):
     """A run that was asked for cannot be: the text says why, and what would do."""
 
 
-def duration_s(text: str) -> float:
-    """Seconds of "90s", "30m", "2h"; 0 for none. CannotStart for anything else."""
+def duration_s(text: str, option: str = "--duration") -> float:
+    """Seconds of "90s", "30m", "2h"; 0 for none. CannotStart, which names the option, for anything else."""
     if not text:
         return 0.0
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(s|m|h)", text, re.ASCII)
     if found is None or not float(found[1]):
-        raise CannotStart(f"--duration: found {text[:20]!r}; allowed: a number above 0 with s, m or h, such as 30m")
+        raise CannotStart(f"{option}: found {text[:20]!r}; allowed: a number above 0 with s, m or h, such as 30m")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 

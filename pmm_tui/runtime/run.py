@@ -151,8 +151,9 @@ class Run:
         self._latched = latched(latch)
         knobs = profile.knobs()
         journal = Journal(self.folder, self._header())
-        self.desk = Desk(Engine(knobs), journal, self.folder, self._card(), self.log, latch)
-        self._crier = None if crier is None else crier(self.desk, f"{self.mode} {self.name}")
+        card = self._card()
+        self.desk = Desk(Engine(knobs), journal, self.folder, card, self.log, latch)
+        self._crier = None if crier is None else crier(self.desk, card)
 
     def _header(self) -> dict[str, object]:
         settings = self.profile.run()
@@ -372,10 +373,10 @@ class Run:
         return self.code
 
 
-def _crier() -> "Callable[[Desk, str], Crier] | None":
+def _crier() -> "Callable[[Desk, DeskCard], Crier] | None":
     """What makes the voice of a desk; None where nobody is to be told. ValueError where a channel is none."""
     from pmm_tui.runtime.alerts import find_channels  # a tape's desk tells nobody, and starts faster without
     from pmm_tui.runtime.crier import Crier
 
     channels = find_channels()
-    return (lambda desk, title: Crier(desk, channels, title)) if channels else None
+    return (lambda desk, card: Crier(desk, channels, card)) if channels else None

@@ -1,20 +1,44 @@
 """Alerts: what is said when, which channels there are, and a message that really arrives over HTTP."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pmm_tui.core.commands import Alert
 from pmm_tui.core.events import Event
 from pmm_tui.core.units import SECOND, Nanos
-from pmm_tui.runtime.alerts import GAP_NS, HELD_MAX, REPEAT_NS, TOGETHER, URLS, Channels, Message, Pacer, find_channels
+from pmm_tui.runtime import crier as crying
+from pmm_tui.runtime.alerts import (
+    AGAIN_NS,
+    GAP_NS,
+    HANGING_MAX,
+    HELD_MAX,
+    LATE_NS,
+    REPEAT_NS,
+    TOGETHER,
+    URLS,
+    Box,
+    Channels,
+    Line,
+    Message,
+    Pacer,
+    Post,
+    find_channels,
+)
 from pmm_tui.runtime.crier import Crier
 from pmm_tui.runtime.profile import load
+from tests.faces import pictures
 from tests.runtime.desks import desk_in
 
 START = Nanos(10**18)
@@ -26,27 +50,35 @@ def at(seconds: float) -> Nanos:
 
 
 class Receiver:
-    """An HTTP server on loopback that keeps what it is sent."""
+    """An HTTP server on loopback that keeps what it takes. `statuses`: its first answers, 200 after them; 0: it never ends one."""
 
-    def __init__(self, status: int = 200) -> None:
+    def __init__(self, *statuses: int) -> None:
         self.heard: list[dict[str, Any]] = []
-        outer = self
+        self.over = threading.Event()
+        outer, left = self, list(statuses)
 
         class Answer(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                outer.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(status)
+                told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                status = left.pop(0) if left else 200
+                outer.heard += [told] if status == 200 else []
+                self.send_response(status or 200)
+                if not status:
+                    self.send_header("Content-Length", "1000")
                 self.end_headers()
+                while not status and not outer.over.wait(0.05):
+                    self.wfile.write(b"x")
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
                 return
 
-        self.server = HTTPServer(("127.0.0.1", 0), Answer)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
         self.url = f"json://127.0.0.1:{self.server.server_port}/{SECRET}"
         self._thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
+        self.over.set()
         self.server.shutdown()
         self.server.server_close()
         self._thread.join()
@@ -60,47 +92,75 @@ def receiver() -> Iterator[Receiver]:
 
 
 class TestPacer:
-    def test_the_first_goes_out_at_once_and_a_burst_as_one(self) -> None:
-        pacer = Pacer()
-        pacer.add("a", "warn", "first", at(0))
-        assert pacer.due(at(0)) == Message("warn", ("! first",), 0)
-        pacer.add("b", "warn", "second", at(1))
-        pacer.add("c", "alarm", "third", at(2))
-        assert pacer.due(at(3)) is None
-        said = pacer.due(Nanos(START + GAP_NS))
-        assert said == Message("alarm", ("!! third", "! second"), 0), "the worst first"
-        assert pacer.due(at(1_000)) is None
+    def news(self, pacer: Pacer) -> list[str]:
+        return [line.text for line in pacer.take()]
 
     def test_the_same_is_not_said_again_unless_it_is_worse_or_long_ago(self) -> None:
         pacer = Pacer()
         for second in range(5):
             pacer.add("a", "warn", "again", at(second))
-        assert (pacer.due(at(0)) or Message("", (), 0)).lines == ("! again",)
+        assert self.news(pacer) == ["again"]
         pacer.add("a", "alarm", "worse", at(30))
-        assert (pacer.due(at(30)) or Message("", (), 0)).lines == ("!! worse",)
         pacer.add("a", "warn", "less", at(60))
-        assert pacer.due(at(60)) is None
+        assert self.news(pacer) == ["worse"]
         pacer.add("a", "alarm", "still", Nanos(at(30) + REPEAT_NS))
-        assert pacer.due(Nanos(at(30) + REPEAT_NS)) is not None
+        assert self.news(pacer) == ["still"]
 
     def test_well_again_is_said_only_of_what_was_said_to_be_bad(self) -> None:
         pacer = Pacer()
-        pacer.recover("a", "nobody asked")
-        assert pacer.due(at(0)) is None
+        pacer.recover("a", "nobody asked", at(0))
         pacer.add("a", "alarm", "bad", at(0))
-        assert pacer.due(at(0)) is not None
-        pacer.recover("a", "good again")
-        assert pacer.due(at(60)) == Message("recovered", ("✔ good again",), 0)
-        pacer.add("a", "alarm", "bad", at(90))
-        assert pacer.due(at(90)) is not None, "after a recovery it is news"
+        pacer.recover("a", "good again", at(60))
+        pacer.add("a", "alarm", "bad once more", at(90))
+        assert self.news(pacer) == ["bad", "good again", "bad once more"], "after a recovery it is news"
 
-    def test_what_does_not_fit_is_counted(self) -> None:
-        pacer = Pacer()
-        for number in range(HELD_MAX + 7):
-            pacer.add(str(number), "warn", str(number), at(0))
-        said = pacer.due(at(0))
+
+class TestBox:
+    """What one channel is still to be told."""
+
+    def box(self, *lines: tuple[str, str, str, float]) -> Box:
+        box = Box()
+        for key, level, text, second in lines:
+            box.put(Line(key, level, text, at(second)))
+        return box
+
+    def test_the_first_goes_out_at_once_and_a_burst_as_one_the_worst_first(self) -> None:
+        box = self.box(("a", "warn", "first", 0))
+        assert box.due(at(0)) == Message("warn", ("! first",), 0)
+        box.answer(box.held, 0, took=True)
+        box.put(Line("b", "warn", "second", at(1)))
+        box.put(Line("c", "alarm", "third", at(2)))
+        assert box.due(at(3)) is None
+        assert box.due(Nanos(START + GAP_NS)) == Message("alarm", ("!! third", "! second"), 0)
+
+    def test_each_thing_is_told_in_its_order(self) -> None:
+        box = self.box(("a", "alarm", "dead", 0), ("b", "warn", "late", 1), ("a", "recovered", "well", 2))
+        assert box.due(at(3)) == Message("alarm", ("!! dead", "✔ well", "! late"), 0)
+
+    def test_a_recovery_that_nobody_was_told_of_is_not_told_once_it_is_bad_again(self) -> None:
+        box = self.box(("a", "recovered", "well", 0), ("b", "recovered", "other", 0), ("a", "alarm", "dead", 1))
+        assert box.due(at(2)) == Message("alarm", ("!! dead", "✔ other"), 0)
+
+    def test_what_was_not_taken_is_said_again_ever_more_slowly_and_with_its_time(self) -> None:
+        box, tries = self.box(("a", "alarm", "killed", 0)), list[int]()
+        for second in range(2_000):
+            if box.due(at(second)) is not None:
+                tries.append(second)
+                box.answer(box.held, 0, took=False)
+        assert tries[:5] == [0, 20, 60, 140, 300] and tries[-1] - tries[-2] == AGAIN_NS // SECOND
+        box.put(Line("b", "warn", "later", at(2_000)))
+        said = box.due(at(9_000))
+        assert said is not None and re.fullmatch(r"!! killed \(at \d\d:\d\d:\d\d UTC\)", said.lines[0]) and "later" in said.lines[1]
+        box.hurry()
+        assert box.due(at(9_000)) is not None and 9_000 * SECOND > LATE_NS
+
+    def test_what_does_not_fit_is_counted_and_the_worst_stays(self) -> None:
+        box = self.box(("kill", "alarm", "killed", 0), *((str(number), "warn", str(number), 0) for number in range(HELD_MAX + 6)))
+        said = box.due(at(0))
         assert said is not None and len(said.lines) == TOGETHER and said.unsaid == HELD_MAX + 7 - TOGETHER
-        assert said.body.endswith(f"… and {said.unsaid} more")
+        assert said.lines[0] == "!! killed" and said.body.endswith(f"… and {said.unsaid} more")
+        box.answer(tuple(box.held), box.unsaid, took=True)
+        assert (box.held, box.unsaid) == ([], 0)
 
 
 class TestChannels:
@@ -141,11 +201,46 @@ class TestChannels:
         assert failed == ["JSON"] and len(receiver.heard) == 1
         assert SECRET not in caplog.text
 
+    def test_one_that_drips_holds_up_neither_the_process_nor_its_end_and_is_given_no_more_than_a_few(self) -> None:
+        dripping = Receiver(*[0] * 9)
+        word = "import sys; from pmm_tui.runtime import alerts, monitor; alerts.SEND_S = 0.2; sys.exit(monitor.try_channels())"
+        try:
+            said = subprocess.run([sys.executable, "-c", word], env=os.environ | {URLS: dripping.url}, timeout=20, capture_output=True)
+            assert said.returncode == 1 and b"JSON did not take the message" in said.stderr
+            (channel,) = Channels([dripping.url])
+            answers = [channel.begin("t", Message("warn", ("! w",), 0)) for _ in range(HANGING_MAX + 1)]
+            assert [answer is None for answer in answers] == [False] * HANGING_MAX + [True]
+        finally:
+            dripping.close()
+        assert all(answer.result(10) is not None for answer in answers if answer is not None)
+
+    def test_a_channel_is_told_what_it_did_not_take_and_another_nothing_twice(self) -> None:
+        failing, other = Receiver(500), Receiver()
+        try:
+            post = Post(Channels([failing.url, other.url]), "t")
+            pacer = Pacer()
+            pacer.add("a", "alarm", "killed", at(0))
+            post.put(pacer.take())
+            second, failed = 0.0, list[str]()
+            while post.owing:
+                failed += post.turn(at(second))
+                if not post.under_way:
+                    second += 10
+                time.sleep(0.005)
+                assert second < 100
+            post = Post(Channels([failing.url]), "t", post.boxes)
+            assert not post.owing
+        finally:
+            failing.close()
+            other.close()
+        assert failed == ["JSON"] and [len(one.heard) for one in (failing, other)] == [1, 1]
+        assert failing.heard[0]["title"] == "t: alarm"
+
 
 class TestCrier:
     async def test_a_desk_tells_its_alerts_its_faults_and_its_end(self, tmp_path: Path, receiver: Receiver) -> None:
         desk = desk_in(tmp_path)
-        crier = Crier(desk, Channels([receiver.url]), "PAPER run")
+        crier = Crier(desk, Channels([receiver.url]), pictures.quoting().card)
         desk.alerts.append(Alert("alarm", "kill", "killed: drawdown"))
         desk.fail("the api", OSError("gone"))
         await crier.last(3)
@@ -157,9 +252,23 @@ class TestCrier:
         ]
         desk.close()
 
+    async def test_the_last_word_is_tried_again_while_there_is_time(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(crying, "EVERY_S", 0.05)
+        desk, failing = desk_in(tmp_path), Receiver(500, 500)
+        try:
+            crier = Crier(desk, Channels([failing.url]), replace(pictures.live().card, source="loopback"))
+            desk.alerts.append(Alert("alarm", "kill", "killed: drawdown"))
+            await crier.last(0)
+        finally:
+            failing.close()
+            desk.close()
+        (heard,) = failing.heard
+        assert heard["message"] == "!! killed: drawdown"
+        assert heard["title"] == f"pmm-tui REHEARSAL {pictures.live().card.run}: alarm", "a rehearsal is not called live"
+
     async def test_an_end_in_order_says_nothing(self, tmp_path: Path, receiver: Receiver) -> None:
         desk = desk_in(tmp_path)
-        await Crier(desk, Channels([receiver.url]), "PAPER run").last(0)
+        await Crier(desk, Channels([receiver.url]), pictures.quoting().card).last(0)
         assert receiver.heard == []
         desk.close()
 
@@ -167,33 +276,32 @@ class TestCrier:
         from pmm_tui.core.events import LinkDown, LinkUp, Ticked
 
         desk = desk_in(tmp_path)
-        crier = Crier(desk, Channels(()), "PAPER run")
+        crier = Crier(desk, Channels(()), pictures.quoting().card)
         desk.step(LinkUp(at(0), "market"))
         desk.step(LinkDown(at(1), "market", "the venue restarts"))
         desk.step(Ticked(at(5)))
         crier.look(at(5))
-        assert crier.pacer.held == [], "a reconnect is no news"
+        assert crier.pacer.take() == [], "a reconnect is no news"
         desk.step(Ticked(at(12)))
         crier.look(at(12))
-        assert crier.pacer.held == [("warn", "market is down: the venue restarts")]
+        assert [(line.level, line.text) for line in crier.pacer.take()] == [("warn", "market is down: the venue restarts")]
         desk.step(LinkUp(at(13), "market"))
         crier.look(at(13))
-        assert crier.pacer.held[-1] == ("recovered", "market is up again")
+        assert [(line.level, line.text) for line in crier.pacer.take()] == [("recovered", "market is up again")]
         desk.close()
 
     def test_what_the_venue_takes_is_said_at_once_and_a_rate_limit_only_where_it_lasts(self, tmp_path: Path) -> None:
         from pmm_tui.core.events import LinkDown, Ticked, VenueModeChanged
 
         desk = desk_in(tmp_path)
-        crier = Crier(desk, Channels(()), "PAPER run")
+        crier = Crier(desk, Channels(()), pictures.quoting().card)
 
         def said(second: float, *facts: Event) -> list[tuple[str, str]]:
             for fact in facts:
                 desk.step(fact)
             desk.step(Ticked(at(second)))
             crier.look(at(second))
-            held, crier.pacer.held = crier.pacer.held, []
-            return held
+            return [(line.level, line.text) for line in crier.pacer.take()]
 
         assert said(1, VenueModeChanged(at(1), "limited", at(2)), LinkDown(at(1), "venue", "limited")) == []
         assert said(12) == [("warn", "the venue is limited")], "and not a second time by its link"

@@ -21,7 +21,7 @@ from pmm_tui.core.units import Cash, Size
 from pmm_tui.record.journal import read
 from pmm_tui.runtime import logs
 from pmm_tui.runtime.desk import Desk
-from pmm_tui.runtime.logs import Sink, end_logs
+from pmm_tui.runtime.logs import JsonLines, Sink, end_logs
 from tests.core.desk import MARKET, at, book, places
 from tests.runtime.desks import desk_in, proven
 from tests.runtime.scene import PROFILE, ROOT, Home, cut_tape, journaled, logged
@@ -190,6 +190,16 @@ def test_a_log_that_cannot_be_written_costs_lines_and_nothing_else(tmp_path: Pat
     sink.handle(record)
     assert (sink.lost, disk) == (1, ["\none\n"]), "a line that was torn is ended first"
     assert capsys.readouterr().err == "", "nothing is printed about it"
+
+
+def test_a_log_line_that_is_no_text_is_lost_and_fails_nothing() -> None:
+    """A stranger's bytes end up in a library's error, and what a handler raises would end the desk."""
+    lines: list[str] = []
+    sink = Sink(lines.append)
+    sink.setFormatter(JsonLines("LIVE"))
+    for text in ("\udcff", "well"):
+        sink.handle(logging.makeLogRecord({"msg": text, "levelname": "ERROR"}))
+    assert sink.lost == 1 and len(lines) == 1 and '"well"' in lines[0]
 
 
 def halted(folder: Path, ended: "subprocess.CompletedProcess[str]", said: str) -> list[dict[str, Any]]:

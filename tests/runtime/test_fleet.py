@@ -16,12 +16,14 @@ from pmm_tui.api.payloads import health
 from pmm_tui.core.snapshot import NOT_ASKED, Frame, RiskRow
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.runtime import doctor, fleet, shell
-from pmm_tui.runtime.alerts import GAP_NS
-from pmm_tui.runtime.monitor import CALM_LOOKS, DISK_LOW, Finding, Look, Watch, disk, judge, see
+from pmm_tui.runtime.alerts import FILE, URLS, Line
+from pmm_tui.runtime.monitor import DISK_LOW, disk, judge, see
 from pmm_tui.runtime.places import SOCKET_BYTES_MAX, run_of, socket_path
 from pmm_tui.runtime.profile import load
+from pmm_tui.runtime.watch import CALM_LOOKS, Finding, Look, Watch
 from tests.faces import pictures
 from tests.runtime.scene import PROFILE, Home, ending, waited
+from tests.runtime.test_alerts import Receiver
 
 SLOW = PROFILE.replace("speed: max", "speed: 20")
 
@@ -85,7 +87,8 @@ def test_a_desk_that_does_not_answer_is_killed_by_signal_and_one_that_is_gone_is
         done, text = fleet.kill(desk, "it hangs")
         assert not done and f"SIGUSR1 sent to process {process.pid}" in text and "NOT verified" in text
         look = see(["small"])
-        assert look.level == "alarm" and any(one.what == "alive" and one.level == "alarm" for one in look.findings)
+        (hangs,) = [one for one in look.findings if one.what == "alive"]
+        assert (hangs.desk, hangs.level) == (desk.run, "alarm") and hangs.why.startswith("hangs, it does not answer"), "and it does run"
         monkeypatch.setattr(fleet, "ANSWER_S", 2.0)
         process.send_signal(signal.SIGCONT)
         waited(lambda: phase() == "killed")
@@ -105,6 +108,47 @@ def test_a_desk_that_should_run_and_does_not_is_an_alarm(home: Home, monkeypatch
     code, out, _ = call("monitor", "prod-001", "--quiet")
     assert code == 3 and "prod-001" in out and "does not run" in out
     assert call("monitor")[0] == 1, "no desk at all is worth a warning"
+
+
+def test_a_look_at_other_desks_calls_none_well(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.enter(monkeypatch, **{URLS: "json://127.0.0.1:1/nobody"})
+    for name in ("nosuch", "other", "other", "other"):
+        assert call("monitor", name)[0] == 3
+    kept = "".join(path.read_text() for path in home.state.glob("monitor*.json"))
+    assert "nosuch alive: does not run" in kept and "recovered" not in kept
+
+
+def test_whatever_cannot_be_printed_or_kept_is_alerted_and_the_exit_code_is_that_of_the_look(home: Home) -> None:
+    home.state.parent.mkdir()
+    home.state.write_text("no folder")
+    receiver = Receiver()
+    try:
+        with Path("/dev/full").open("w") as full:
+            done = home.call("monitor", "nosuch", stdout=full, env={URLS: receiver.url})
+        assert done.returncode == 3 and "cannot be printed: No space left" in done.stderr and len(receiver.heard) == 1
+        with ending(home.start("monitor", "nosuch", "--every", "1s", "--json", env={URLS: receiver.url})) as process:
+            assert process.stdout is not None
+            for _ in range(2):
+                (wrong,) = [one for one in json.loads(process.stdout.readline())["findings"] if one["level"] == "warn"]
+                assert wrong["what"] == "memory" and "cannot be kept" in wrong["why"]
+        assert len(receiver.heard) == 2, "once by each process"
+    finally:
+        receiver.close()
+
+
+def test_what_the_monitor_was_asked_wrongly_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.enter(monkeypatch)
+    assert "--every: found '10'; allowed" in call("monitor", "--every", "10")[2]
+    code, _, why = call("monitor", "--every", "9999h")
+    assert code == 2 and "--every: found 9999 h; allowed: at most 24 h" in why
+    code, _, why = call("monitor", "--enrol")
+    assert code == 2 and "--enrol: found no profile" in why
+    path = home.folder / "config" / "pmm-tui" / FILE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"json://x\xff\n")
+    path.chmod(0o600)
+    code, _, why = call("monitor")
+    assert code == 2 and f"{path}: found bytes that are no UTF-8" in why
 
 
 def left_behind(path: Path) -> None:
@@ -192,19 +236,36 @@ class TestWatch:
         second = iter(range(1, 100))
 
         def take(finding: Finding) -> str:
-            said = watch.take(Look(Nanos(next(second) * (GAP_NS + SECOND)), (finding,)))
-            return said.body if said is not None else ""
+            return "".join(f"{line.level}: {line.text}" for line in watch.take(Look(Nanos(next(second) * 21 * SECOND), (finding,))))
 
-        assert take(bad) == "!! run drawdown: 21 %"
+        assert take(bad) == "alarm: run drawdown: 21 %"
         assert take(bad) == "", "said once"
-        assert [take(well) for _ in range(CALM_LOOKS)] == ["", "✔ run drawdown: well again after 63 s"]
+        assert [take(well) for _ in range(CALM_LOOKS)] == ["", "recovered: run drawdown: well again after 63 s"]
         assert take(well) == ""
 
     def test_one_good_look_between_bad_ones_is_no_recovery(self) -> None:
         watch = Watch()
         for number, level in enumerate(("alarm", "ok", "alarm", "ok")):
             watch.take(Look(Nanos((number + 1) * SECOND), (Finding("run", "links", level, ""),)))
-        assert "run:links" in watch.bad
+        assert "run:links" in watch.troubles
+
+    @pytest.mark.parametrize(
+        ("later", "said"),
+        [
+            (("lp-2", "alive", "ok", "lp"), "recovered: lp-1 kill switch: lp-2 runs now, after 2 s"),
+            (("lp-1", "alive", "alarm", "lp"), ""),
+            (("lp", "alive", "alarm", "lp"), ""),
+            (("pa-1", "alive", "ok", "pa"), "info: lp-1 kill switch: the run is no longer here, and was not seen well, after 2 s"),
+        ],
+        ids=["a new run", "it is dead", "its profile does not run", "it has ended"],
+    )
+    def test_what_is_not_spoken_of_any_more_has_not_become_well(self, later: tuple[str, str, str, str], said: str) -> None:
+        watch, told = Watch(), list[Line]()
+        watch.take(Look(Nanos(SECOND), (Finding("lp-1", "kill switch", "alarm", "killed"),), {"lp-1": "lp"}))
+        desk, what, level, profile = later
+        for second in (2, 3):
+            told += watch.take(Look(Nanos(second * SECOND), (Finding(desk, what, level, "why"),), {desk: profile}))
+        assert [f"{one.level}: {one.text}" for one in told if "kill switch" in one.text] == ([said] if said else [])
 
 
 def test_the_disk_is_looked_at_where_the_records_will_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,10 +23,11 @@ from pmm_tui.exchange.settlement import Settlement
 from pmm_tui.runtime import fleet, outside
 from pmm_tui.runtime.alerts import URLS
 from pmm_tui.runtime.demo import exchange
-from pmm_tui.runtime.monitor import Books, Finding, Known, Look, Subject, Watch, see
+from pmm_tui.runtime.monitor import Books, Known, Subject, see
 from pmm_tui.runtime.outside import ask_outside, compared, differences
 from pmm_tui.runtime.preflight import find_market
 from pmm_tui.runtime.profile import load
+from pmm_tui.runtime.watch import Finding, Look, Watch
 from pmm_tui.venues.clob.keys import PASSWORD, PRIVATE_KEY, ApiCreds, KeysUnusable, Secret, make_keystore
 from pmm_tui.venues.clob.port import Standing
 from pmm_tui.venues.clob.reader import ADDRESS, Reader, ReadKey, find_read_key, keep_read_key, read_key_path
@@ -89,7 +90,7 @@ def test_a_desk_killed_with_resting_orders_is_told_within_one_round_and_its_orde
         well = see([stage.profile], known)
         assert of(well, "venue orders").level == "ok", of(well, "venue orders")
         assert of(well, "chain").level == "unasked" and of(well, "venue").level == "ok"
-        assert watch.take(well) is None, "what was not asked pages nobody"
+        assert watch.take(well) == [], "what was not asked pages nobody"
         receiver = Receiver()
         try:
             with alive(stage.home.start("monitor", stage.profile, "--every", "1s", "--json", env={URLS: receiver.url})) as loop:
@@ -198,8 +199,8 @@ class TestTwice:
 def test_what_can_no_longer_be_asked_has_not_become_well() -> None:
     watch, said = Watch(), []
     for number, level in enumerate(("alarm", "unasked", "unasked", "unasked", "ok", "ok")):
-        message = watch.take(Look(Nanos((number + 1) * 60 * SECOND), (Finding("run", "venue orders", level, "why"),)))
-        said.append(message.level if message is not None else "")
+        lines = watch.take(Look(Nanos((number + 1) * 60 * SECOND), (Finding("run", "venue orders", level, "why"),)))
+        said.append("".join(line.level for line in lines))
     assert said == ["alarm", "", "", "", "", "recovered"]
 
 

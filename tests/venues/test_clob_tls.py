@@ -23,9 +23,10 @@ from pmm_tui.feeds.discovery import GammaFeed, GammaKnobs
 from pmm_tui.feeds.market_ws import MarketFeed
 from pmm_tui.feeds.shard import MarketWsKnobs
 from pmm_tui.feeds.wire import Decoder
-from pmm_tui.runtime.monitor import Finding, Known, Subject
+from pmm_tui.runtime.monitor import Known, Subject
 from pmm_tui.runtime.outside import ask_outside
 from pmm_tui.runtime.profile import load
+from pmm_tui.runtime.watch import Finding
 from pmm_tui.venues.clob import client
 from pmm_tui.venues.clob.keys import API_KEY, API_PASSPHRASE, API_SECRET, ApiCreds, Keys, Secret
 from pmm_tui.venues.clob.port import Silent
