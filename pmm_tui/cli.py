@@ -85,7 +85,8 @@ def start(
         from pmm_tui.runtime.fleet import goes_on
         from pmm_tui.runtime.start import Options, headless, launch_all
 
-        wanted = [Options(one, speed=speed, duration=duration, logs=logs, live=live, confirm=confirm) for one in one_or_two(profile)]
+        named = one_or_two(profile, alike=True)
+        wanted = [Options(one, speed=speed, duration=duration, logs=logs, live=live, confirm=confirm) for one in named]
         if no_ui:
             if len(wanted) > 1:
                 raise ValueError("--no-ui runs one desk here; start the second one by itself")

@@ -46,10 +46,10 @@ def console(
     return open_console(sockets, wish, _Here(logs))
 
 
-def one_or_two(desks: list[T]) -> list[T]:
-    """These desks, of which a console shows one or two, each once. ValueError where they are more, or one is named twice."""
-    if len(desks) > 2 or len(set(desks)) < len(desks):
-        raise ValueError(f"desks: found {', '.join(map(str, desks))}; allowed: one, or two different ones")
+def one_or_two(desks: list[T], alike: bool = False) -> list[T]:
+    """These desks, of which a console shows one or two; `alike`: twice the same name is two of them. ValueError where they are others."""
+    if len(desks) > 2 or (len(set(desks)) < len(desks) and not alike):
+        raise ValueError(f"desks: found {', '.join(map(str, desks))}; allowed: one, or two{'' if alike else ' different ones'}")
     return desks
 
 

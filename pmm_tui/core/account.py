@@ -79,7 +79,7 @@ def account_seen(state: State, event: AccountSeen) -> MarketState | None:
         state.kill.cancelled_at = state.kill.cancelled_at or event.at  # else the next tick would stamp it, after the proof
         state.kill.verified_at = event.at
         state.kill.phase = "killed"
-        state.note("alarm", "kill verified: the venue's account holds no open order")
+        state.note("info", "kill verified: the venue's account holds no open order")
     return None
 
 

@@ -57,6 +57,17 @@ from pmm_tui.core.signals.reference import Reference, symbol_of
 from pmm_tui.core.state import Link, MarketState, State
 from pmm_tui.core.units import ONE, SECOND, Nanos, cash_text, cents_text
 
+VENUE_WORDS = {
+    "cancel_only": "cancel-only",
+    "disabled": "closed",
+    "key refused": "refusing our key",
+    "limited": "rate-limited",
+    "post_only": "post-only",
+}
+"""What the venue is in a mode, where an operator's word for it is another than the program's."""
+VENUE_SHUT = ("disabled", "key refused")
+"""The modes in which it takes no cancel either."""
+
 
 def book_changed(state: State, event: BookChanged) -> MarketState | None:
     """Levels took new sizes."""
@@ -199,7 +210,7 @@ def link_down(state: State, event: LinkDown) -> MarketState | None:
         if event.reason == OPENING:
             state.note("info", f"{event.link} is opening")
         else:
-            state.note("warn", f"{event.link} lost: {event.reason}")
+            state.note("warn", f"{event.link} lost: {VENUE_WORDS.get(event.reason, event.reason)}")
         state.touch_all()
     else:
         before.why = event.reason
@@ -212,8 +223,9 @@ def venue_mode_changed(state: State, event: VenueModeChanged) -> MarketState | N
     same = before.mode == event.mode
     state.venue = VenueModeChanged(before.at, event.mode, event.until) if same else event
     if not same:
-        well = event.mode == "open"
-        state.note("info" if well else "warn", f"the venue is {event.mode}" + (f" again, {before.mode} before" if well else ""))
+        level = "info" if event.mode == "open" else "alarm" if event.mode in VENUE_SHUT else "warn"
+        now, then = (VENUE_WORDS.get(mode, mode) for mode in (event.mode, before.mode))
+        state.note(level, f"the venue is {now}" + (f" again, {then} before" if level == "info" else ""))
         if event.mode == "disabled":
             state.out.append(Alert("alarm", "venue", "the venue takes neither orders nor cancels: what rests cannot be pulled"))
     return None
@@ -242,7 +254,7 @@ def paused(state: State, event: Paused) -> MarketState | None:
         market.paused = market.urgent = True
     if not event.market:
         state.paused, state.paused_why = True, f"paused: {event.why}" if event.why else f"paused by {event.actor}"
-    state.note("warn", f"{event.actor} paused {event.market or 'the desk'}{event.why and ': ' + event.why}")
+    state.note("warn", f"{event.actor} paused {_whom(state, event.market)}{event.why and ': ' + event.why}")
     return None
 
 
@@ -253,7 +265,7 @@ def resumed(state: State, event: Resumed) -> MarketState | None:
         market.exiting = None
         market.changed = market.urgent = True
     state.paused = False if not event.market else state.paused
-    state.note("info", f"{event.actor} resumed {event.market or 'the desk'}")
+    state.note("info", f"{event.actor} resumed {_whom(state, event.market)}")
     return None
 
 
@@ -265,7 +277,7 @@ def flattened(state: State, event: Flattened) -> MarketState | None:
         market.exit_passive = event.passive
         market.exit_tries = 0
         market.exit_asked_at = Nanos(0)
-    state.note("warn", f"{event.actor} flattens {event.market or 'the desk'}")
+    state.note("warn", f"{event.actor} flattens {_whom(state, event.market)}")
     return None
 
 
@@ -317,6 +329,12 @@ def retuned(state: State, event: Retuned) -> MarketState | None:
 def ignored(state: State, event: Event) -> MarketState | None:
     """A fact that changes nothing yet."""
     return None
+
+
+def _whom(state: State, market: str) -> str:
+    """What a note calls a market, or all of them."""
+    known = state.markets.get(market)
+    return known.name if known is not None else market[:10] or "the desk"
 
 
 def chosen(state: State, market: str) -> list[MarketState]:

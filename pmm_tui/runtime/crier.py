@@ -5,6 +5,7 @@ import logging
 import time
 
 from pmm_tui.api.protocol import mode_word
+from pmm_tui.core.apply import VENUE_SHUT, VENUE_WORDS
 from pmm_tui.core.snapshot import DeskCard
 from pmm_tui.core.units import SECOND, Nanos
 from pmm_tui.runtime.alerts import Channels, Pacer, Post
@@ -13,8 +14,8 @@ from pmm_tui.runtime.desk import Desk
 EVERY_S = 1.0
 DOWN_NS = 10 * SECOND
 """A link that is down for longer is said; shorter is a reconnect."""
-OPEN, SHUT = "open", ("disabled", "key refused")
-"""The venue's modes that are no trouble, and those in which not even a cancel may get through."""
+OPEN = "open"
+"""The venue's mode that is no trouble."""
 LAST_S = 5.0
 """The last word may keep a desk that ends for so long, however often a channel must be tried."""
 LOOK_S = 0.05
@@ -64,10 +65,10 @@ class Crier:
         mode, at = self._desk.engine.state.venue.mode, self._desk.engine.state.venue.at
         if self._told not in ("", mode):
             left, self._told = self._told, ""
-            self.pacer.recover(f"venue:{left}", f"the venue is no longer {left}, it is {mode}", now)
+            self.pacer.recover(f"venue:{left}", f"the venue is no longer {_said(left)}, it is {_said(mode)}", now)
         if mode != OPEN and (mode != "limited" or self._desk.engine.state.now - at > DOWN_NS):
             self._told = mode
-            self.pacer.add(f"venue:{mode}", "alarm" if mode in SHUT else "warn", f"the venue is {mode}", now)
+            self.pacer.add(f"venue:{mode}", "alarm" if mode in VENUE_SHUT else "warn", f"the venue is {_said(mode)}", now)
 
     async def last(self, code: int) -> None:
         """The run has ended: said where it was not in order."""
@@ -91,3 +92,7 @@ class Crier:
         self._post.put(self.pacer.take())
         for name in self._post.turn(now):
             _log.warning("the alert channel %s did not take a message: it is tried again", name)
+
+
+def _said(mode: str) -> str:
+    return VENUE_WORDS.get(mode, mode)

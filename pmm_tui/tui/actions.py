@@ -10,8 +10,11 @@ from pmm_tui.api.widening import APPLY, adds_risk
 from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.tui import format as f
 from pmm_tui.tui.dialogs import asked, widening
+from pmm_tui.tui.dialogs.arming import HELD_S
 from pmm_tui.tui.dialogs.question import Dialog, Notice
 from pmm_tui.tui.elsewhere import PreflightLine
+from pmm_tui.tui.keynames import key_of
+from pmm_tui.tui.rows.lines import Row, wrap
 from pmm_tui.tui.sending import REPLAYED, Target, aimed, ask, confirm, in_replay, seen, send, typed
 from pmm_tui.tui.state import Scene, cools_down, is_real
 
@@ -20,8 +23,6 @@ if TYPE_CHECKING:
     from pmm_tui.tui.elsewhere import Source
 
 SPEEDS = ("1", "10", "max")
-RESUME_APART_S = 0.5
-"""A held space bar pauses; it does not resume."""
 ENDING_S = 20.0
 """How long a desk that was asked to stop may take until somebody is told that it did not."""
 LOOK_S = 0.1
@@ -59,8 +60,8 @@ def toggle_market(app: "PmmApp") -> None:
 
 
 def _toggle(app: "PmmApp", market: str, paused: bool) -> None:
-    to, now = aimed(app), app.clock()
-    hurried, app.pressed.toggled_at = now - app.pressed.toggled_at < RESUME_APART_S, now
+    to, now = aimed(app), app.ears.pressed_at
+    hurried, app.pressed.toggled_at = now - app.pressed.toggled_at < HELD_S, now  # a held space bar pauses; it does not resume
     args: Args = {"market": market}
     if not paused:
         send(app, "pause", args)
@@ -94,7 +95,7 @@ def cancel(app: "PmmApp", everywhere: bool = False) -> None:
     if everywhere or row is not None:
         send(app, "pause", {"market": "" if everywhere or row is None else row.id})
     else:
-        app.say("no market is selected; X cancels all", "warn")
+        app.say(f"no market is selected; {key_of('cancel.all')} cancels all", "warn")
 
 
 def flatten(app: "PmmApp") -> None:
@@ -165,10 +166,10 @@ def reload(app: "PmmApp") -> None:
     to = aimed(app)
 
     def go(_: str) -> None:
-        send(app, "reload", {"apply": True}, to)
+        app.start(_apply(app, to, {"apply": True}))
 
     def go_on_live(_: str) -> None:
-        send(app, "reload", {"apply": True, "typed": APPLY}, to)
+        app.start(_apply(app, to, {"apply": True, "typed": APPLY}))
 
     async def look() -> None:
         ok, text = await to.source.command("reload", {"apply": False})
@@ -182,6 +183,16 @@ def reload(app: "PmmApp") -> None:
             confirm(app, "apply the profile", widening.changes(text), {"y": "apply these changes"}, go)
 
     app.start(look())
+
+
+async def _apply(app: "PmmApp", to: Target, args: Args) -> None:
+    """Apply a profile; a refusal says what to do, which the footer has no room for."""
+    ok, text = await to.source.command("reload", args)
+    app.say(f"{f.clock(app.scene.wall)} {asked.mode(to.scene)} reload: {text}", "up" if ok else "alarm")
+    if not ok:
+        why, _, changes = text.partition("\n")
+        rows: list[Row] = [((f" {line}", "warn"),) for line in wrap(f.clean(why), 74, 8)]
+        ask(app, Notice("the profile is as it was", [*rows, (), *widening.changes(changes)] if changes else rows, to.scene), (to,))
 
 
 def stop(app: "PmmApp") -> None:
@@ -232,7 +243,8 @@ def mode(app: "PmmApp") -> None:
     if app.scene.live or app.scene.rehearsing:
         beside = app.scene.beside
         then = f"; the keys go to {asked.mode(beside)} now" if beside is not None else ""
-        send(app, "pause", {"market": ""}, more=f"; its resume is typed{then}")
+        resumes = "its resume is typed" if app.scene.live else "its resume asks nothing, as no money is at stake"
+        send(app, "pause", {"market": ""}, more=f"; {resumes}{then}")
         if beside is not None:
             app.flip()
         return
@@ -322,7 +334,7 @@ async def _leave(app: "PmmApp", asking: list[Target], how: str) -> None:
                 app.say(f"{asked.mode(target.scene)}: {text}; not left", "alarm")
                 return
     if how == "c" and not await _ended(app, asking):
-        app.say("it has not ended: orders may be open; K kills, q asks again", "alarm")
+        app.say(f"it has not ended: orders may be open; {key_of('kill')} kills, {key_of('app.detach')} asks again", "alarm")
         return
     stopped = [target.source for target in asking] if how == "c" else []
     if not app.read_only:

@@ -24,13 +24,14 @@ from pmm_tui.tui.config import Config
 from pmm_tui.tui.dialogs.question import Dialog
 from pmm_tui.tui.ears import Ears
 from pmm_tui.tui.elsewhere import Elsewhere, Source
-from pmm_tui.tui.keys import Key, Keys, harmless, refusal
+from pmm_tui.tui.keynames import key_of
+from pmm_tui.tui.keys import Key, Keys, call, harmless, refusal
 from pmm_tui.tui.looks import LOOKS
 from pmm_tui.tui.memory import keep, sweep
 from pmm_tui.tui.palette import RED_UP, TABLES, theme_of, without_colour
 from pmm_tui.tui.rows import book, desk
-from pmm_tui.tui.rows.lines import Row, matches
-from pmm_tui.tui.sending import Pressed, typed
+from pmm_tui.tui.rows.lines import matches
+from pmm_tui.tui.sending import Pressed
 from pmm_tui.tui.state import OVER, Scene, Traces, is_real
 from pmm_tui.tui.still import held
 from pmm_tui.tui.terminal import Easel, Herald, Terminal
@@ -74,13 +75,12 @@ class PmmApp(App[None]):
         """Which desk the keys go to."""
         self._chose = float("-inf")
         """When the operator last pressed a key while it was the desk with real money."""
-        self._lost = False
+        self._lost = self._blurred = False
         self.clock = clock
         self._wall = wall
         self._timed = pull_s > 0
         self._timer: Timer | None = None
         self.ears = Ears(clock)
-        self._blurred = False
         self._chosen = ""
         self._chosen_over = False
         """Whether the operator chose a market that was over already: then it stays."""
@@ -93,11 +93,10 @@ class PmmApp(App[None]):
         self.scene = Scene(None, source.link())
         self.frozen: Scene | None = None
         """What is shown while the display is held; the keys act on the scene of now all the same."""
-        self.view = View()
+        self.view, self.pressed = View(), Pressed()
         self.read_only, self.allow_kill = read_only, allow_kill
         self.locked = False
         self.elsewhere, self.connect = elsewhere, connect
-        self.pressed = Pressed()
         self.stops_paper = False
         """Whether quitting ends a paper desk that is shown: it does where this console was started with it."""
         self.started: list[Source] = []
@@ -115,6 +114,7 @@ class PmmApp(App[None]):
         """Settings come into force."""
         self.config = config
         self.keys = harmless(config.keys, self.allow_kill) if self.read_only else config.keys
+        call(config.keys)
         self.foot.keys = self.keys
         ours = [Binding(",".join(key.keys), f"do('{key.id}')", key.label, show=False, priority=key.over) for key in self.keys]
         none = [Binding(",".join(key.keys), "refuse", key.label, show=False) for key in config.keys if key not in self.keys]
@@ -255,7 +255,7 @@ class PmmApp(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys that are not obeyed go no further."""
-        if not (isinstance(event, events.Key) and self.ears.are_deaf(self, event)):
+        if event.is_forwarded or not (isinstance(event, events.Key) and self.ears.are_deaf(self, event)):
             await super().on_event(event)
 
     def action_do(self, name: str) -> None:
@@ -280,19 +280,15 @@ class PmmApp(App[None]):
 
     async def action_quit(self) -> None:
         """The library's own way out is ours."""
-        ACTIONS["app.detach"](self)
+        self.action_do("app.detach")
 
     def action_help_quit(self) -> None:
         """Ctrl+C never quits."""
-        self.say("q leaves the console, K kills the desk; ctrl+c does neither", "warn")
+        self.say(f"{key_of('app.detach')} leaves the console, {key_of('kill')} kills the desk; ctrl+c does neither", "warn")
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Work that must not hold up the screen."""
         self.run_worker(work, group="commands", exit_on_error=False)
-
-    def ask_phrase(self, what: str, rows: list[Row], phrase: str, go: Callable[[str], None]) -> None:
-        """Go if the phrase is typed."""
-        typed(self, what, rows, phrase, go)
 
     def pull(self) -> None:
         """Take the newest picture and paint what changed."""
@@ -324,7 +320,7 @@ class PmmApp(App[None]):
         left_s = frame.card.deadman_s if frame is not None and frame.card.deadman_s >= 0 else math.nan
         return Scene(
             frame, source.link(), selected, wall, traces=self._traces[number], read_only=self.safe_only, locked=self.locked,
-            symbols=self.config.symbols,
+            symbols=self.config.symbols, above=self.config.above,
             deadman_s=left_s, unanswered=self.unanswered.look(source), place=number,
             storm=self.herald.storms.look(frame, self.config.rejects, self.config.within_s) if frame is not None else "",
         )  # fmt: skip
@@ -360,9 +356,13 @@ class PmmApp(App[None]):
 
     def say(self, text: str, style: str = "") -> None:
         """Show the answer to a key in the footer."""
+        self.note(text, style)
+        self.pull()
+
+    def note(self, text: str, style: str) -> None:
+        """The same with the next picture: for what may be said many times a second."""
         self._said_at = self.clock()
         self.scene = replace(self.scene, message=(style, text))
-        self.pull()
 
     def relay(self) -> None:
         """Another screen, or another pane of it."""

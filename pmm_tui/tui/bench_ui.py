@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import IO
 
 from pmm_tui.core.snapshot import Frame
+from pmm_tui.tui.dialogs.arming import HELD_S
 
 SIZE = (48, 160)
 WARM_S = 4.0
 WINDOW_S = 0.1
 """One update: of each such window the longest block counts."""
-KEY_APART_S = 0.7
+KEY_APART_S = HELD_S + 0.1
 """Longer than a held key, so that every press counts."""
 PATIENCE_S = 5.0
 READ_S = 0.05

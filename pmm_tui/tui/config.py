@@ -9,9 +9,10 @@ from typing import Any, get_args
 
 from msgspec import Struct
 
+from pmm_tui.study.compare import DIVERGES_ABOVE
 from pmm_tui.tui.dialogs.arming import ARM_S
 from pmm_tui.tui.dialogs.asked import TYPED_ABOVE
-from pmm_tui.tui.keys import FORBIDDEN, IDS, NAMES, Keys, named, remapped
+from pmm_tui.tui.keys import FORBIDDEN, IDS, NAMES, Clash, Keys, named, remapped, unfit
 from pmm_tui.tui.state import Symbols
 from pmm_tui.tui.view import DEPTHS, LAYOUTS, PANES, Bars, Layout, Units
 
@@ -52,6 +53,8 @@ class Config(Struct, frozen=True):
     """So many refused orders are an alarm,"""
     within_s: float = 30.0
     """within so many seconds."""
+    above: float = DIVERGES_ABOVE
+    """A figure diverges where paper and production are more than so many times apart."""
     keymap: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -98,6 +101,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "alarm.bell": _YES_NO,
     "alarm.rejects": (lambda value: type(value) is int and 2 <= value <= 10_000, "a whole number from 2 to 10000"),
     "alarm.within_s": _number(1, 3_600),
+    "compare.above": _number(1.1, 100),
 }
 """What a value must be, and how that is told."""
 _LAYOUT: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -113,8 +117,8 @@ _LAYOUT: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 """The same of a layout's table."""
 _NAMES = {"confirm.arm_s": "arm_s", "confirm.typed_above_usd": "typed_above"}
-_NAMES |= {"alarm.bell": "bell", "alarm.rejects": "rejects", "alarm.within_s": "within_s"}
-_TABLES = ("confirm", "alarm", "layout", "keymap")
+_NAMES |= {"alarm.bell": "bell", "alarm.rejects": "rejects", "alarm.within_s": "within_s", "compare.above": "above"}
+_TABLES = ("confirm", "alarm", "compare", "layout", "keymap")
 
 
 def read_config(path: Path | None = None, symbols: Symbols = "braille") -> Config:
@@ -132,7 +136,8 @@ def read_config(path: Path | None = None, symbols: Symbols = "braille") -> Confi
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
-        raise ConfigRefused(f"{path}: {wrong}") from wrong
+        at = re.search(r"at line (\d+)", str(wrong))
+        raise ConfigRefused(f"{path}: line {at[1] if at else max(1, len(text.splitlines()))}: {wrong}") from wrong
     return _checked(path, text, found, symbols)
 
 
@@ -155,8 +160,9 @@ def _checked(path: Path, text: str, found: dict[str, Any], symbols: Symbols) -> 
     keymap = {id_: _keys(path, text, id_, value) for id_, value in found.get("keymap", {}).items()}
     try:
         remapped(keymap)
-    except ValueError as clash:
-        raise ConfigRefused(f"{path}: [keymap]: {clash}") from clash
+    except Clash as clash:
+        line = max(_line(text, f"keymap.{id_}") for id_ in clash.ids if id_ in keymap)
+        raise ConfigRefused(f"{path}: line {line}: [keymap]: {clash}") from clash
     layouts = dict(_layout(path, text, number, table) for number, table in found.get("layout", {}).items())
     made = Config(**{_NAMES.get(name, name): value for name, value in flat.items()}, own_layouts=layouts, keymap=keymap)
     if made.start_layout not in made.layouts:
@@ -201,6 +207,8 @@ def _keys(path: Path, text: str, id_: str, value: Any) -> tuple[str, ...]:
             raise ConfigRefused(_told(path, text, where, one, "a character, ctrl+letter, f1 to f12, or space, enter, tab, escape, up …"))
         if key in FORBIDDEN or key == "ctrl+c":
             raise ConfigRefused(_told(path, text, where, one, "a key that tmux, screen and terminals leave alone"))
+        if fit := unfit(id_, key):
+            raise ConfigRefused(_told(path, text, where, one, fit))
         made.append(key)
     return tuple(made)
 

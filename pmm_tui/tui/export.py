@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pmm_tui.core.snapshot import Frame, LevelRow, Snapshot
 from pmm_tui.core.units import DOLLAR, ONE, SHARE
-from pmm_tui.study.compare import compare, interval_written
+from pmm_tui.study.compare import DIVERGES_ABOVE, called, compare, interval_written
 from pmm_tui.tui import format as f
 from pmm_tui.tui.clip import state_folder, write_private
 from pmm_tui.tui.rows.fills import AFTER
@@ -94,17 +94,19 @@ def _money(snapshot: Snapshot) -> Table:
     return names, [(_when(snapshot.at), snapshot.phase, *map(_dollars, sums), f"{money.drawdown_pct:.3f}", *counts)]
 
 
-def _comparison(frames: Sequence[Frame]) -> list[Sequence[object]]:
-    """Paper against production, figure by figure; no rows where there are not two desks with figures."""
+def _comparison(frames: Sequence[Frame], above: float) -> list[Sequence[object]]:
+    """Two desks, figure by figure, with their runs; no rows where there are not two desks with figures."""
     ranked = sorted((frame for frame in frames if frame.stats is not None), key=lambda frame: frame.card.mode == "LIVE")
     if len(ranked) != 2 or ranked[0].stats is None or ranked[1].stats is None:
         return []
-    names = ("group", "figure", "unit", "paper", "production", "ratio", "interval", "n_paper", "n_production", "verdict")
+    one, other = called((ranked[0].card.mode == "LIVE", ranked[1].card.mode == "LIVE"))
+    runs = [_text(frame.card.run) for frame in ranked]
+    names = ("group", "figure", "unit", one, other, "ratio", "interval", f"n_{one}", f"n_{other}", "verdict", f"run_{one}", f"run_{other}")
     rows: list[Sequence[object]] = [names]
-    for row in compare(ranked[0].stats, ranked[1].stats).rows:
+    for row in compare(ranked[0].stats, ranked[1].stats, above).rows:
         known = ["" if value is None else f"{value:.6g}" for value in (row.paper, row.production, row.ratio)]
         between = interval_written(row.interval) if row.interval is not None else ""
-        rows.append((_text(row.group), _text(row.name), row.unit, *known, between, *row.samples, row.verdict))
+        rows.append((_text(row.group), _text(row.name), row.unit, *known, between, *row.samples, row.verdict, *runs))
     return rows
 
 
@@ -112,11 +114,11 @@ _TABLES = {1: _markets, 2: _markets, 3: _orders, 4: _fills, 5: _risk, 6: _log, C
 """What a screen is about."""
 
 
-def as_csv(frames: Sequence[Frame], screen: int) -> str:
+def as_csv(frames: Sequence[Frame], screen: int, above: float = DIVERGES_ABOVE) -> str:
     """The data of a screen, one row a thing and desk, whose first two columns say which desk; of the comparison, a row a figure."""
     made = io.StringIO()
     writer = csv.writer(made, lineterminator="\n")
-    if screen == COMPARE and (rows := _comparison(frames)):
+    if screen == COMPARE and (rows := _comparison(frames, above)):
         writer.writerows(rows)
         return made.getvalue()
     for number, frame in enumerate(frames):
@@ -127,10 +129,10 @@ def as_csv(frames: Sequence[Frame], screen: int) -> str:
     return made.getvalue()
 
 
-def export(frames: Sequence[Frame], screen: int, name: str, svg: str, text: str, at: int) -> Path:
+def export(frames: Sequence[Frame], screen: int, name: str, svg: str, text: str, at: int, above: float) -> Path:
     """Write the three files beside each other; the path of the first, without its ending. OSError where it cannot."""
     run = "".join(char for char in f.clean(frames[0].card.run) if char.isalnum() or char in "-_")[:80] if frames else "no-desk"
     base = state_folder() / "exports" / f"{run}-{name}-{datetime.fromtimestamp(at / 1_000_000_000, UTC):%Y%m%d-%H%M%S}"
-    for ending, content in ((".csv", as_csv(frames, screen)), (".svg", svg), (".txt", text)):
+    for ending, content in ((".csv", as_csv(frames, screen, above)), (".svg", svg), (".txt", text)):
         write_private(base.with_name(base.name + ending), content)
     return base

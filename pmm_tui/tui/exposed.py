@@ -12,8 +12,8 @@ FOREIGN_S = 600.0
 VITAL = ("heartbeat", "account", "user")
 """Without one of these a production desk does not know what rests in its name; the worst first."""
 UNKNOWN = ("CANCELLING", "UNCERTAIN")
-KEY_REFUSED = "key refused"
-"""The venue's mode in which it takes nothing from this desk, no cancel either."""
+BARRED = {"key refused": "key refused", "disabled": "venue closed"}
+"""The venue's modes in which it takes nothing from this desk, no cancel either, as reasons."""
 
 
 def unconfirmed(order: OrderRow, now: Nanos) -> bool:
@@ -33,10 +33,10 @@ def at_large(frame: Frame | None) -> str:
     if frame is None or frame.card.mode != "LIVE":
         return ""
     snapshot = frame.snapshot
-    barred = snapshot.venue.mode == KEY_REFUSED
+    barred = BARRED.get(snapshot.venue.mode, "")
     count = len(snapshot.orders) if barred else sum(unconfirmed(order, snapshot.at) for order in snapshot.orders)
     orders = f"{count} order{'s' if count != 1 else ''}"
-    return "" if not count else f"cannot cancel {orders}: key refused" if barred else f"{orders} not confirmed"
+    return "" if not count else f"cannot cancel {orders}: {barred}" if barred else f"{orders} not confirmed"
 
 
 def exposed(frame: Frame | None) -> str:

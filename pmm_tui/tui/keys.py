@@ -6,15 +6,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import Frame, Snapshot
-from pmm_tui.tui.exposed import KEY_REFUSED
-from pmm_tui.tui.signs import unseen
+from pmm_tui.tui.exposed import BARRED
+from pmm_tui.tui.keynames import call_keys, key_of
+from pmm_tui.tui.signs import mark, unseen
 from pmm_tui.tui.state import OVER, Scene, cools_down
+from pmm_tui.tui.troubles import CLOSED
 
 ALWAYS = ("kill", "kill.typing", "app.lock")
 """What a locked console still does to a desk, and the way out of the lock."""
-MARKET, RISK, LOG, COMPARE = 2, 5, 6, 8
+MARKET, ORDERS, FILLS, RISK, LOG, COMPARE = 2, 3, 4, 5, 6, 8
 """The numbers of the screens that have keys of their own."""
-SCROLLED = (3, 4, RISK, LOG, COMPARE)
+SCROLLED = (ORDERS, FILLS, RISK, LOG, COMPARE)
 """Screens whose rows are moved through, not the markets."""
 
 
@@ -104,7 +106,7 @@ KEYS: Keys = (
     Key("view.slower", ("minus",), "-", "slower"),
     Key("copy", ("Y",), "Y", "copy", "copy the pane or the kill: clipboard and file"),
     Key("export", ("S",), "S", "export", "write this screen as CSV, SVG and text"),
-    Key("app.lock", ("ctrl+l",), "ctrl+l", "lock", "only K and looking until UNLOCK is typed"),
+    Key("app.lock", ("ctrl+l",), "ctrl+l", "lock", "kill and looking only, until UNLOCK is typed"),
     Key("config.reload", ("ctrl+r",), "ctrl+r", "config", "read tui.toml again"),
     Key("app.palette", ("colon", "ctrl+p"), ":", "palette", "every command by its name", footer=7),
     Key("app.help", ("question_mark", "f1"), "?", "help", "this list", footer=4),
@@ -139,32 +141,44 @@ def rank(key: Key, scene: Scene) -> int:
         return 3
     if key.id == "move.down" and scene.pane in SCROLLED:
         return 5
-    return 7 if key.id == "cancel" and scene.pane in (RISK, LOG) else key.footer  # no market is to be seen there
+    if key.id == "flatten" and scene.frame is not None and scene.frame.snapshot.phase == "alert":
+        return 2
+    return key.footer
 
 
 def _production(scene: Scene | None) -> bool:
     return scene is not None and (scene.live or scene.rehearsing)
 
 
+def _other(scene: Scene) -> str:
+    """Where the keys go to next: a desk of another kind is called by that."""
+    word = mark(scene.beside)[0] if scene.beside is not None else ""
+    return f"to {word}" if word and word != mark(scene)[0] else "other desk"
+
+
 IDS = frozenset(key.id for key in KEYS)
+RISKY = frozenset(key.id for key in KEYS if key.risk in ("frees", "costs", "adds"))
+"""What changes a desk."""
 RISKS = {"none": "", "plays": "", "frees": "at once", "costs": "shows first", "adds": "asks first"}
 _CANCELLING = ("cancel", "cancel.all", "flatten", "flatten.all")
-"""What the venue has to take: with a refused key it takes none of it, and after a proven kill there is nothing to cancel."""
+"""What the venue has to take: closed or with a refused key it takes none of it, and after a proven kill there is nothing to cancel."""
 _SOUND = ("flatten", "flatten.all", "kill.reset")
 """What a desk with a fault does not take, beside a resume."""
 _OF_A_MARKET = ("quote.market", "cancel", "flatten")
 """What a desk does in the selected market."""
 _LABELS: dict[str, Callable[[Scene], str]] = {
     "move.down": lambda scene: "scroll" if scene.pane in SCROLLED else "market",
-    "target": lambda scene: "to PAPER" if scene.live or scene.rehearsing else "to LIVE" if _production(scene.beside) else "other desk",
+    "target": _other,
     "quote.toggle": _toggles,
     "quote.market": lambda scene: "resume market" if _market_paused(scene) else "pause market",
     "ack": lambda scene: "I am here" if _asked_for(scene) else "ack",
     "view.freeze": lambda scene: "go on" if scene.frozen else "freeze",
     "focus.next": lambda scene: "next screen" if scene.pane > 1 else "pane",
     "book.unit": lambda scene: "cents" if scene.probability else "prob.",
-    "book.bars": lambda scene: "linear" if scene.log_bars else "log",
+    "book.bars": lambda scene: "linear" if scene.log_bars else "log bars",
 }
+_BRIEF = {"cancel all": "all", "resume market": "resume", "reset kill": "reset", "next screen": "screen", "other desk": "other"}
+"""Labels where the footer is narrow."""
 _SHOWN = {
     "question_mark": "?", "colon": ":", "slash": "/", "plus": "+", "minus": "-", "equals_sign": "=", "greater_than_sign": ">",
     "less_than_sign": "<", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc", "pagedown": "pgdn",
@@ -175,6 +189,13 @@ NAMES = {shown: name for name, shown in _SHOWN.items()}
 """What an operator writes for a key, where that is not the library's own name of it."""
 FORBIDDEN = frozenset({f"ctrl+{letter}" for letter in "abchijmsz"})
 """Taken by tmux, screen, the terminal, or the same as another key."""
+KILLS = ("kill", "kill.typing")
+_MOVING = ("up", "down", "left", "right", "pageup", "pagedown", "home", "end", "j", "k", "tab", "shift+tab", "ctrl+n")
+DIALOGS_OWN = frozenset(("y", "n", "p", "c", "enter", "escape", "space", "backspace", "ctrl+u", *_MOVING))
+"""What dialogs hear: answers, typing, moving. A kill key is heard over them, and whatever else changes a desk would be next."""
+_PAUSES = ("quote.toggle", "quote.market")
+_FOR_PAUSES = frozenset(["p", "space"])
+"""A pause may have these of them all the same: its resume is asked or wants a key let go."""
 
 
 def named(key: str) -> str:
@@ -182,8 +203,25 @@ def named(key: str) -> str:
     return NAMES.get(key, key)
 
 
+class Clash(ValueError):
+    """Two ids would have one key."""
+
+    def __init__(self, key: str, *ids: str) -> None:
+        super().__init__(f"{_SHOWN.get(key, key)} is the key of {ids[0]} and of {ids[1]}")
+        self.ids = ids
+
+
+def unfit(id_: str, key: str) -> str:
+    """What may be the key of this id, where this one may not; empty where it may."""
+    if id_ in RISKY and key in DIALOGS_OWN - (_FOR_PAUSES if id_ in _PAUSES else frozenset()):
+        return "a key that no dialog hears, as this one changes a desk"
+    if id_ == "kill.typing" and (len(key) == 1 or key in _SHOWN):
+        return "a key that types nothing, as ctrl+k or f10: it kills while something is typed, too"
+    return ""
+
+
 def remapped(keymap: Mapping[str, tuple[str, ...]], keys: Keys = KEYS) -> Keys:
-    """The table with the user's keys. ValueError where two ids would have one key."""
+    """The table with the user's keys. Clash where two ids would have one key."""
     made = tuple(
         replace(key, keys=keymap[key.id], show=" ".join(_SHOWN.get(name, name) for name in keymap[key.id])) if key.id in keymap else key
         for key in keys
@@ -192,9 +230,17 @@ def remapped(keymap: Mapping[str, tuple[str, ...]], keys: Keys = KEYS) -> Keys:
     for key in made:
         for name in key.keys:
             if name in owners:
-                raise ValueError(f"{_SHOWN.get(name, name)} is the key of {owners[name]} and of {key.id}")
+                raise Clash(name, owners[name], key.id)
             owners[name] = key.id
     return made
+
+
+def call(keys: Keys) -> None:
+    """Texts call the keys as this table has them, each by the first of its keys."""
+    call_keys({key.id: _SHOWN.get(key.keys[0], key.keys[0]) for key in keys})
+
+
+call(KEYS)
 
 
 def harmless(keys: Keys, allow_kill: bool = False) -> Keys:
@@ -202,23 +248,30 @@ def harmless(keys: Keys, allow_kill: bool = False) -> Keys:
     return tuple(key for key in keys if not key.dangerous or (allow_kill and key.id in ("kill", "kill.typing")))
 
 
+def locked() -> str:
+    """What a locked console says of itself."""
+    return f"locked: only {key_of('kill')} and looking; {key_of('app.lock')} unlocks"
+
+
 def refusal(key: Key, scene: Scene) -> str:
     """Why a key is not obeyed where it is pressed; empty where it is."""
     frame, row = scene.frame, scene.market
-    if scene.locked and key.dangerous and key.id not in ALWAYS:
-        return "locked: only K and looking; ctrl+l unlocks"
+    if scene.locked and (key.dangerous or key.id == "app.detach") and key.id not in ALWAYS:
+        return locked()
+    if scene.link.ended and key.risk in ("costs", "adds") and key.id != "mode" and not scene.replayed:
+        return "this desk has ended: nothing was done"
     if key.screens and scene.pane not in key.screens:
         return f"{key.show} acts on the market screen alone"
-    if scene.pane == COMPARE and key.id in _OF_A_MARKET:
+    if scene.pane in (RISK, LOG, COMPARE) and key.id in _OF_A_MARKET:
         return f"{key.show} acts on a market, and this screen shows none: nothing was done"
     if frame is not None and frame.card.busy and (key.id in _SOUND or _resumes(key, scene)):
         return "DESK FAULT: this desk takes kill, pause, cancel, reload and stop alone"
     if key.id == "flatten" and row is not None and row.state in OVER:
         return "this market is over: nothing can be sold there"
     if key.id in ("quote.toggle", "quote.market") and scene.stopped and not scene.replayed:
-        return "the kill switch has tripped: nothing quotes until it is reset (R)"
+        return f"the kill switch has tripped: nothing quotes until it is reset ({key_of('kill.reset')})"
     if key.id == "quote.market" and frame is not None and frame.snapshot.phase == "paused" and not scene.replayed:
-        return "the whole desk is paused: space resumes it"
+        return f"the whole desk is paused: {key_of('quote.toggle')} resumes it"
     return ""
 
 
@@ -257,7 +310,7 @@ def _has_object(key: Key, scene: Scene) -> bool:
         heard = any(one is not None and one.frame is not None and not one.lost for one in (scene, scene.beside))
         return scene.ringing or (heard and (scene.locked or not scene.read_only))
     if key.id == "mode":
-        return not any(frame.card.busy for frame in told)
+        return not any(frame.card.busy for frame in told) and _leads(scene)
     if key.id in ("move.down", "move.up", "filter"):
         return _lists(key, scene, told)
     if (key.screens == (MARKET,) or key.id in (*_OF_A_MARKET, "open")) and scene.market is None:
@@ -275,7 +328,7 @@ def _takes(key: Key, snapshot: Snapshot) -> bool:
         return False
     if key.id == "flatten.all" and all(row.state in OVER for row in snapshot.markets):
         return False
-    return snapshot.venue.mode != KEY_REFUSED
+    return snapshot.venue.mode not in (CLOSED if key.id in ("flatten", "flatten.all") else BARRED)
 
 
 def _lists(key: Key, scene: Scene, told: list[Frame]) -> bool:
@@ -284,10 +337,29 @@ def _lists(key: Key, scene: Scene, told: list[Frame]) -> bool:
     if scene.pane == COMPARE:
         return not filters and len(told) == 2 and all(frame.stats is not None for frame in told)
     if scene.pane in SCROLLED:
-        return bool(told) and not (filters and scene.pane == RISK)
+        return bool(told) and not (filters and not scene.filter and not any(_rows(scene.pane, frame.snapshot) for frame in told))
     return scene.frame is not None and len(scene.frame.snapshot.markets) > 1
+
+
+def _rows(pane: int, snapshot: Snapshot) -> int:
+    """How many rows of a desk a screen has that may be chosen from."""
+    return len({ORDERS: snapshot.orders, FILLS: snapshot.fills, LOG: snapshot.notes}.get(pane, ()))
+
+
+def _leads(scene: Scene) -> bool:
+    """Whether the way from the one desk to the other leads anywhere: from production it pauses that; to it, it has to be able to quote."""
+    if _production(scene):
+        return not scene.stopped and scene.frame is not None and scene.frame.snapshot.phase != "paused"
+    to = scene.beside
+    return to is None or not _production(to) or not (to.stopped or to.lost)
 
 
 def label(key: Key, scene: Scene) -> str:
     """What the footer calls a key now."""
     return _LABELS[key.id](scene) if key.id in _LABELS else key.label
+
+
+def brief(key: Key, scene: Scene) -> str:
+    """The same in a word, where that is enough."""
+    name = label(key, scene)
+    return _BRIEF.get(name, name.removeprefix("to "))

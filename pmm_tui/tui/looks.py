@@ -15,12 +15,14 @@ from pmm_tui.tui.config import RATES, ConfigRefused, read_config
 from pmm_tui.tui.dialogs import asked, widening
 from pmm_tui.tui.dialogs.pick import Item, Line, Pick
 from pmm_tui.tui.dialogs.question import Help
-from pmm_tui.tui.keys import LOG, MARKET, SCROLLED, applies
+from pmm_tui.tui.keynames import key_of
+from pmm_tui.tui.keys import LOG, MARKET, SCROLLED, applies, locked
 from pmm_tui.tui.layout import SCREENS
 from pmm_tui.tui.palette import THEMES
 from pmm_tui.tui.rows.foot import help_rows
 from pmm_tui.tui.rows.lines import Row, Span
 from pmm_tui.tui.rows.top import sides
+from pmm_tui.tui.sending import typed
 from pmm_tui.tui.state import Scene
 from pmm_tui.tui.view import DEPTHS, PANES
 from pmm_tui.tui.widgets.pane import Pane
@@ -132,7 +134,7 @@ def freeze(app: "PmmApp") -> None:
     if app.frozen is None:
         app.say("the display goes on")
     else:
-        app.say("DISPLAY FROZEN, the desks run; w goes on", "warn")
+        app.say(f"DISPLAY FROZEN, the desks run; {key_of('view.freeze')} goes on", "warn")
 
 
 def change_time(app: "PmmApp") -> None:
@@ -180,7 +182,7 @@ def save(app: "PmmApp") -> None:
     frames = [one.frame for one in (sides(shown) if shown.beside is not None else (shown,)) if one.frame is not None]
     svg, text = app.export_screenshot(title="pmm-tui"), app.screen_text()
     try:
-        base = export.export(frames, number, SCREENS[number - 1].name, svg, text, app.scene.wall)
+        base = export.export(frames, number, SCREENS[number - 1].name, svg, text, app.scene.wall, app.config.above)
     except OSError as wrong:
         app.say(f"nothing was written: {wrong.strerror}: {wrong.filename}", "alarm")
     else:
@@ -191,14 +193,14 @@ def lock(app: "PmmApp") -> None:
     """Hands off: nothing but looking and K until UNLOCK is typed."""
     if not app.locked:
         app.locked = True
-        app.say("locked: only K and looking; ctrl+l unlocks", "warn")
+        app.say(locked(), "warn")
         return
 
     def open_(_: str) -> None:
         app.locked = False
         app.say("unlocked")
 
-    app.ask_phrase("unlock this console", [((" its keys change the desk again", ""),)], UNLOCK, open_)
+    typed(app, "unlock this console", [((" its keys change the desk again", ""),)], UNLOCK, open_)
 
 
 def reread(app: "PmmApp") -> None:
@@ -225,13 +227,13 @@ def commands(app: "PmmApp") -> dict[str, tuple[str, Callable[[], None]]]:
             group, told = key.id.partition(".")[0], f"{f.fit(key.show, 8)} {key.help}"
             made[key.label if group in key.label else f"{group}: {key.label}"] = (told, partial(app.action_do, key.id))
     for name in THEMES:
-        made[f"theme: {name}"] = ("T", partial(change_theme, app, name))
+        made[f"theme: {name}"] = (key_of("view.theme"), partial(change_theme, app, name))
     for rate in RATES:
-        made[f"rate: {rate} Hz"] = ("+ -", partial(set_rate, app, rate))
+        made[f"rate: {rate} Hz"] = (f"{key_of('view.faster')} {key_of('view.slower')}", partial(set_rate, app, rate))
     for levels in DEPTHS:
-        made[f"depth: {levels or 'all'}"] = ("d", partial(depth, app, levels))
+        made[f"depth: {levels or 'all'}"] = (key_of("book.depth"), partial(depth, app, levels))
     for number, layout in sorted(app.config.layouts.items()):
-        made[f"layout: {number} {f.clean(layout.name)}"] = (f"0 {number}", partial(arrange, app, number))
+        made[f"layout: {number} {f.clean(layout.name)}"] = (f"{key_of('layout')} {number}", partial(arrange, app, number))
     return made
 
 
@@ -252,6 +254,7 @@ async def _pick_run(app: "PmmApp") -> None:
         app.say("this console was not told where other runs are", "warn")
         return
     there = app.elsewhere
+    why = "read-only" if app.read_only else "locked" if app.locked else ""
     app.say("looking for runs and profiles …")
     try:
         runs, profiles = await asyncio.gather(asyncio.to_thread(there.runs), asyncio.to_thread(there.profiles))
@@ -265,23 +268,25 @@ async def _pick_run(app: "PmmApp") -> None:
         where = "you are here" if run.run in here else "attach" if run.answers else "no answer"
         mode = _mode(Scene(run.frame, Link(run.answers, 0.0)))
         row: Row = ((f.said(run.run, 30), "bold" if run.answers else "dim"), mode, (f.said(run.state, 48), ""), (f" {where}", "dim"))
-        below = widening.changes(diffs[run.run], "r would change, not applied:") if run.run in diffs else []
+        below = widening.changes(diffs[run.run], f"{key_of('profile.reload')} would change, not applied:") if run.run in diffs else []
         items.append(Item(f"run {run.socket}" if run.answers else "", row, f"{run.run} {mode[0]} {run.state}", tuple(below)))
     if not runs:
         items.append(Item("", (("no desk runs", "dim"),), ""))
     items.append(_heading("profiles"))
     for one in profiles:
         what = ("INVALID", "down") if one.wrong else (one.mode, "live" if one.mode == "LIVE" else "")
-        tail = one.wrong or ("start a paper desk" if one.mode == "PAPER" else "starts on the command line only")
-        can = not one.wrong and one.mode == "PAPER" and not app.safe_only
+        paper = f"not from here: {why}" if why else "start a paper desk"
+        tail = one.wrong or (paper if one.mode == "PAPER" else "starts on the command line only")
+        can = not one.wrong and one.mode == "PAPER" and not why
         row = ((f.said(one.name, 30), "bold"), (f" {f.fit(what[0], 9)} ", what[1]), (f.said(tail, 56).rstrip(), "dim"))
         items.append(Item(f"start {one.name}" if can else "", row, f"{one.name} {one.mode}"))
     app.say("")
-    app.push_screen(Pick("Runs and profiles", items, app.scene, "enter: attach or start   esc cancels"), partial(_picked, app))
+    note = f"enter: attach{'' if why else ' or start'}   esc cancels"
+    app.push_screen(Pick("Runs and profiles", items, app.scene, note), partial(_picked, app))
 
 
 def _heading(text: str) -> Item:
-    return Item("", ((f"── {text} ".ljust(12, "─"), "head"), ("─" * LONGEST, "frame")), text)
+    return Item("", ((f"── {text} ".ljust(12, "─"), "head"), ("─" * LONGEST, "frame")), "")
 
 
 def _mode(scene: Scene) -> Span:

@@ -101,6 +101,7 @@ COLOUR_BLIND: Styles = STYLES | {
 """Okabe and Ito's colours: blue against orange, vermilion for alarms, the same to every eye."""
 _PLAIN = Style(color="default", bgcolor="default")
 _BOLD, _DIM, _SOLID, _LOUD = Style(bold=True), Style(dim=True), Style(reverse=True), Style(reverse=True, bold=True)
+_PLAINLY = Style(dim=False)
 _LINED, _SHRILL = Style(bold=True, underline=True), Style(reverse=True, bold=True, underline=True)
 _BOLD_NAMES = (
     "bold", "title", "frame-live", "frame-alarm", "frame-chosen", "warn", "ours", "mid", "paper", "running", "gain", "waiting",
@@ -173,7 +174,7 @@ def style(names: str, theme: str = "dark") -> Style:
     mixed = table[""]
     for name in names.split():
         mixed += table[name]
-    return mixed
+    return mixed + _PLAINLY if mixed.reverse and mixed.dim else mixed  # faint letters on a reversed ground are not to be read
 
 
 def theme_of(name: str) -> Theme:

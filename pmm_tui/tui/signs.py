@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from pmm_tui.core.snapshot import Snapshot
 from pmm_tui.tui import format as f
+from pmm_tui.tui.keynames import key_of
 from pmm_tui.tui.state import DEADMAN_LOUD_S, DEADMAN_SHOWN_S, Scene
 
 
@@ -57,7 +58,7 @@ def badges(scene: Scene) -> tuple[Badge, ...]:
     """This console's own, then those of the keys' desk, then those of the other one, which are named after it."""
     found: list[Badge] = []
     if scene.read_only:
-        found.append(Badge("LOCKED ctrl+l", "alert") if scene.locked else Badge("READ-ONLY", "waiting"))
+        found.append(Badge(f"LOCKED {key_of('app.lock')}", "alert") if scene.locked else Badge("READ-ONLY", "waiting"))
     found += _of(scene)
     if (other := scene.beside) is not None and other.frame is not None:
         found += [Badge(f"{mark(other)[0]}: {badge.text}", badge.style) for badge in _of(other)]

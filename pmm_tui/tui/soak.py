@@ -66,9 +66,7 @@ class Soak(Struct):
     """Whether every process that was watched long enough is; None where none was."""
 
 
-def watch(
-    sockets: Sequence[Path], told: Path, minutes: float, pids: Callable[[], Mapping[str, int]], visits: Sequence[str] = KEYS
-) -> Soak:
+def watch(sockets: Sequence[Path], told: Path, minutes: float, pids: Callable[[], Mapping[str, int]], visits: Sequence[str] = KEYS) -> Soak:
     """Watch a console on these desks for so long. `pids`: the desks of now by the names of their runs; asked at every sample."""
     console = Watched(sockets, told, 10, listens=True)
     console.read(WARM_S)

@@ -11,33 +11,22 @@ from msgspec.structs import replace
 from pmm_tui.api.protocol import Link
 from pmm_tui.core.snapshot import Frame, MarketRow, Snapshot
 from pmm_tui.core.units import ONE, Cash, Nanos, gets
+from pmm_tui.study.compare import DIVERGES_ABOVE
 from pmm_tui.tui import format as f
 from pmm_tui.tui.arrivals import Arrivals
-from pmm_tui.tui.exposed import KEY_REFUSED, UNCONFIRMED_S, at_large, dark, exposed, foreign, gone, passed
+from pmm_tui.tui.exposed import BARRED, at_large, dark, exposed, foreign, gone, passed
+from pmm_tui.tui.keynames import key_of
+from pmm_tui.tui.troubles import VENUE, Verdict, killing, mismatch, venue_verdict
 from pmm_tui.tui.words import fault, plain
 
 SILENT_S = 3.0
 """A desk sends ten pictures a second: after this it counts as lost, connected or not."""
 OVER = ("closed", "resolved")
 UNREADY = ("waiting", "warming")
-VENUE = {
-    "restarting": ("VENUE RESTARTING", "no orders until it is back"),
-    "cancel_only": ("VENUE CANCEL-ONLY", "no new orders, cancels work"),
-    "disabled": ("VENUE CLOSED", "trading is disabled there"),
-    "limited": ("RATE-LIMITED", "too many requests, we wait"),
-    KEY_REFUSED: ("KEY REFUSED", "no order, no cancel works"),
-}
-"""The modes in which the venue takes no orders, and what each means."""
-CLOSED = tuple(mode for mode in VENUE if mode != "limited")
-"""Those that do not pass by themselves within seconds."""
-UNPROVEN = "CANCEL NOT CONFIRMED"
 DEADMAN_SHOWN_S, DEADMAN_LOUD_S = 60.0, 15.0
 """The operator's dead-man is shown, and is an alarm, from so many seconds before it acts."""
 REPLAY = "replay"
 """The card's source where a finished run is played again."""
-MISMATCHES = {"wallet check": "WALLET MISMATCH", "account check": "ACCOUNT MISMATCH"}
-"""Guards that hold when somebody else's books differ from ours."""
-
 
 Symbols = Literal["braille", "block", "ascii"]
 """What charts are drawn with."""
@@ -109,6 +98,8 @@ class Scene(Struct, frozen=True):
     """Seconds until the desk acts because no operator was heard; NaN where it never does."""
     storm: str = ""
     """How many orders were refused within how long, while that is an alarm."""
+    above: float = DIVERGES_ABOVE
+    """A figure diverges where the two desks are more than so many times apart."""
     unanswered: str = ""
     """What is to be done by hand where a kill was not answered; until the desk shows that it stopped."""
     symbols: Symbols = "braille"
@@ -175,15 +166,6 @@ def is_real(frame: Frame | None) -> bool:
     return frame is not None and frame.card.mode == "LIVE" and frame.card.source not in ("loopback", REPLAY)
 
 
-class Verdict(Struct, frozen=True):
-    """An answer in one second: a glyph, a word or two, the reason, and how it is painted."""
-
-    glyph: str
-    word: str
-    why: str
-    style: str
-
-
 def why_lost(link: Link) -> str:
     """How long ago the last picture came, and what is being done."""
     why = f.clean(link.why).removeprefix("no desk, ")
@@ -204,6 +186,8 @@ def quoting(scene: Scene) -> tuple[int, int]:
 def desk_verdict(scene: Scene) -> Verdict:
     """The banner's word: the worst thing that is true comes first."""
     frame = scene.frame
+    if scene.unanswered:
+        return not_answered(scene)
     if frame is None:
         if scene.link.connected:
             return Verdict("…", "WAITING FOR THE DESK", why_lost(scene.link), "waiting")
@@ -212,14 +196,14 @@ def desk_verdict(scene: Scene) -> Verdict:
         return Verdict("✖", "NO DESK YET", why_lost(scene.link), "lost")
     if scene.lost:
         if scene.link.ended:
-            return Verdict("■", "DESK ENDED", f"last picture {f.age(scene.link.age_s)} ago; q leaves", "waiting")
+            return Verdict("■", "DESK ENDED", f"last picture {f.age(scene.link.age_s)} ago; {key_of('app.detach')} leaves", "waiting")
         return Verdict("✖", "DISCONNECTED", why_lost(scene.link), "lost")
     snapshot, why = frame.snapshot, f.clean(frame.snapshot.why)
     if snapshot.phase == "killing":
         return killing(snapshot)
     if snapshot.phase == "killed":
         left = cools_down(scene)
-        return Verdict("!!", "KILLED", f"0 open{f', reset in {f.age(left)}' if left > 0 else ''}, verified: {why}", "killed")
+        return Verdict("!!", "KILLED", f"0 open, verified{f', reset in {f.age(left)}' if left > 0 else ''}: {why}", "killed")
     if frame.card.busy:
         return Verdict("!!", "DESK FAULT", fault(frame.card.busy), "killed")
     differs = mismatch(snapshot)
@@ -236,47 +220,27 @@ def desk_verdict(scene: Scene) -> Verdict:
     verdict = venue or quoting_verdict(scene)
     if snapshot.phase == "alert":
         return Verdict("!", "ALERT", f"{why}, {verdict.word.lower()}", "alert")
+    if venue is None and scene.storm:
+        return Verdict("!", scene.storm, verdict.word.lower(), "alert")
     if venue is None and (strange := foreign(frame)):
         return Verdict("!", "EXTERNAL", f"{strange}, {verdict.word.lower()}", "alert")
     if verdict.style == "running" and scene.deadman_s <= DEADMAN_SHOWN_S:
-        return _unheard(scene, "killed" if scene.deadman_s <= DEADMAN_LOUD_S else "alert")
+        return _unheard(scene)
     return verdict
 
 
-def _unheard(scene: Scene, style: str) -> Verdict:
+def not_answered(scene: Scene) -> Verdict:
+    """A kill that the desk did not answer: what is known of the desk, or what else can be done; the foot tells how it is done by hand."""
+    word = "KILL NOT ANSWERED"
+    todo = f.clean(scene.unanswered).removeprefix(word).lstrip(", -")
+    return Verdict("!!", word, why_lost(scene.link) if scene.lost else f"{key_of('kill')} again, or {todo}", "killed")
+
+
+def _unheard(scene: Scene) -> Verdict:
     """How long the desk still waits for a sign of its operator."""
-    why = "nobody was heard" + "; a: I am here" * (scene.locked or not scene.read_only)
+    why = "nobody was heard" + f"; {key_of('ack')}: I am here" * (scene.locked or not scene.read_only)
+    style = "killed" if scene.deadman_s <= DEADMAN_LOUD_S else "alert"
     return Verdict("!", f"DEAD-MAN {max(0.0, scene.deadman_s):.0f}s", why, style)
-
-
-def killing(snapshot: Snapshot) -> Verdict:
-    """A kill that is not proven yet: how much may rest, and since when, once that takes too long."""
-    began = next((step.at for step in snapshot.kill if step.at), snapshot.at)
-    since_s, left = (snapshot.at - began) / 1e9, len(snapshot.orders)
-    if since_s >= UNCONFIRMED_S:
-        return Verdict("!!", UNPROVEN, f"{left} may rest, asking for {f.age(since_s)}: {f.clean(snapshot.why)}", "killed")
-    return Verdict("!!", "KILLING", f"{left} order{'s' * (left != 1)} may rest: {f.clean(snapshot.why)}", "killed")
-
-
-def mismatch(snapshot: Snapshot) -> Verdict | None:
-    """The venue's account or the wallet on chain is not what our books say; None where they agree."""
-    for row in snapshot.risk:
-        if row.holding and row.name in MISMATCHES:
-            return Verdict("!!", MISMATCHES[row.name], "a third kills: our books differ, nothing is quoted", "alarm")
-    return None
-
-
-def venue_verdict(snapshot: Snapshot) -> Verdict | None:
-    """What the venue cannot do now; None where it takes orders as ever, or all that it takes are post-only, as ours are."""
-    row = snapshot.venue
-    if row.mode not in VENUE:
-        return None
-    word, why = VENUE[row.mode]
-    left_s = (row.until - snapshot.at) / 1e9
-    since = f"for {f.age((snapshot.at - row.since) / 1e9)}{f', again in {f.age(left_s)}' if left_s > 0 else ''}"
-    if row.mode == KEY_REFUSED:
-        return Verdict("!", word, f"{why}, {since}", "alarm")
-    return Verdict("!", word, f"{since}: {why}", "alert")
 
 
 def _stale_for(rows: Sequence[MarketRow]) -> str:
@@ -288,22 +252,27 @@ def _stale_for(rows: Sequence[MarketRow]) -> str:
 def quoting_verdict(scene: Scene) -> Verdict:
     """Is it quoting, and if not, the first reason."""
     if scene.frame is None:
-        return Verdict("…", "WAITING", "no picture yet", "waiting")
+        first = scene.link.connected or not scene.link.attempts
+        return Verdict("…", "WAITING", "no picture yet", "waiting") if first else safe_verdict(scene)
     if scene.lost:
         if scene.link.ended:
             return Verdict("■", "ENDED", "what stands below is the last picture", "waiting")
         return Verdict("?", "UNKNOWN", "what stands below is the last picture", "alarm")
     snapshot = scene.frame.snapshot
     quoting_, open_ = quoting(scene)
+    if scene.frame.card.busy and not scene.stopped:
+        rest = len(snapshot.orders)
+        doubt = f"; {rest} order{'s' * (rest != 1)} may rest" if rest else ""
+        return Verdict("✖", "NOT QUOTING", f"{fault(scene.frame.card.busy)}{doubt}", "killed")
     if quoting_:
-        word, wrong = f"QUOTING {quoting_} of {open_}", fault(scene.frame.card.busy) or exposed(scene.frame)
+        word, wrong = f"QUOTING {quoting_} of {open_}", exposed(scene.frame)
         return Verdict("!", word, wrong, "held") if wrong else Verdict("●", word, "", "running")
     rows = [row for row in snapshot.markets if row.state not in OVER]
     why = next((plain(row.why) for row in rows if row.why), f.clean(snapshot.why))
     if scene.stopped:
         return Verdict("✖", "NOT QUOTING", "the kill switch has tripped", "killed")
     if snapshot.phase == "paused":
-        return Verdict("▌▌", "PAUSED", "space resumes", "paused")
+        return Verdict("▌▌", "PAUSED", f"{key_of('quote.toggle')} resumes", "paused")
     if rows and all(row.state == "warming" for row in rows):
         return Verdict("…", "WARMING UP", "watching before the first quote", "waiting")
     if snapshot.phase == "starting" or (rows and all(row.state in UNREADY for row in rows)):
@@ -323,6 +292,8 @@ def quoting_verdict(scene: Scene) -> Verdict:
 
 def safe_verdict(scene: Scene) -> Verdict:
     """Am I safe?"""
+    if scene.unanswered:
+        return replace(not_answered(scene), glyph="✖")
     if scene.frame is None or scene.lost:
         if scene.frame is not None and scene.link.ended:
             return Verdict("■", "ENDED", "the desk stopped in order", "waiting")
@@ -333,7 +304,7 @@ def safe_verdict(scene: Scene) -> Verdict:
     if snapshot.phase == "killing":
         return replace(killing(snapshot), glyph="✖", style="alarm")
     if snapshot.phase == "killed":
-        return Verdict("✖", "KILLED", "no open orders, verified", "alarm")
+        return Verdict("✖", "KILLED", f"0 open: {f.clean(snapshot.why)}", "alarm")
     if scene.frame.card.busy:
         return Verdict("✖", "DESK FAULT", fault(scene.frame.card.busy), "alarm")
     differs = mismatch(snapshot)
@@ -341,39 +312,44 @@ def safe_verdict(scene: Scene) -> Verdict:
         return replace(differs, glyph="✖")
     if danger := exposed(scene.frame):
         return Verdict("!", "EXPOSED", danger, "alarm")
-    if snapshot.venue.mode == KEY_REFUSED:
-        return Verdict("!", "KEY REFUSED", "no cancel works", "alarm")
+    if snapshot.venue.mode in BARRED:
+        return Verdict("!", VENUE[snapshot.venue.mode][0], "no cancel works", "alarm")
     if snapshot.phase == "alert" or money.drawdown_pct >= money.alert_pct:
-        return Verdict("!", "ALERT", f"drawdown beyond {f.percent(money.alert_pct)}", "alarm")
+        return Verdict("!", "ALERT", f"drawdown beyond {f.percent(money.alert_pct)}", "alert")
     if strange := foreign(scene.frame):
-        return Verdict("!", "EXTERNAL", strange, "warn")
+        return Verdict("!", "EXTERNAL", strange, "alert")
     return _calm(scene, scene.frame)
 
 
 def _calm(scene: Scene, frame: Frame) -> Verdict:
     """No alarm: green only where no guard holds, nothing else is amiss, and the desk either quotes or neither holds nor rests anything."""
     snapshot = frame.snapshot
-    holds = sum(row.yes != row.no for row in snapshot.markets if row.payout_yes is None)
-    stake = f"{_many(holds, 'position')} held, {_many(len(snapshot.orders), 'order')} open"
+    holds = positions(snapshot)
+    stake = f"{_many(holds, 'position')}, {_many(len(snapshot.orders), 'order')} open"
     quotes, lost = quoting(scene)[0] > 0, gone(snapshot)
     idle = not quotes and bool(holds or snapshot.orders)
     if lost and idle:
         names, whys = (", ".join(texts) for texts in zip(*((f.clean(feed.link), plain(feed.why)) for feed in lost), strict=True))
-        return Verdict("!", "CUT OFF", f"{names} lost: {stake}; {whys}", "warn")
+        return Verdict("!", "CUT OFF", f"{stake}; {names} lost: {whys}", "warn")
     if frame.card.unwatched:
-        return Verdict("!", "UNWATCHED", f"{stake}; {f.clean(frame.card.unwatched)}", "warn")
+        return Verdict("!", "UNWATCHED", f"{stake}; {f.clean(frame.card.unwatched)}", "alert")
     if scene.deadman_s <= DEADMAN_LOUD_S:
-        return _unheard(scene, "warn")
+        return _unheard(scene)
     if scene.storm:
-        return Verdict("!", scene.storm, stake, "warn")
+        return Verdict("!", scene.storm, stake, "alert")
     holding = next((f.clean(row.name) for row in snapshot.risk if row.holding or passed(row)), "")
     if holding:
         return Verdict("✔", "SAFE", f"{stake}; held by: {holding}" if idle else f"held by: {holding}", "warn")
     if lost and not quotes:
         return Verdict("✔", "SAFE", f"nothing held, nothing open; {dark(snapshot)}", "warn")
     if idle:
-        return Verdict("✔", "SAFE", f"{stake}; nothing quoted", "warn")
+        return Verdict("✔", "SAFE", f"{stake}; {'no new quotes' if snapshot.orders else 'nothing quoted'}", "warn")
     return Verdict("✔", "SAFE", "no guard is holding", "up")
+
+
+def positions(snapshot: Snapshot) -> int:
+    """How many markets that are not over it holds something in."""
+    return sum(row.yes != row.no for row in snapshot.markets if row.payout_yes is None)
 
 
 def _many(count: int, what: str) -> str:

@@ -7,14 +7,18 @@ import termios
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from textual import events
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 from pmm_tui.tui.charset import table
 from pmm_tui.tui.exposed import exposed, foreign
+from pmm_tui.tui.keyboard import listen
 from pmm_tui.tui.signs import unseen
-from pmm_tui.tui.state import CLOSED, UNPROVEN, desk_verdict, mismatch
+from pmm_tui.tui.state import desk_verdict
 from pmm_tui.tui.storms import Storms
+from pmm_tui.tui.troubles import CLOSED, UNPROVEN, mismatch
 from pmm_tui.tui.widgets.brush import Brush
 from pmm_tui.tui.widgets.pane import Pane
 
@@ -72,6 +76,15 @@ class Terminal(LinuxDriver):
         self._console, self._term = app, os.environ.get("TERM", "")
         if os.isatty(self.fileno):
             termios.tcflush(self.fileno, termios.TCIFLUSH)  # typed before there was a console: not meant for it
+
+    def run_input_thread(self) -> None:
+        """Read keys as a console of ours reads them."""
+        listen(self.fileno, self.exit_event, self.process_message)
+
+    def process_message(self, message: Message) -> None:
+        """Hand it to the console; a key that came faster than keys are read is left out here, where that costs nothing."""
+        if not isinstance(message, events.Key) or self._console.ears.have_room(message, self._console.keys):
+            super().process_message(message)
 
     def write(self, data: str) -> None:
         """Write, in signs that this terminal has."""

@@ -225,7 +225,12 @@ def test_pause_pulls_and_resume_quotes_again() -> None:
 def test_one_market_can_be_paused_alone() -> None:
     bench, sent = quoting()
     assert len(cancels(bench.tell(Paused(at(1_000), "t", MARKET.id)))) == len(sent)
-    assert bench.engine.snapshot().phase == "running"
+    bench.tell(Resumed(at(1_100), "t", MARKET.id), Flattened(at(1_200), "t", MARKET.id, slippage_ticks=1), Paused(at(1_300), "t", "0" * 66))
+    shown = bench.engine.snapshot()
+    assert shown.phase == "running"
+    assert [note.text for note in shown.notes[:4]] == [
+        "t paused 0000000000", f"t flattens {MARKET.slug}", f"t resumed {MARKET.slug}", f"t paused {MARKET.slug}"
+    ], "by its name, as people call it"  # fmt: skip
 
 
 def test_a_pause_that_nobody_asked_for_says_why_and_no_operator() -> None:
@@ -328,6 +333,7 @@ def test_kill_cancels_all_asks_for_proof_and_latches() -> None:
     bench.tell(AccountSeen(at(1_200), Cash(500 * DOLLAR), (), ()))
     snapshot = bench.engine.snapshot()
     assert (snapshot.phase, snapshot.kill[2].at) == ("killed", at(1_200))
+    assert next(note.level for note in snapshot.notes if "kill verified" in note.text) == "info", "good news"
     bench.tick(2_000)
     assert [step.at for step in bench.engine.snapshot().kill] == [at(1_000), at(1_200), at(1_200), 0], "cancelled before it is proven"
     bench.tell(Resumed(at(1_300), "t"), book(1_400, "57x500 58x300 | 63x500 62x300"))

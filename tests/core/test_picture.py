@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from pmm_tui.core.commands import Place
-from pmm_tui.core.events import LinkDown, OrderUncertain, Traded
+from pmm_tui.core.events import LinkDown, OrderUncertain, Traded, VenueModeChanged
 from pmm_tui.core.instructions import Killed
 from pmm_tui.core.market import Side
 from pmm_tui.core.snapshot import RiskRow
@@ -138,3 +138,23 @@ def test_the_ladder_is_twenty_five_levels_a_side_and_has_what_is_ours_wherever_i
     assert alone == set(ours), "a level that only we hold"
     assert [level.price for level in row.bids] == sorted((level.price for level in row.bids), reverse=True)
     assert [level.price for level in row.asks] == sorted(level.price for level in row.asks)
+
+
+@pytest.mark.parametrize(
+    ("mode", "level", "words"),
+    [
+        ("cancel_only", "warn", "cancel-only"),
+        ("limited", "warn", "rate-limited"),
+        ("disabled", "alarm", "closed"),
+        ("key refused", "alarm", "refusing our key"),
+    ],
+)
+def test_an_event_names_what_the_venue_takes_in_an_operators_words_and_what_shuts_it_is_an_alarm(mode: str, level: str, words: str) -> None:
+    bench = quoting()
+    bench.tell(LinkDown(at(300), "venue", mode), VenueModeChanged(at(300), mode), VenueModeChanged(at(400), "open"))
+    told = [(note.level, note.text) for note in bench.engine.snapshot().notes[:3]]
+    assert told == [
+        ("info", f"the venue is open again, {words} before"),
+        (level, f"the venue is {words}"),
+        ("warn", f"venue lost: {words}"),
+    ]

@@ -1,6 +1,5 @@
 """What the console can look like: every screen, size and state for paper, LIVE and both; every theme; every question that it asks."""
 
-from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -8,14 +7,14 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from pmm_tui.api.protocol import Link
-from pmm_tui.core.snapshot import Frame, KillRow, LevelRow, MarketRow, NoteRow, OrderRow, Snapshot
-from pmm_tui.core.units import ONE, SHARE, Cash, Nanos, Size, pays
+from pmm_tui.core.snapshot import Frame, NoteRow
+from pmm_tui.core.units import Cash, Nanos, Size
 from pmm_tui.tui.elsewhere import PreflightLine
-from pmm_tui.tui.exposed import unconfirmed
 from pmm_tui.tui.palette import THEMES
 from pmm_tui.tui.state import Scene, Traces
 from tests.faces import pictures, scenes
 from tests.faces.fake_desk import ENDED, LOST, UP
+from tests.faces.honest import honest, ours, pulled, within
 from tests.faces.pictures import NOW
 from tests.faces.test_compare import run
 
@@ -59,100 +58,24 @@ def as_live(frame: Frame) -> Frame:
     return replace(frame, card=replace(named, mode="LIVE"))
 
 
-def pulled(frame: Frame) -> Frame:
-    """The same picture with nothing of ours in a book that is not quoted: a scene that only names a state still has it."""
-    still = {row.id for row in frame.snapshot.markets if row.state not in ("quoting", "closing")}
-    rows = tuple(
-        replace(
-            row, quotes=tuple(quote for quote in row.quotes if quote.held),
-            bids=tuple(replace(one, ours=Size(0)) for one in row.bids), asks=tuple(replace(one, ours=Size(0)) for one in row.asks),
-        ) if row.id in still else row
-        for row in frame.snapshot.markets
-    )  # fmt: skip
-    orders = tuple(one for one in frame.snapshot.orders if one.market not in still or one.status != "OPEN")
-    return replace(frame, snapshot=replace(frame.snapshot, markets=rows, orders=orders))
-
-
-def _ours(row: MarketRow, orders: tuple[OrderRow, ...]) -> MarketRow:
-    """The market with what its orders rest in its book."""
-    rests: Counter[tuple[bool, int]] = Counter()
-    for one in orders:
-        if one.market == row.id and one.status in ("OPEN", "CANCELLING", "UNCERTAIN"):
-            same = one.outcome == row.outcomes[0]
-            rests[(one.side == "BUY") is same, one.price if same else ONE - one.price] += one.size - one.filled
-
-    def told(levels: tuple[LevelRow, ...], bids: bool) -> tuple[LevelRow, ...]:
-        return tuple(replace(level, ours=Size(rests[bids, level.price])) for level in levels)
-
-    return replace(row, bids=told(row.bids, True), asks=told(row.asks, False))
-
-
-def honest(frame: Frame) -> Frame:
-    """The same picture with no figure that another one of it contradicts: what rests, what it binds, what is held, how old the data are."""
-    snapshot = frame.snapshot
-    quiet = {row.id for row in snapshot.markets if row.state in ("stale", "paused", "warming", "resolved")}
-    answered = [one for one in snapshot.orders if one.status != "UNCERTAIN" or unconfirmed(one, snapshot.at)]
-    orders = tuple(one for one in answered if one.market not in quiet)
-    traded = {one.market for one in orders}
-    rows = tuple(_ours(row, orders) if row.id in traded | quiet else row for row in snapshot.markets)
-    net = abs(rows[0].yes - rows[0].no) if rows else 0
-    age_s = max((row.health.age_ms for row in rows if row.state == "stale"), default=100) / 1_000
-    now = {
-        "open orders": (str(len(orders)), len(orders) / 200, False),
-        "net position": (f"{net / SHARE:g} sh", net / SHARE / 500, net >= 500 * SHARE),
-        "data age": (f"{age_s:.1f} s", age_s / 2, age_s > 2),
-    }
-    risk = tuple(
-        replace(one, now=now[one.name][0], used=now[one.name][1], holding=now[one.name][2]) if one.name in now else one
-        for one in snapshot.risk
-    )
-    feeds = tuple(
-        replace(one, up=False, since=pictures.ago(age_s), why=f"no data for {age_s:.1f} s, reconnecting") if one.link == "market" else one
-        for one in snapshot.feeds
-    )
-    bound = sum(pays(one.price, Size(one.size - one.filled)) for one in orders if one.side == "BUY")
-    money = replace(snapshot.money, reserved=Cash(bound))
-    changed = replace(snapshot, orders=orders, markets=rows, risk=risk, feeds=feeds if age_s > 2 else snapshot.feeds, money=money)
-    changed = _stopped(changed) if snapshot.phase in ("killing", "killed") else changed
-    return replace(frame, snapshot=_noted(changed, frame.card.unwatched))
-
-
-def _noted(snapshot: Snapshot, unwatched: str) -> Snapshot:
-    """With the notes that a desk makes of its kill, its pause and its venue's mode."""
-    still = snapshot.phase in ("killing", "killed", "paused")
-    made = [note for note in snapshot.notes if not (still and note.text.startswith(("KILLED", "kill verified", "requote")))]
-    for step, text in (("stop quoting", f"KILLED: {snapshot.why}"), ("verify", "kill verified: the venue's account holds no open order")):
-        made += [NoteRow(row.at, "alarm", text) for row in snapshot.kill if row.step == step and row.at]
-    if snapshot.venue.mode != "open":
-        made.append(NoteRow(snapshot.venue.since, "warn", f"the venue is {snapshot.venue.mode}"))
-    if snapshot.phase == "paused":
-        actor = "operator watch" if unwatched else snapshot.why.removeprefix("paused by ")
-        made.append(NoteRow(pictures.ago(14), "warn", f"{actor} paused the desk" + (f": {unwatched}" if unwatched else "")))
-    return replace(snapshot, notes=tuple(sorted(made, key=lambda note: -note.at)))
-
-
-def _stopped(snapshot: Snapshot) -> Snapshot:
-    """A kill in the steps that a desk tells of, with the drawdown that led to it."""
-    began = next(step.at for step in snapshot.kill if step.at)
-    proven = Nanos(began + 600_000_000) if snapshot.phase == "killed" else Nanos(0)
-    left = len(snapshot.orders)
-    steps = (
-        KillRow("stop quoting", began, "admission closed"),
-        KillRow("cancel all", proven, "none left in our books" if proven else f"{left} not yet gone"),
-        KillRow("verify", proven, "account holds no order" if proven else "not yet, asked 2 times"),
-        KillRow("flatten", Nanos(0), "kept until flattened"),
-    )
-    lost = replace(pictures.killed().snapshot.money, reserved=snapshot.money.reserved)
-    why = snapshot.why if snapshot.money.initial == lost.initial else "kill switch by console:pts/3"
-    return replace(snapshot, kill=steps, why=why, money=lost if snapshot.money.initial == lost.initial else snapshot.money)
+def _whole(frame: Frame) -> Frame:
+    """The picture of a desk that is well but for what its state says, with no figure that contradicts another."""
+    return honest(pulled(within(frame)))
 
 
 @cache
 def figures(mode: str) -> Frame:
     """The everyday picture with the figures of an hour: production waits longer, fills less and is picked off more."""
     if mode == "paper":
-        return replace(honest(pulled(pictures.three())), stats=run(1, 60, 0.6, 40.0, 0.004))
-    return replace(honest(pulled(scenes.production())), stats=run(2, 60, 0.25, 90.0, -0.002, gas=0.04))
+        return replace(_whole(pictures.three()), stats=run(1, 60, 0.6, 40.0, 0.004))
+    return replace(_whole(scenes.production()), stats=run(2, 60, 0.25, 90.0, -0.002, gas=0.04))
+
+
+def _capped() -> Scene:
+    """One of the markets is at its position cap."""
+    frame = within(pictures.three())
+    first, _, third = frame.snapshot.markets
+    return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, markets=(first, pictures.second(), third))))
 
 
 def _deadman() -> Scene:
@@ -177,7 +100,7 @@ def _cooling() -> Scene:
 def _ended() -> Scene:
     """A desk that stopped in order took its orders back before."""
     frame = pictures.quoting()
-    rows = tuple(_ours(replace(row, quotes=()), ()) for row in frame.snapshot.markets)
+    rows = tuple(ours(replace(row, quotes=()), ()) for row in frame.snapshot.markets)
     return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, markets=rows, orders=())), ENDED)
 
 
@@ -212,10 +135,16 @@ def _rehearsal() -> Scene:
 def _storm() -> Scene:
     """The venue refuses order after order."""
     frame = scenes.production()
-    return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, rejects={"post_only": 41})))
+    refused = tuple(
+        NoteRow(pictures.ago(number / 2), "warn", f"order {950 - number} SELL 10 Up @ 53.0 refused: it would cross the book")
+        for number in range(1, 41)
+    )
+    notes = tuple(sorted((*refused, *frame.snapshot.notes), key=lambda one: -one.at))
+    return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, rejects={"post_only": 41}, notes=notes)))
 
 
 MADE: dict[str, Callable[[], Scene]] = scenes.STATES | {
+    "capped": _capped,
     "dead-man": _deadman,
     "ended": _ended,
     "exposed": _exposed,
@@ -229,6 +158,8 @@ MADE: dict[str, Callable[[], Scene]] = scenes.STATES | {
     "hostile texts": lambda: scenes.scene(pictures.hostile()),
 }
 """By name what makes the scene of a state."""
+REVIEWED = ("held", "capped")
+"""The states in which a cap holds a market; in all others no desk is near one."""
 
 
 @cache
@@ -244,6 +175,7 @@ def state(name: str, mode: str) -> State | None:
         return State(frame, made.link, made.frozen, made.read_only)
     if name == "hostile texts":
         return State(replace(frame, card=replace(frame.card, mode=mode.upper())), made.link)
+    frame = frame if name in REVIEWED else within(frame)
     kept = honest(frame if frame.snapshot.phase == "killing" else pulled(frame))
     stats = figures(mode).stats if kept.snapshot.fills else replace(run(1, 0, 0.0, 0.0, 0.0), reasons=())
     counted = replace(as_paper(kept) if mode == "paper" else as_live(kept), stats=stats)
@@ -287,10 +219,14 @@ def paused(frame: Frame) -> Frame:
 
 
 def heavy() -> Frame:
-    """Production with more at stake than one key may flatten."""
+    """A production desk with more at stake than one key may flatten."""
     frame = scenes.production()
-    rows = tuple(replace(row, yes=pictures.lots(900), cost=pictures.usd(480)) for row in frame.snapshot.markets)
-    return replace(frame, snapshot=replace(frame.snapshot, markets=rows))
+    rows = tuple(replace(row, yes=pictures.lots(400), no=Size(0), cost=Cash(round(row.mid * 4e8))) for row in frame.snapshot.markets)
+    more = pictures.usd(1_800)
+    had = frame.snapshot.money
+    money = replace(had, initial=had.initial + more, equity=had.equity + more, peak=had.peak + more, drawdown_pct=0.1)
+    curve = tuple((at, Cash(value + more)) for at, value in frame.snapshot.equity_curve)
+    return replace(frame, snapshot=replace(frame.snapshot, markets=rows, money=money, equity_curve=curve))
 
 
 def killed_live() -> Frame:
@@ -310,7 +246,7 @@ class Asked(NamedTuple):
 
 
 WIDER = (True, "max_position_size: 200 -> 300\nmin_price: 0.03 -> 0.05")
-QUESTIONS: dict[str, Asked] = {
+ASKED: dict[str, Asked] = {
     "help": Asked(pictures.tape, ("question_mark",)),
     "help of the market": Asked(pictures.three, ("2", "question_mark")),
     "flatten": Asked(pictures.three, ("f",)),
@@ -338,4 +274,14 @@ QUESTIONS: dict[str, Asked] = {
     "layouts": Asked(pictures.three, ("0",)),
     "runs": Asked(pictures.three, ("ctrl+o",), answers={"reload": WIDER}),
 }
+"""Every dialog, by what it is for, over hand-made pictures."""
+
+
+def _asked(one: Asked) -> Asked:
+    """The same question over whole pictures."""
+    here, beside = one.here, one.beside
+    return one._replace(here=lambda: _whole(here()), beside=None if beside is None else lambda: _whole(beside()))
+
+
+QUESTIONS = {name: _asked(one) for name, one in ASKED.items()}
 """Every dialog, by what it is for."""

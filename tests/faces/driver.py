@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.tui import format as f
 from pmm_tui.tui.app import PmmApp
+from pmm_tui.tui.keys import KEYS, call
 from pmm_tui.tui.state import Scene
 from tests.faces.fake_desk import UP, FakeClock, FakeSource
 from tests.faces.pictures import NOW
@@ -54,7 +55,8 @@ async def desk(frame: Frame | None, size: tuple[int, int] = COMPACT, **more: Any
         try:
             yield Desk(app, source, clock, pilot)
         finally:
-            f.show_local(False)  # one for the whole process
+            f.show_local(False)  # one for the whole process, as the names of the keys are
+            call(KEYS)
 
 
 def scene(frame: Frame | None) -> Scene:

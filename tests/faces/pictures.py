@@ -201,7 +201,7 @@ def orders() -> tuple[OrderRow, ...]:
 def notes() -> tuple[NoteRow, ...]:
     """Newest first, every level."""
     return (
-        NoteRow(ago(2), "info", "filled BUY 25 Up @ 51.0 (order 4098), edge +$0.38"),
+        NoteRow(ago(1.6), "info", "fill BUY 25 Up @ 51.0"),
         NoteRow(ago(2.4), "warn", "order 4103 uncertain: timeout after 5 s"),
         NoteRow(ago(4), "info", "requote: 1 cancel, 2 placed"),
         NoteRow(ago(22), "warn", "feed gap 1.2 s: quotes pulled until the book is fresh"),
@@ -221,7 +221,7 @@ def risk() -> tuple[RiskRow, ...]:
     return (
         RiskRow("data age", "0.1 s", "2 s", False, 0.07),
         RiskRow("net position", "80 sh", "500 sh", False, 0.16),
-        RiskRow("one market", "27.7 %", "40 %", False, 0.69),
+        RiskRow("one market", "27.7 %", "60 %", False, 0.46),
         RiskRow("all capital", "84.2 %", "100 %", False, 0.842),
         RiskRow("open orders", "6", "200", False, 0.03),
         RiskRow("time to the end", "12 min", ">30 s", False),
@@ -364,7 +364,7 @@ def killed() -> Frame:
     )
     base = killing().snapshot
     log = (
-        NoteRow(ago(13.6), "alarm", "kill verified: the venue's account holds no open order"),
+        NoteRow(ago(13.6), "info", "kill verified: the venue's account holds no open order"),
         NoteRow(ago(14.2), "alarm", f"KILLED: {base.why}"), *notes()[3:],
     )  # fmt: skip
     money_ = replace(base.money, reserved=usd(0))

@@ -46,8 +46,8 @@ def production() -> Frame:
         alert_pct=12.0, halt_pct=20.0, drift=usd(-1.46),
     )  # fmt: skip
     notes = (
-        NoteRow(ago(3.3), "info", "filled BUY 10 Up @ 51.0, edge +$0.12"),
-        NoteRow(ago(31), "warn", "order 902 waited 212 ms for its answer"),
+        NoteRow(ago(2.9), "info", "fill BUY 10 Up @ 51.0"),
+        NoteRow(ago(31), "info", "btc-updown-15m-1795269600: 5 pairs merged into $5.00"),
         NoteRow(ago(640), "info", "the account opens with $200.00"),
     )
     feeds = tuple(FeedRow(name, True, ago(11_400), "") for name in ("account", "heartbeat", "market", "rest", "user", "venue"))
@@ -109,7 +109,10 @@ def mismatch(name: str) -> Frame:
     risk = tuple(
         replace(one, name=name, now="2 missed", holding=True) if one.name == "wallet check" else one for one in frame.snapshot.risk
     )
-    return replace(frame, snapshot=replace(frame.snapshot, markets=rows, risk=risk))
+    whose = "wallet on chain" if name == "wallet check" else "venue's account"
+    told = (NoteRow(ago(12 * (3 - time)), "warn", f"{whose} differs: cash by -3.50, 0 positions (time {time} in a row)") for time in (2, 1))
+    notes = tuple(sorted((*told, *frame.snapshot.notes), key=lambda note: -note.at))
+    return replace(frame, snapshot=replace(frame.snapshot, markets=rows, risk=risk, notes=notes))
 
 
 def every(state: str, why: str) -> Frame:

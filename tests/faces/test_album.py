@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 
 from pmm_tui.tui.layout import SCREENS as FACES
-from pmm_tui.tui.state import MISMATCHES, VENUE
+from pmm_tui.tui.troubles import MISMATCHES, VENUE
 from tests.faces.album import KEPT, PAGES, Picture
 from tests.faces.album_table import EVERYDAY, LOOKS, MODES, SCREENS, SIZES, STATES, seen
 

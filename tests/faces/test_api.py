@@ -5,8 +5,9 @@ import json
 import math
 import signal
 import stat
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed
 
 from pmm_tui.api.client import Client, Pictures
+from pmm_tui.api.faces import KEPT
 from pmm_tui.api.protocol import COMMANDS, Ack, Args, Request, decode_frame, encode_frame, read_message, refusal
 from pmm_tui.api.server import ACKS_MAX, FACES_MAX, Api, Mailbox, SocketTaken, listen
 from pmm_tui.core.snapshot import Frame, ReferenceRow, Stats, StatsCell
@@ -130,8 +132,9 @@ async def test_pictures_that_cannot_be_read_do_not_make_the_shown_one_young(tmp_
         task = asyncio.create_task(client.run())
         await until(lambda: client.latest() is not None)
         board.now = replace(board.now, card=replace(board.now.card, pid="not a number"))
-        now[0] += 60
         await until(lambda: client.latest() is not None and client.malformed > 0)
+        now[0] += 60
+        await until(lambda: client.latest() is not None and client.malformed > 1)
         assert client.link().connected and client.link().age_s >= 60
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -343,16 +346,24 @@ async def test_the_socket_is_its_owners_alone_and_is_taken_over_only_from_the_de
         listen(path.parent / ("x" * 100))
 
 
-async def test_too_many_faces_are_turned_away(path: Path) -> None:
-    async with serving(FakeBoard(pictures.quoting()), path) as api:
-        sockets = [await unix_connect(str(path), "ws://desk/ws", max_queue=1) for _ in range(FACES_MAX)]
-        await until(lambda: api.faces == FACES_MAX)
-        with pytest.raises(ConnectionClosed):
-            async with unix_connect(str(path), "ws://desk/ws") as ws:
+async def test_watchers_never_take_the_places_of_who_may_act_nor_those_the_operators(path: Path) -> None:
+    """64 dashboards that only look must not keep the owner's console out."""
+    async with serving(FakeBoard(pictures.quoting()), path) as api, AsyncExitStack() as stack:
+        for query, places in (("ro=1&ui=1", FACES_MAX - 2 * KEPT), ("ui=0", FACES_MAX - KEPT), ("ui=1", FACES_MAX)):
+            while api.faces < places:
+                ws = await unix_connect(str(path), f"ws://desk/ws?{query}", max_queue=1)
+                stack.callback(ws.transport.abort)
                 await ws.recv()
-        for ws in sockets:
-            ws.transport.abort()
-        await until(lambda: api.faces == 0)
+            async with unix_connect(str(path), f"ws://desk/ws?{query}") as ws:
+                with pytest.raises(ConnectionClosed) as closed:
+                    await ws.recv()
+            assert closed.value.rcvd is not None and (closed.value.rcvd.code, closed.value.rcvd.reason[:2]) == (1013, str(places))
+            async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(path))) as http:
+                pause = msgspec.json.encode(Request(query, "pause", sent_ms=time.time_ns() // 1_000_000))
+                done = await http.post("http://desk/api/commands", content=pause)
+                assert done.status_code == 200, "a command needs no face's place"
+        assert api.consoles == KEPT
+    assert api.faces == 0
 
 
 async def test_health_and_state_over_plain_http(path: Path) -> None:

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import Frame, Stats
 from pmm_tui.runtime.profile import load
-from pmm_tui.study.cells import FIELDS, HORIZONS_S, Cells, bucket
+from pmm_tui.study.cells import FIELDS, HORIZONS_S, Cells
+from pmm_tui.tui.export import as_csv
 from pmm_tui.tui.palette import style
 from pmm_tui.tui.rows.compare import compare
 from pmm_tui.tui.rows.lines import length
 from pmm_tui.tui.state import Scene
 from tests.faces import pictures
-from tests.faces.fake_desk import NEVER, UP
+from tests.faces.fake_desk import ENDED, NEVER, UP
 from tests.faces.pictures import NOW
 
 GRIDS = Path(__file__).parent / "grids"
@@ -36,8 +37,8 @@ def run(seed: int, minutes: int, filled: float, wait_ms: float, out: float, gas:
             for number, level in enumerate(("best", "best", "second", "third")):
                 cell.count("placed")
                 cell.count(f"placed_{level}")
-                cell.count(f"submit.{bucket(wait_ms * chance.uniform(0.8, 1.6))}")
-                cell.count(f"cancel.{bucket(wait_ms * chance.uniform(0.5, 1.2))}")
+                cell.wait("submit", wait_ms * chance.uniform(0.8, 1.6))
+                cell.wait("cancel", wait_ms * chance.uniform(0.5, 1.2))
                 if chance.random() >= filled / (1 + number):
                     continue
                 at = now + number * 11 * SECOND
@@ -122,6 +123,13 @@ def test_an_alarm_has_its_mark_its_word_and_its_colour_and_is_named_on_top(size:
     assert "fill rate" in texts[head] and any(names == "alarm" for _, names in rows[head])
 
 
+def test_how_far_apart_is_an_alarm_is_the_users_to_say() -> None:
+    usual, loose = (sum("DIVERGES" in line for line in lines(replace(apart(), above=above), 160, 60)) for above in (2.0, 50.0))
+    assert usual > loose
+    frames = [one.frame for one in (apart(), apart().beside) if one is not None and one.frame is not None]
+    assert as_csv(frames, 8).count("DIVERGES") > as_csv(frames, 8, 50.0).count("DIVERGES")
+
+
 def test_paper_is_left_whoever_the_keys_go_to() -> None:
     scene = apart()
     assert scene.beside is not None
@@ -149,6 +157,11 @@ def test_one_desk_is_told_how_to_get_a_second() -> None:
 def test_it_says_why_nothing_is_compared() -> None:
     full = run(1, 5, 0.5, 40.0, 0.0)
     assert "the other desk: nothing to compare yet" in "\n".join(lines(both(None, production(full)), 120, 34))
+    turned = Scene(None, NEVER, 0, NOW, beside=Scene(production(full), UP, 0, NOW))
+    assert "the desk that the keys go to: nothing to compare yet" in "\n".join(lines(turned, 120, 34))
+    fresh = replace(full, cells=())
+    assert "production has watched no market so far" in "\n".join(lines(both(paper(full), production(fresh)), 120, 34))
+    assert "The one desk of this console has ended." in "\n".join(lines(Scene(paper(full), ENDED, 0, NOW), 120, 34))
     assert "production: sends no figures" in "\n".join(lines(both(paper(full), production(None)), 120, 34))
     older = replace(full, fields=("watched_s",))
     assert "different versions" in "\n".join(lines(both(paper(full), production(older)), 120, 34))

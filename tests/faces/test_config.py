@@ -78,7 +78,19 @@ def test_everything_can_be_said(file: Path) -> None:
         ("[keymap]\n'kill' = 'ctrl+b'", "a key that tmux, screen and terminals leave alone"),
         ("[keymap]\n'kill' = 'ctrl+c'", "a key that tmux, screen and terminals leave alone"),
         ("[keymap]\n'kill' = 'alt+k'", "found 'alt+k'; allowed: a character"),
-        ("[keymap]\n'kill' = 'x'", "x is the key of cancel and of kill"),
+        ("[keymap]\n'kill' = 'x'", "line 2: [keymap]: x is the key of cancel and of kill"),
+        ("[keymap]\n'view.time' = 'o'\n\n'kill' = 'o'", "line 4: [keymap]: o is the key of kill and of view.time"),
+        ("[keymap]\n'view.time' = 'x'", "line 2: [keymap]: x is the key of cancel and of view.time"),
+        ("[keymap]\n'kill.typing' = 'o'", "line 2: keymap.kill.typing: found 'o'; allowed: a key that types nothing, as ctrl+k or f10"),
+        ("[keymap]\n'kill.typing' = ['f10', '!']", "found '!'; allowed: a key that types nothing"),
+        ("[keymap]\n'kill.typing' = 'space'", "found 'space'; allowed: a key that no dialog hears"),
+        *(
+            (f"[keymap]\n'{id_}' = '{key}'", f"line 2: keymap.{id_}: found '{key}'; allowed: a key that no dialog hears")
+            for id_ in ("kill", "flatten.all", "app.stop", "cancel", "kill.reset")
+            for key in ("y", "n", "p", "c", "space", "enter", "escape", "tab")
+        ),
+        ("[keymap]\n'quote.toggle' = 'y'", "line 2: keymap.quote.toggle: found 'y'; allowed: a key that no dialog hears"),
+        ("theme = 'dark'\n[keymap]\nfps = [", "line 3: Invalid value (at end of document)"),
         ("start_layout = 10", "line 1: start_layout: found 10; allowed: a whole number from 0 to 9"),
         ("fps = 4\nstart_layout = 8", "line 2: start_layout: found 8; allowed: 0, 1, 2, 3, 4, 5, or one that has its [layout.N]"),
         ("layout = 3", "line 1: layout: found 3; allowed: a table: [layout]"),
@@ -96,7 +108,7 @@ def test_everything_can_be_said(file: Path) -> None:
         ("[layout.3]\nunits = '%'", "line 2: layout.3.units: found '%'; allowed: cents, probability"),
         ("[layout.3]\nname = ''", "line 2: layout.3.name: found ''; allowed: 1 to 20 characters"),
         ("[layout]\n3 = { bars = 'x' }", "line 2: layout.3.bars: found 'x'"),
-        ("mouse = true\ntheme = dark", "Invalid value (at line 2, column 9)"),
+        ("mouse = true\ntheme = dark", "line 2: Invalid value (at line 2, column 9)"),
     ],
 )
 def test_what_is_wrong_is_told_by_file_line_key_found_and_allowed(file: Path, text: str, told: str) -> None:
@@ -132,6 +144,28 @@ async def test_a_remapped_key_acts_and_is_told_and_the_old_one_does_nothing() ->
         assert " f9  KILL" in grid(one.app) and " o  pause" in grid(one.app)
         await one.press("question_mark")
         assert "f9              at once     stop quoting" in grid(one.app)
+
+
+NEW = {"kill.typing": "f10", "kill": "f9", "app.lock": "f8", "view.freeze": "f7", "kill.reset": "f6", "target": "f5", "app.detach": "f4"}
+
+
+async def test_every_text_names_a_remapped_key_as_it_is() -> None:
+    keymap: dict[str, tuple[str, ...]] = {id_: (key,) for id_, key in NEW.items()}
+    async with desk(pictures.killed(), (160, 48), config=Config(keymap=keymap)) as one:
+        assert "reset: f6, type RESET PAPER" in grid(one.app)
+        await one.press("f6")
+        assert "f10 KILL" in grid(one.app) and "ctrl+k" not in grid(one.app)
+        await one.press("ctrl+k")
+        assert one.source.asked == []
+        await one.press("f10", "escape", "f7")
+        assert [cmd for cmd, _ in one.source.asked] == ["kill"]
+        assert "f7 goes on" in one.said
+        await one.press("f7", "space")
+        assert "until it is reset (f6)" in one.said
+        await one.press("ctrl+c")
+        assert one.said == "f4 leaves the console, f9 kills the desk; ctrl+c does neither"
+        await one.press("f8")
+        assert one.said == "locked: only f9 and looking; f8 unlocks" and "LOCKED f8" in grid(one.app)
 
 
 async def test_settings_are_read_again_and_the_last_good_ones_stay(file: Path) -> None:
@@ -219,3 +253,10 @@ def test_what_is_asked_for_goes_over_the_file_and_a_slow_line_gets_less(file: Pa
     assert (slow.fps, slow.symbols, os.environ["TEXTUAL_COLOR_SYSTEM"]) == (2, "block", "256")
     with pytest.raises(ValueError, match="--fps: found 7; allowed: 1, 2, 4, 10"):
         settings_of(Wish(fps=7))
+
+
+@pytest.mark.parametrize("theme", sorted(TABLES))
+def test_no_letter_is_faint_on_a_reversed_ground(theme: str) -> None:
+    worn = [style(f"{ground} {name}", theme) for ground in ("sel", "key", "alarm") for name in ("dim", "head", "wish")]
+    assert not [one for one in worn if one.reverse and one.dim]
+    assert style("dim", "mono").dim and style("sel", "mono").reverse

@@ -63,9 +63,9 @@ def test_what_is_gone_for_a_moment_only_or_on_paper_exposes_nothing() -> None:
 def test_safe_is_green_only_where_the_desk_quotes_or_has_nothing_at_stake() -> None:
     cut = safe_verdict(at(scenes.venue("cancel_only")))
     assert (cut.glyph, cut.word, cut.style) == ("!", "CUT OFF", "warn")
-    assert cut.why == "venue lost: 3 positions held, no order open; it takes cancels only"
+    assert cut.why == "3 positions, no order open; venue lost: it takes cancels only"
     stale = safe_verdict(at(scenes.every("stale", "stale: no data for over 10 s")))
-    assert (stale.word, stale.style) == ("SAFE", "warn") and stale.why.startswith("3 positions held")
+    assert (stale.word, stale.style) == ("SAFE", "warn") and stale.why.startswith("3 positions, ")
     waits = safe_verdict(at(pictures.waiting()))
     assert (waits.word, waits.style) == ("SAFE", "warn") and waits.why.startswith("nothing held, nothing open; market lost")
     assert safe_verdict(at(pictures.three())).style == "up"
@@ -81,7 +81,7 @@ def by_hand() -> Frame:
 
 def test_somebody_elses_orders_and_fills_are_never_green() -> None:
     banner_, safe = desk_verdict(at(by_hand())), safe_verdict(at(by_hand()))
-    assert (banner_.word, banner_.style) == ("EXTERNAL", "alert") and (safe.word, safe.style) == ("EXTERNAL", "warn")
+    assert (banner_.word, banner_.style) == ("EXTERNAL", "alert") and (safe.word, safe.style) == ("EXTERNAL", "alert")
     assert banner_.why == "1 order, 1 fill not of this desk, quoting 1 of 3" and safe.why in banner_.why
     old = by_hand()
     fills = tuple(replace(fill, at=ago(3_600)) for fill in old.snapshot.fills)
@@ -103,7 +103,11 @@ def test_the_other_desks_dead_man_is_seen_whichever_has_the_keys() -> None:
 
 
 def test_a_desk_in_trouble_has_the_room_of_the_one_that_is_well() -> None:
-    for frame, why in ((scenes.venue("key refused"), "no order, no cancel works"), (scenes.mismatch("wallet check"), "a third kills: our")):
+    refused, differ = (
+        (scenes.venue("key refused"), "no order, no cancel works"),
+        (scenes.mismatch("wallet check"), "our books differ, nothing"),
+    )
+    for frame, why in (refused, differ):
         for pair in (replace(at(pictures.three()), beside=at(frame)), replace(at(frame), beside=at(pictures.three()))):
             shown = drawn(top.banner, pair, 160, 1)
             assert why in shown and shown.index("PAPER") < shown.index("LIVE $$$") and desk_verdict(at(frame)).style == "alarm"
@@ -141,8 +145,8 @@ def test_keys_that_cannot_work_are_not_offered() -> None:
 
 def test_a_fault_is_never_under_a_green_word() -> None:
     frame = replace(pictures.quoting(), card=replace(pictures.card(), busy="disk full"))
-    assert (quoting_verdict(at(frame)).word, quoting_verdict(at(frame)).style) == ("QUOTING 1 of 1", "held")
-    assert "disk full" in drawn(top.quotes, at(frame), 47, 5)
+    assert (quoting_verdict(at(frame)).word, quoting_verdict(at(frame)).style) == ("NOT QUOTING", "killed")
+    assert "disk full; 6 orders may rest" in drawn(top.quotes, at(frame), 47, 5)
 
 
 def test_a_killed_desk_beside_another_still_says_what_it_made_and_which_keys_reset_it() -> None:
@@ -158,7 +162,7 @@ def test_a_killed_desk_beside_another_still_says_what_it_made_and_which_keys_res
         rows = killed.killed(at(replace(scenes.killed(), snapshot=cools)), width)
         told = "".join(text for text, _ in rows[-1])
         assert len(rows) == killed.lines(at(scenes.killed())) and "reset: in 7m" in told and "…" not in told
-    assert desk_verdict(at(replace(scenes.killed(), snapshot=cools))).why.startswith("0 open, reset in 7m, verified: ")
+    assert desk_verdict(at(replace(scenes.killed(), snapshot=cools))).why.startswith("0 open, verified, reset in 7m: drawdown")
 
 
 def test_a_restart_that_the_venue_announced_keeps_its_name_until_orders_are_in_doubt() -> None:

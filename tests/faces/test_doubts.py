@@ -7,9 +7,9 @@ from pmm_tui.api.protocol import Link
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import Size
 from pmm_tui.tui.keys import KEYS, harmless, remapped
-from pmm_tui.tui.rows import book, chart, ladder, market, tape, top
+from pmm_tui.tui.rows import book, chart, desk, killed, ladder, market, risk, tape, top
 from pmm_tui.tui.rows.lines import Panel, Row, length
-from pmm_tui.tui.state import Scene
+from pmm_tui.tui.state import Scene, safe_verdict
 from tests.faces import album_table, pictures, scenes
 from tests.faces.fake_desk import ENDED, LOST, NEVER, UP
 from tests.faces.pictures import BTC, NOW, lots
@@ -44,7 +44,7 @@ def test_what_nobody_vouches_for_has_a_question_mark_wherever_it_is_quoted(name:
     narrow, wide, page = book.markets(one, 80, 8), book.markets(one, 116, 8), market.market(one, 160, 44)
     for panel in (narrow, wide):
         assert style_of(panel, "● quoting") == set(), "green is calm"
-        assert style_of(panel, "? quoting") | style_of(panel, "? UNKNOWN") <= {"sel warn", "sel alarm", "alarm"}
+        assert style_of(panel, "? quoting") | style_of(panel, "? UNKNOWN") <= {"warn", "sel warn", "sel alarm", "alarm"}
     assert style_of(narrow, "?52.0/5") == {"sel warn"} and style_of(wide, "52.0?") == {"sel warn"}
     assert style_of(page, "?52.0/5") == {"warn"} and style_of(page, "● quoting") == set()
     assert ("resting?" in text(page)) is (name != "order uncertain"), "of one order alone nobody knows: the others rest"
@@ -113,6 +113,11 @@ def test_every_limit_says_whose_it_is_and_keeps_off_its_neighbour(width: int) ->
     assert "–2" not in text(market.limits(two(pictures.waiting(), full), width, 20))
 
 
+def test_where_there_is_no_room_for_the_limit_what_was_missed_has_it_all_the_same() -> None:
+    both = two(pictures.three(), of("wallet mismatch").frame)
+    assert "2 of 2" in text(market.limits(both, 29, 12)) and "miss" not in text(market.limits(both, 29, 12))
+
+
 def test_a_limit_names_its_unit_once() -> None:
     assert [market._against(*one) for one in (("80 sh", "500 sh"), ("2 missed", "2"), ("12 min", ">30 s"))] == [
         "80 of 500 sh",
@@ -139,6 +144,10 @@ def test_no_picture_contradicts_itself(mode: str) -> None:
         if snapshot.equity_curve:
             assert snapshot.equity_curve[-1][1] == snapshot.money.equity, name
         assert all((row.health.age_ms > 2_000) is (row.state == "stale") for row in snapshot.markets), name
+        risk, money, widest = {row.name: row for row in snapshot.risk}, snapshot.money, [abs(row.yes - row.no) for row in snapshot.markets]
+        assert not risk or risk["net position"].now == f"{max(widest) / 1e6:g} sh", name
+        assert money.equity == money.cash + money.unrealised + sum(row.cost for row in snapshot.markets), name
+        assert money.equity == money.initial + money.realised + money.unrealised, name
         if snapshot.phase not in ("killing", "killed"):
             rests = sum((one.size - one.filled for one in snapshot.orders if one.market == BTC and one.status != "SENT"), Size(0))
             ours = sum((level.ours for row in snapshot.markets if row.id == BTC for level in (*row.bids, *row.asks)), Size(0))
@@ -146,9 +155,40 @@ def test_no_picture_contradicts_itself(mode: str) -> None:
             assert rests == ours + foreign, name
 
 
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_the_everyday_picture_is_green_and_a_cap_is_a_picture_of_its_own(mode: str) -> None:
+    assert safe_verdict(of("quoting", mode)).style == "up"
+    capped = safe_verdict(of("capped", mode))
+    assert capped.style == "warn" and "net position" in capped.why
+
+
 def test_only_a_simulation_says_how_it_fills() -> None:
     strips = [text(top.strip(of(name, mode), 160, 1)) for name, mode in (("quoting", "paper"), ("quoting", "live"), ("rehearsal", "live"))]
     assert ["fills " in strip for strip in strips] == [True, False, False]
+
+
+def test_what_a_lost_desk_told_of_its_data_is_as_old_as_its_silence() -> None:
+    lost = of("disconnected")
+    assert "  12s  ? UNKNOWN" in text(book.markets(lost, 116, 8)), "not the age of then"
+    shown = [market.position(lost, 60, 20), market.limits(two(pictures.three(), lost.frame, LOST), 70, 20), desk.guards(lost, 40, 12)]
+    ages = [line.split("data age")[1].split() for panel in shown for line in text(panel).splitlines() if "data age" in line]
+    assert ages == [["?", "of", "2", "s"], ["0.1", "of", "2", "s", "?", "of", "2", "s"], ["?", "of", "2", "s"]]
+    assert "ok    data age" not in text(risk.risk(lost, 80, 24)) and "ok    data age" in text(risk.risk(of("quoting"), 80, 24))
+
+
+@pytest.mark.parametrize("height", [3, 4, 6])
+def test_a_guard_that_holds_has_a_row_on_the_markets_own_screen_however_low(height: int) -> None:
+    shown = text(market.position(of("capped"), 36, height))
+    assert "net position           500 of 500 sh" in shown and "if Up     +$40.80  if Down   -$39.20" in shown
+    both = text(market.position(two(of("held").frame, of("held").frame), 36, height)).splitlines()
+    assert len(both) == height and both[2].startswith("L      120"), "real money's position before any limit"
+    assert "→Down  -$39.20" in text(market.position(of("capped"), 31, height))
+
+
+def test_a_kill_never_says_that_it_will_sell_nor_twice_that_it_waits() -> None:
+    rows = killed.steps(pictures.killing().snapshot, 80)
+    assert {style for _, style in rows[3]} <= {"head", "dim", "bold"} and "–" in text(rows[3:]) and "not yet" not in text(rows[3:])
+    assert text(rows[2:3]).split() == ["3", "·", "verify", "not", "yet", "asked", "2", "times"]
 
 
 def test_a_desk_that_ended_is_in_no_doubt() -> None:

@@ -103,3 +103,7 @@ def test_the_comparison_is_told_figure_by_figure_paper_first_whichever_desk_has_
     waits = next(row for row in read if "submit" in row["figure"] and row["ratio"])
     assert float(waits["production"]) > float(waits["paper"]) and float(waits["ratio"]) > 1.5, "production answers slower"
     assert any(row["verdict"] == "DIVERGES" for row in read)
+    assert {(row["run_paper"], row["run_production"]) for row in read} == {(seen.beside.frame.card.run, seen.frame.card.run)}
+    told = rows(as_csv([seen.beside.frame, replace(seen.beside.frame, card=replace(seen.beside.frame.card, run="run-008"))], 8))
+    assert {"first", "second", "n_first", "n_second"} < told[0].keys() and not {"paper", "production"} & told[0].keys()
+    assert {(row["run_first"], row["run_second"]) for row in told} == {(seen.beside.frame.card.run, "run-008")}

@@ -50,6 +50,8 @@ def test_markouts_stand_under_the_fills_as_they_mature() -> None:
     frame = replace(pictures.three(), stats=stats)
     shown = drawn(fills.fills, scenes.scene(frame), 160, 20)
     assert "whole run, ¢/sh: at fill +0.60  0.5s +0.50  2s +0.15  10s -0.50  30s     –  2m     –  10m     –" in shown
+    told = drawn(fills.fills, scenes.scene(replace(frame, stats=replace(stats, older=3))), 160, 20)
+    assert "newest markets, ¢/sh: at fill +0.60" in told and "whole run" not in told
     narrow = drawn(fills.fills, scenes.scene(frame), 80, 20)
     assert "at fill +0.60  2s +0.15  30s     –  10m     –" in narrow
     assert "¢/sh" not in drawn(fills.fills, scenes.scene(pictures.three()), 160, 20)

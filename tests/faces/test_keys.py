@@ -14,7 +14,7 @@ from pmm_tui.tui.actions import ACTIONS
 from pmm_tui.tui.app import PmmApp
 from pmm_tui.tui.dialogs.arming import Arming, Typed
 from pmm_tui.tui.dialogs.question import Dialog, Help, TypePhrase
-from pmm_tui.tui.keys import FORBIDDEN, KEYS, applies, label
+from pmm_tui.tui.keys import FORBIDDEN, KEYS, applies, brief, unfit
 from pmm_tui.tui.looks import LOOKS
 from pmm_tui.tui.rows import foot
 from pmm_tui.tui.rows.lines import Builder
@@ -23,7 +23,7 @@ from pmm_tui.tui.widgets.pane import Pane
 from tests.faces import pictures, scenes
 from tests.faces.conftest import grid
 from tests.faces.driver import COMPACT, desk, scene
-from tests.faces.fake_desk import LOST, NEVER, UP, FakeClock, FakeSource
+from tests.faces.fake_desk import ENDED, LOST, NEVER, UP, FakeClock, FakeSource
 from tests.faces.pictures import NOW
 from tests.faces.test_rows import text
 
@@ -37,6 +37,7 @@ def test_every_key_is_unique_has_an_action_and_stands_in_the_help() -> None:
         assert key.show in told and key.help in told, key.id
     assert all(len(line) <= 74 for line in told.splitlines()), "the help is whole on 80 columns"
     assert not FORBIDDEN & set(names)
+    assert not [(key.id, name) for key in KEYS for name in key.keys if unfit(key.id, name)], "what is shipped is fit, too"
 
 
 def test_what_does_nothing_on_a_screen_is_not_in_its_help() -> None:
@@ -60,7 +61,7 @@ def test_the_footer_lists_what_acts_now_and_never_loses_kill_help_and_quit(width
         shown = text(foot.footer(now, width, 2)).splitlines()[-1]
         for key in KEYS:
             if key.footer and key.footer <= 4 and applies(key, now):
-                assert f"{key.show}" in shown and label(key, now) in shown
+                assert f"{key.show}" in shown and brief(key, now) in shown
     for make, word, there in (
         (pictures.tape, "speed", True),
         (pictures.live, "speed", False),
@@ -77,9 +78,9 @@ def last(now: Scene, width: int = 80, builder: Builder = foot.footer) -> str:
 
 def test_what_lowers_risk_at_no_cost_stays_longest_and_a_shorter_key_takes_the_room_that_is_left() -> None:
     alone, other = scene(pictures.quoting()), scene(scenes.production())
-    assert "space pause x cancel X cancel all K KILL q quit" in last(alone, 60) and "f flatten" in last(alone, 80)
+    assert "space pause x cancel X all K KILL ? help q quit" in last(alone, 60) and "f flatten" in last(alone, 80)
     both = replace(other, beside=alone)
-    assert "space pause x cancel X cancel all K KILL e to PAPER ? help" in last(both)
+    assert "space pause x cancel X all f flatten K KILL e PAPER ? help q quit" in last(both)
     assert "space pause X cancel all K KILL e to PAPER q quit" in last(both, 60, foot.small)
     assert "K KILL" in last(both, 12) and "space" in last(both, 40) and "f flatten" in last(alone, 100), "closer, before one is left out"
 
@@ -143,6 +144,17 @@ async def test_a_key_that_is_not_offered_is_not_obeyed_either_and_says_why(frame
         assert not applies(key, one.app.scene)
 
 
+async def test_a_desk_that_ended_asks_nothing_more_and_a_kill_is_still_sent() -> None:
+    async with desk(pictures.three()) as one:
+        one.source.now_link = ENDED
+        one.app.pull()
+        for key in ("f", "F", "Q", "R", "r"):
+            await one.press(key)
+            assert one.source.asked == [] and "has ended" in one.said and not isinstance(one.app.screen, Dialog), key
+        await one.press("K")
+        assert [cmd for cmd, _ in one.source.asked] == ["kill"]
+
+
 async def test_a_desk_with_a_fault_still_takes_what_lowers_its_risk() -> None:
     async with desk(replace(pictures.quoting(), card=FAULTY.card)) as one:
         await one.press("space", "X", "x", "K")
@@ -151,11 +163,12 @@ async def test_a_desk_with_a_fault_still_takes_what_lowers_its_risk() -> None:
 
 
 def test_arming_hears_nothing_young_hurried_or_held() -> None:
-    arming = Arming(10.0)
-    assert not arming.accepts(10.49)
-    assert arming.accepts(10.6)
-    held = Arming(10.0)
-    assert not any(held.accepts(10.0 + 0.033 * step) for step in range(1, 100))
+    assert not Arming(10.0).accepts("y", 10.49)
+    assert Arming(10.0).accepts("y", 10.5), "one press, at once"
+    for first_s, every_s in ((0.1, 0.03), (0.1, 0.092), (0.1, 0.65), (0.4, 0.7)):
+        held = Arming(10.0)
+        assert not any(held.accepts("y", 10.0 + first_s + every_s * step) for step in range(100))
+        assert held.accepts("p", 12.0), "another key is none of it"
 
 
 def test_typing_refuses_what_fingers_do_not_do() -> None:

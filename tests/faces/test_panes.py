@@ -1,11 +1,13 @@
 """The panes of orders, fills, guards and events, and the line of the newest one: what matters first, whose it is, and how old."""
 
+import re
+
 import pytest
 from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import FeedRow, Frame, NoteRow
 from pmm_tui.tui.keys import KEYS
-from pmm_tui.tui.rows import desk, foot, log
+from pmm_tui.tui.rows import book, desk, fills, foot, ladder, log, market, orders, risk
 from pmm_tui.tui.rows.lines import Builder, Row
 from pmm_tui.tui.state import Scene
 from tests.faces import pictures, scenes
@@ -40,9 +42,21 @@ def test_an_alarm_is_told_before_newer_warnings_whichever_desk_has_them() -> Non
     assert "order 0 refused" in said(apart(noisy, old)), "five minutes later"
 
 
+def test_no_alarm_of_paper_keeps_newer_trouble_of_real_money_off_the_line() -> None:
+    paper = noted(pictures.three(), NoteRow(ago(50), "alarm", "3 hash mismatches in a row"))
+    warned = noted(scenes.production(), NoteRow(ago(9), "info", "requote"), NoteRow(ago(10), "warn", "order 902 uncertain"))
+    earlier = noted(scenes.production(), *warned.snapshot.notes, NoteRow(ago(90), "alarm", "KILLED: gap"))
+    for live, words in ((warned, "L !  order 902 uncertain"), (earlier, "L !! KILLED: gap")):
+        for scene in (apart(paper, live), apart(live, paper)):
+            assert words in said(scene)
+    calm = noted(scenes.production(), NoteRow(ago(9), "info", "requote"), NoteRow(ago(51), "warn", "order 902 uncertain"))
+    assert "P !! 3 hash" in said(apart(calm, paper))
+    assert "KILLED: drawdown" in said(at(pictures.killed())), "why, not that it is proven"
+
+
 def test_of_two_alarms_the_newest_is_told_and_of_one_moment_productions() -> None:
-    paper, live = (noted(frame, NoteRow(ago(50), "alarm", "kill verified")) for frame in (pictures.three(), scenes.production()))
-    newer = noted(pictures.three(), NoteRow(ago(49), "alarm", "kill verified"))
+    paper, live = (noted(frame, NoteRow(ago(50), "alarm", "KILLED: gap")) for frame in (pictures.three(), scenes.production()))
+    newer = noted(pictures.three(), NoteRow(ago(49), "alarm", "KILLED: gap"))
     assert " L !! " in said(apart(paper, live)) and " L !! " in said(apart(live, paper)) and " P !! " in said(apart(newer, live))
 
 
@@ -91,6 +105,59 @@ def test_nobody_knows_whether_the_links_of_a_desk_that_is_not_heard_are_up() -> 
 def test_where_there_is_room_for_one_guard_the_worst_is_named() -> None:
     shown = drawn(desk.guards, at(pictures.held()), 40, 2)
     assert shown.startswith("! data age") and "more" not in shown
+
+
+def test_in_one_row_the_worst_guard_or_link_stands_with_how_many_more_there_are() -> None:
+    assert drawn(desk.guards, at(pictures.held()), 36, 1).rstrip() == "! data age                 4.2 s  +7"
+    cut = drawn(desk.guards, at(without(pictures.quoting(), "market")), 36, 1)
+    assert cut.startswith("✖ market") and cut.rstrip().endswith("+7") and "…" not in cut
+
+
+def test_in_one_row_an_order_stands_and_the_title_says_how_many_there_are() -> None:
+    shown = desk.orders(at(pictures.quoting()), 40, 2)
+    assert shown.title == "Our orders 6" and "BUY ▲ Down  46.0" in text(shown.rows) and "more" not in text(shown.rows)
+    assert "and 5 more" in text(desk.orders(at(pictures.quoting()), 40, 3).rows)
+
+
+@pytest.mark.parametrize("builder", [book.markets, ladder.ladder, desk.position])
+def test_what_the_other_desk_knows_is_shown_where_the_keys_desk_has_no_picture(builder: Builder) -> None:
+    paper, silent = at(pictures.three()), scenes.scene(None, scenes.NEW)
+    for width in (44, 100, 156):
+        panels = [builder(one, width, 12) for one in (replace(silent, beside=paper), replace(paper, beside=silent))]
+        assert panels[0].rows == panels[1].rows and panels[0].title == panels[1].title
+
+
+@pytest.mark.parametrize("builder", [desk.orders, desk.fills, log.log, book.markets, market.market])
+def test_the_letter_of_a_desk_is_painted_as_its_word(builder: Builder) -> None:
+    frame = scenes.production()
+    replayed = replace(at(frame), frame=replace(frame, card=replace(frame.card, source="replay")))
+    rows = builder(replace(at(pictures.three()), beside=replayed), 156, 40).rows
+    painted = {part.strip(): style for row in rows for part, style in row if part.strip() in ("P", "L")}
+    assert painted == {"P": "paper", "L": "waiting"}
+
+
+@pytest.mark.parametrize("height", range(6, 24))
+def test_the_range_of_the_risk_screen_counts_what_is_drawn(height: int) -> None:
+    shown = risk.risk(at(pictures.held()), 80, height)
+    part = re.search(r"(\d+)-(\d+) of", text(shown.rows[:1]))
+    listed = text(shown.rows).split("worst case")[1].splitlines()[1:]
+    assert part is None or sum(bool(row.strip()) for row in listed) == int(part[2]) - int(part[1]) + 1
+
+
+def test_a_market_is_named_as_far_as_its_reason_leaves_room() -> None:
+    assert "Ethereum Up or Down - November 21, 2:00PM-2:15PM ET  BUY 25" in text(risk.held(pictures.held(), 120))
+    frame = scenes.production()
+    alone = replace(frame, snapshot=replace(frame.snapshot, markets=(pictures.market(), frame.snapshot.markets[2])))
+    assert " Fed cuts 25bp in December?  paused: " in text(risk.held(alone, 80)), "no wider than what is listed"
+    assert "Ethereum…2:15PM ET  BUY 25 @ 47.0 level 1  position cap" in text(risk.held(pictures.held(), 56))
+
+
+@pytest.mark.parametrize("width", [49, 56, 76, 80, 156])
+def test_fills_begin_below_the_frame_where_orders_do(width: int) -> None:
+    for shown in (fills.fills, orders.orders):
+        rows = text(shown(at(pictures.three()), width, 12).rows).splitlines()[1:-1]
+        assert {row[0] for row in rows if row.strip() and "open" not in row} <= {" ", "┃", "│"}
+        assert all(row[2] == " " for row in rows if row[0] in "┃│" and row.strip("┃│ ") and "open" not in row)
 
 
 def test_a_reason_loses_no_half_of_a_number() -> None:

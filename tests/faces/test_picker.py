@@ -93,6 +93,22 @@ async def test_the_palette_finds_by_words_and_does_what_the_key_does() -> None:
         assert isinstance(palette, Pick) and palette.found
 
 
+async def test_what_cannot_be_chosen_is_found_all_the_same_and_a_safe_console_offers_no_start() -> None:
+    for way, why in (("", ""), ("read_only", "read-only"), ("locked", "locked")):
+        async with desk(pictures.quoting(), WIDE, elsewhere=Machine(), read_only=way == "read_only") as one:
+            one.app.locked = way == "locked"
+            await one.press("ctrl+o")
+            await settled(one)
+            shown = grid(one.app)
+            assert ("start a paper desk" in shown) is ("attach or start" in shown) is (not why)
+            assert not why or (f"not from here: {why}" in shown and "enter: attach   esc" in shown)
+            await one.type("prod")
+            shown = grid(one.app)
+            assert "prod-001" in shown and "local-prod" in shown and "nothing has these words" not in shown and "── profiles" not in shown
+            await one.press("enter")
+            assert isinstance(one.app.screen, Pick), "neither can be chosen"
+
+
 async def test_a_filter_acts_with_every_letter_inverts_and_is_cleared() -> None:
     async with desk(pictures.three(), WIDE) as one:
         await one.press("slash")
@@ -193,7 +209,7 @@ async def test_to_live_is_told_where_no_live_desk_is_shown() -> None:
         assert isinstance(one.app.screen, Notice)
         shown = grid(one.app)
         assert "pmm-tui --profile prod-001 --live" in shown and "pmm-tui preflight --profile prod-001" in shown
-        await one.press("m")
+        await one.press("m", apart=1.0)
         assert not isinstance(one.app.screen, Dialog) and one.source.asked == []
 
 

@@ -21,7 +21,7 @@ from tests.faces.driver import desk
 from tests.faces.fake_desk import UP
 from tests.faces.pictures import NOW
 from tests.faces.test_picker import Machine
-from tests.faces.test_two_desks import Two, two
+from tests.faces.test_two_desks import Two, rehearsal, two
 
 
 async def test_space_pauses_at_once_and_resumes_paper_but_not_by_being_held() -> None:
@@ -196,8 +196,13 @@ async def test_reload_shows_the_diff_before_it_applies() -> None:
         await one.press("r")
         shown = grid(one.app)
         assert "default_half_spread_bps: 50 -> 40" in shown and "WIDER" in shown and "needs a restart" in shown
+        why = "nothing was applied: no preflight of these values passed today (none). Stop the desk, then: pmm-tui preflight --profile x"
+        one.source.answers["reload"] = (False, f"{why}\nmarkets: a -> b (needs a restart)")
         await one.press("y", apart=1.0)
+        await one.pilot.pause()
         assert [args for _, args in one.source.asked] == [{"apply": False}] * 3 + [{"apply": True}]
+        assert isinstance(one.app.screen, Notice), "a refusal is read whole"
+        assert "pmm-tui preflight --profile x" in grid(one.app), "what to do, beyond what the footer has room for"
 
 
 async def test_stopping_the_desk_asks_and_quitting_stops_only_what_this_console_started() -> None:
@@ -271,6 +276,22 @@ async def test_to_live_is_typed_behind_what_that_desk_knows_and_back_is_one_key(
         assert [cmd for cmd, _ in desks.live.asked] == ["resume", "pause"] and desks.app.source is desks.paper
         await desks.pilot.pause()
         assert desks.app.scene.message[1].endswith("its resume is typed; the keys go to PAPER now")
+
+
+async def test_a_rehearsal_says_that_its_resume_asks_nothing_and_it_does_not() -> None:
+    async with desk(rehearsal()) as one:
+        await one.press("m")
+        assert one.source.asked == [("pause", {"market": ""})] and one.said.endswith("its resume asks nothing, as no money is at stake")
+        one.source.frame = replace(rehearsal(), snapshot=pictures.paused().snapshot)
+        one.app.pull()
+        await one.press("space", apart=1.0)
+        assert one.source.asked[1:] == [("resume", {"market": ""})]
+
+
+async def test_a_typed_dialog_says_what_it_does_not_hear() -> None:
+    async with desk(pictures.live()) as one:
+        await one.press("Q")
+        assert "not heard: paste, hurried keys, the first 0.5 s after opening" in grid(one.app)
 
 
 async def test_the_way_to_live_shows_the_stored_preflight_and_every_link() -> None:

@@ -90,8 +90,8 @@ async def test_with_allow_kill_the_kill_works_and_nothing_else() -> None:
 
 async def test_a_locked_console_looks_and_kills_until_unlock_is_typed() -> None:
     async with desk(pictures.quoting()) as one:
-        await one.press("ctrl+l", "space", "X", "f")
-        assert one.source.asked == [] and "locked" in one.said and one.app.scene.read_only
+        await one.press("ctrl+l", "space", "X", "f", "q", "ctrl+q")
+        assert one.source.asked == [] and "locked" in one.said and one.app.scene.read_only and one.app.is_running
         await one.press("2")
         assert one.app.scene.pane == 2
         await one.press("K")

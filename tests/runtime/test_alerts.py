@@ -304,12 +304,12 @@ class TestCrier:
             return [(line.level, line.text) for line in crier.pacer.take()]
 
         assert said(1, VenueModeChanged(at(1), "limited", at(2)), LinkDown(at(1), "venue", "limited")) == []
-        assert said(12) == [("warn", "the venue is limited")], "and not a second time by its link"
+        assert said(12) == [("warn", "the venue is rate-limited")], "and not a second time by its link"
         assert said(13, VenueModeChanged(at(13), "restarting", at(20))) == [
-            ("recovered", "the venue is no longer limited, it is restarting"),
+            ("recovered", "the venue is no longer rate-limited, it is restarting"),
             ("warn", "the venue is restarting"),
         ]
         assert said(14, VenueModeChanged(at(14), "restarting", at(30))) == []
-        assert said(15, VenueModeChanged(at(15), "disabled", at(30)))[-1] == ("alarm", "the venue is disabled")
-        assert said(16, VenueModeChanged(at(16), "open")) == [("recovered", "the venue is no longer disabled, it is open")]
+        assert said(15, VenueModeChanged(at(15), "disabled", at(30)))[-1] == ("alarm", "the venue is closed")
+        assert said(16, VenueModeChanged(at(16), "open")) == [("recovered", "the venue is no longer closed, it is open")]
         desk.close()

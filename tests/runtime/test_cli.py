@@ -141,7 +141,7 @@ WRONG: Mistakes = {
     "a profile that is not there": ("--profile dmeo --no-ui", "did you mean demo?"),
     "a profile with a wrong key": ("--profile {home}/wrong.yaml --no-ui", "wrong.yaml:2: fill_probabilty: found an unknown key"),
     "a profile for real money": ("--profile {home}/money.yaml --no-ui", "no key: make a keystore with `pmm-tui key`"),
-    "one desk twice": ("--profile demo --profile demo --no-ui", "desks: found demo, demo; allowed: one, or two different ones"),
+    "three desks": ("--profile demo --profile demo --profile run-007 --no-ui", "desks: found demo, demo, run-007; allowed: one, or two"),
     "no profile file": ("--profile {home}/none.yaml --no-ui", "none.yaml', which is no such file"),
     "a speed in words": ("--profile demo --no-ui --speed fast", "speed: found 'fast'; allowed: a number"),
     "no speed at all": ("--profile demo --no-ui --speed 0", "speed: found '0'"),

@@ -5,6 +5,7 @@ from pmm_tui.core.units import DOLLAR, ONE, Cash, Price, pays
 from pmm_tui.tui import format as f
 from pmm_tui.tui.closing import SLIPPAGE_TICKS, Exit, exit_of
 from pmm_tui.tui.elsewhere import PreflightLine
+from pmm_tui.tui.keynames import key_of
 from pmm_tui.tui.rows.lines import Row, Span, length
 from pmm_tui.tui.state import OVER, Scene, cools_down, why_lost, worst_case
 
@@ -159,7 +160,12 @@ def go_live(scene: Scene, preflight: PreflightLine | None = None, market: str = 
     ]
     if scene.stopped:
         left = cools_down(scene)
-        rows.append(((" its kill switch has tripped: ", "alarm"), ("e gives it the keys, then R resets it", "alarm")))
+        rows.append(
+            (
+                (" its kill switch has tripped: ", "alarm"),
+                (f"{key_of('target')} gives it the keys, then {key_of('kill.reset')} resets it", "alarm"),
+            )
+        )
         rows += [((f" it cools down first: {f.age(left)} left", "warn"),)] if left > 0 else []
     return rows
 

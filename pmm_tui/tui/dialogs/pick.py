@@ -22,7 +22,7 @@ class Item(NamedTuple):
     answer: str
     row: Row
     words: str
-    """What typing looks for."""
+    """What typing looks for; empty: a heading, which is there only while nothing is typed."""
     below: tuple[Row, ...] = ()
     """Shown under the list while the cursor is here."""
 
@@ -71,8 +71,8 @@ class Pick(Dialog):
 
     @property
     def found(self) -> list[Item]:
-        """The lines that what is typed lets through; headings only while nothing is typed."""
-        return [item for item in self._items if (not self.text or item.answer) and matches(self.text, item.words)]
+        """The lines that what is typed lets through, whether they can be chosen or not."""
+        return [item for item in self._items if not self.text or (item.words and matches(self.text, item.words))]
 
     @property
     def tall(self) -> int:

@@ -8,10 +8,11 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
 from pmm_tui.tui.dialogs import asked
-from pmm_tui.tui.dialogs.arming import ARM_S, Arming, Typed
+from pmm_tui.tui.dialogs.arming import ARM_S, Arming, Typed, pressed
 from pmm_tui.tui.format import fit
+from pmm_tui.tui.keynames import key_of
 from pmm_tui.tui.memory import sweep
-from pmm_tui.tui.rows.lines import Panel, Row
+from pmm_tui.tui.rows.lines import Panel, Row, Span
 from pmm_tui.tui.state import Scene
 from pmm_tui.tui.widgets.pane import Pane
 
@@ -26,6 +27,8 @@ class Dialog(ModalScreen[str]):
 
     types: ClassVar[bool] = False
     """Whether letters are text here, so that K is none of the desk's business."""
+    asks: ClassVar[bool] = False
+    """Whether its answer does something to a desk: a key that is held down since before it opened is not heard."""
 
     def __init__(self, title: str, rows: list[Row], scene: Scene, note: str = "esc cancels") -> None:
         super().__init__()
@@ -127,41 +130,50 @@ class Confirm(Dialog):
     `choices` are the keys and what they do, the first one offered first. Dismissed with the key, or with "" for no.
     """
 
+    asks = True
+
     def __init__(self, title: str, rows: list[Row], scene: Scene, clock: Clock, choices: dict[str, str], arm_s: float = ARM_S) -> None:
         super().__init__(title, rows, scene, "esc cancels" if "n" in choices else "esc or n cancels")
         self._clock = clock
         self._choices = choices
         self._arm_s = arm_s
         self._arming = Arming(clock(), arm_s)
+        self._unheard = False
 
     def tail(self, width: int) -> list[Row]:
         """The choices, with no as the one that Enter takes."""
         cancel: Row = ((" [ Cancel ] ", "key"), ("   ", ""))
         each: list[Row] = [((f" {key} ", "danger"), (f" {action}", "bold")) for key, action in self._choices.items()]
         each = [(*cancel, *each[0])] if len(each) == 1 else [cancel, *each]
-        return [(), *each, ((fit(f" keys are ignored for {self._arm_s:g} s after opening, and while held down", width), "dim"),)]
+        deaf: Span = (f" keys are ignored for {self._arm_s:g} s after opening, and while held down", "dim")
+        if self._unheard:
+            deaf = (" not heard: too early, or held down; let go for a second, then press once", "warn")
+        return [(), *each, ((fit(deaf[0], width), deaf[1]),)]
 
     def on_key(self, event: events.Key) -> None:
         """One of the choices, or no."""
         event.stop()
-        ready = self._arming.accepts(self._clock())
+        ready = self._arming.accepts(event.key, pressed(self._clock(), event))
         if event.key == "escape" or (event.key == "n" and "n" not in self._choices):
             self.dismiss("")
         elif ready and event.key in self._choices:
             self.dismiss(event.key)
         elif ready and event.key == "enter":
             self.dismiss("")
+        elif event.key in self._choices and not self._unheard:
+            self._unheard = True
+            self.redraw()
 
 
 class TypePhrase(Dialog):
     """Enter confirms only when the phrase stands there; it is typed, never pasted. Dismissed with the reason, or with the phrase."""
 
-    types = True
+    types = asks = True
 
     def __init__(
         self, title: str, rows: list[Row], scene: Scene, clock: Clock, phrase: str, wants_reason: bool = False, arm_s: float = ARM_S
     ) -> None:
-        super().__init__(title, rows, scene, "esc cancels   ctrl+k KILL")
+        super().__init__(title, rows, scene, f"esc cancels   {key_of('kill.typing')} KILL")
         self._clock = clock
         self.typed = Typed(phrase, clock(), wants_reason, arm_s)
 
@@ -175,7 +187,7 @@ class TypePhrase(Dialog):
             (),
             ((" Type  ", ""), (typed.phrase, "ours"), *why),
             ((" ▏", "dim"), (f"{shown}", "bold"), ("▏", "ours")),
-            ((f" {typed.note}", "warn"),),
+            ((f" {typed.note}", "warn") if typed.note else (fit(f" {typed.DEAF.format(typed.arm_s)}", width), "dim"),),
             (
                 (" [ Cancel ] ", "dim" if matches else "key"),
                 ("   ", ""),

@@ -1,5 +1,7 @@
 """The markets table, one line a market; and what has become of a market that is over."""
 
+import math
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -9,11 +11,12 @@ from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import dark, exposed
 from pmm_tui.tui.keys import Keys, applies, label
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
-from pmm_tui.tui.rows.fresh import aged, blind, fresher, lost_word, priced, stale_for
+from pmm_tui.tui.rows.fresh import aged, blind, fresher, heard, lost_word, priced, seen_ms, stale_for
 from pmm_tui.tui.rows.ladder import hatch, reason, spread, state_of
 from pmm_tui.tui.rows.ladder import ladder as ladder
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, length, matches, wrap
 from pmm_tui.tui.rows.top import is_production
+from pmm_tui.tui.signs import mark
 from pmm_tui.tui.state import OVER, UNREADY, Scene, why_lost
 from pmm_tui.tui.words import fault, short
 
@@ -113,7 +116,7 @@ def _both_head(scene: Scene, at: _Columns) -> Row:
         gone, tone = lost_word(one)
         word = f"{letter(one)} {gone}"
         lead = (word, tone), (names[at.quote + 1 :].rjust(len(names) - len(word) - 1), "head")
-        row += [(" ", ""), *(lead if gone else ((letter(one), "live" if one.live else "paper"), (names[2:], "head"))), (" │", "frame")]
+        row += [(" ", ""), *(lead if gone else ((letter(one), mark(one)[1]), (names[2:], "head"))), (" │", "frame")]
     return (*row[:-1], ("  state", "head"))
 
 
@@ -221,7 +224,8 @@ def _line(scene: Scene, row: MarketRow, at: _Columns, selected: bool) -> Row:
     spans += [(f" {f.fit(f.signed_shares(net), 9, '>')}", "bold" if net else "dim"), (" ", ""), _pnl(row)]
     if at.wide:
         spans.append((f" {f.fit(f.count(row.fills), 5, '>')}", ""))
-        age = f.age(row.health.age_ms / 1000) if row.health.age_ms >= 0 and row.state not in OVER else f.NONE
+        seen_s = seen_ms(_at(scene, row)) / 1_000
+        age = f.age(seen_s) if math.isfinite(seen_s) and row.state not in OVER else f.NONE
         spans.append((f" {f.fit(age, 5, '>')}", "down" if row.state == "stale" else "dim"))
     why, tone = _why(scene, row)
     return (*spans, ("  ", ""), state_of(scene, row), (f" {short(why, max(0, at.why - 1))}", tone))
@@ -254,6 +258,7 @@ def _acts(scene: Scene, keys: Keys) -> str:
 
 def markets(scene: Scene, width: int, height: int, keys: Keys = ()) -> Panel:
     """Every market on one line each, the selected one marked; scrolls to keep it in sight. `keys`: those of this console."""
+    acts, scene = _acts(scene, keys), heard(scene)
     frame = scene.frame
     if frame is None:
         return Panel("Markets", [((f"  {line}", "warn"),) for line in wrap(why_lost(scene.link), width - 4, 2)])
@@ -280,7 +285,7 @@ def markets(scene: Scene, width: int, height: int, keys: Keys = ()) -> Panel:
     told = f"{hatch(killed)[0]} not quoting   " if killed is not None else ""
     apart = len(listed(scene, TWO_TABLES)) - len(frame.snapshot.markets) if scene.beside is not None and not at.two else 0
     told += f"{apart} more on {desk_word(scene.beside)} alone   " if apart and scene.beside is not None else ""
-    return Panel(name, made, f"{told}{hidden}{_acts(scene, keys) if len(rows) > 1 else ''}".rstrip())
+    return Panel(name, made, f"{told}{hidden}{acts if len(rows) > 1 else ''}".rstrip())
 
 
 def payout_text(row: MarketRow) -> str:

@@ -28,9 +28,9 @@ _HOW = (
 
 
 @lru_cache(maxsize=2)
-def _table(paper: Stats, production: Stats) -> Comparison:
+def _table(paper: Stats, production: Stats, above: float) -> Comparison:
     """Worked out once for each pair of figures: they change once a second, the screen is drawn ten times."""
-    return laid_side_by_side(paper, production)
+    return laid_side_by_side(paper, production, above)
 
 
 def compare(scene: Scene, width: int, height: int) -> Panel:
@@ -41,9 +41,9 @@ def compare(scene: Scene, width: int, height: int) -> Panel:
 def _inside(scene: Scene, width: int, height: int) -> Panel:
     left, right = sides(scene)
     if scene.beside is None:
-        return Panel("Comparison", _alone(scene.frame is not None and not scene.lost, width))
+        return Panel("Comparison", _alone(scene, width))
     told = [one.frame.stats if one.frame is not None else None for one in (left, right)]
-    names = _names(left, right)
+    names = _names(scene, left, right)
     for one, stats, name in zip((left, right), told, names, strict=True):
         if stats is None:
             why = f"nothing to compare yet: {why_lost(one.link)}" if one.frame is None else "sends no figures: its own log says why"
@@ -51,26 +51,31 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
     paper, production = told
     if paper is None or production is None or paper.fields != production.fields:
         return Panel("Comparison", [((f.fit(" the two desks count different figures: they run different versions", width), "warn"),)])
+    for stats, name in zip((paper, production), names, strict=True):
+        if not any(cell.values[stats.fields.index("watched_s")] for cell in stats.cells):
+            return Panel("Comparison", [((f.fit(f" · nothing to compare yet: {name} has watched no market so far", width), "warn"),)])
     old: list[Row] = [
         exact(((f" {word} ", style), (f" {name}: what it counted until {f.age(one.link.age_s)} ago", "warn")), width)
         for one, name in zip((left, right), names, strict=True) for word, style in [lost_word(one)] if word
     ]  # fmt: skip
-    panel = _drawn(_table(paper, production), names, scene.scroll, width, height - len(old))
+    panel = _drawn(_table(paper, production, scene.above), names, scene.scroll, width, height - len(old))
     return panel._replace(rows=[*old, *panel.rows])
 
 
-def _names(left: Scene, right: Scene) -> tuple[str, str]:
-    """What the two columns are called; by their profiles, where both desks are of one kind; by their side before a first picture."""
+def _names(scene: Scene, left: Scene, right: Scene) -> tuple[str, str]:
+    """What the two columns are called; by their profiles, where both desks are of one kind; before a first picture by the keys."""
     if left.frame is None or right.frame is None:
-        kinds = ["the other desk" if one.frame is None else "production" if is_production(one) else "paper" for one in (left, right)]
+        unheard = "the desk that the keys go to" if scene.frame is None else "the other desk"
+        kinds = [unheard if one.frame is None else "production" if is_production(one) else "paper" for one in (left, right)]
         return (kinds[0], kinds[1]) if kinds[0] != kinds[1] else ("the left desk", "the right desk")
     if is_production(left) is not is_production(right):
         return "paper", "production"
     return f.clean(left.frame.card.profile) or "left desk", f.clean(right.frame.card.profile) or "right desk"
 
 
-def _alone(heard: bool, width: int) -> list[Row]:
-    shown = "One desk is shown." if heard else "The one desk of this console is not heard."
+def _alone(scene: Scene, width: int) -> list[Row]:
+    known = "has ended" if scene.link.ended else "is not heard" if scene.frame is None or scene.lost else ""
+    shown = f"The one desk of this console {known}." if known else "One desk is shown."
     told = f"{shown} The comparison needs two that quote the same markets at the same time:"
     rows: list[Row] = [*(((f" {line}", "bold"),) for line in wrap(told, width - 2, 2)), ()]
     for what, words in _HOW:
@@ -90,16 +95,19 @@ def _drawn(table: Comparison, names: tuple[str, str], scroll: int, width: int, h
         rows.append(_row(line, width))
     shown, part = window(rows, max(1, height - len(over)), scroll)
     moved = f"{part}  ↑↓ pgdn G" if part else ""
-    note = "   ".join(text for text in ("ratio: production over paper" if names[0] == "paper" else "ratio: right over left", moved) if text)
+    ratio = "ratio: production over paper" if names[0] == "paper" else "ratio: right over left"
+    note = "   ".join(text for text in (ratio, "* of all that both watched" if width >= ROOMY else "", moved) if text)
     return Panel("Comparison", [*over, *shown], note, "frame-alarm" if table.alarms else "")
 
 
-def _basis(table: Comparison, names: tuple[str, str]) -> tuple[str, str]:
+def _basis(table: Comparison, names: tuple[str, str]) -> tuple[str, ...]:
     """What is compared, at length and in short."""
     count, stretch = f"{table.markets} market{'' if table.markets == 1 else 's'}", f"by stretches of {f.age(table.stretch_s)}"
     spent = [f"{name} {f.age(seconds)}" for name, seconds in zip(names, table.quoted_s, strict=True)]
-    full = f" {count} that both quoted at the same time: with orders resting {' and '.join(spent)}, {stretch}"
-    return full, f" {count} quoted by both: {', '.join(spent)}, {stretch}"
+    left = f", {f.count(max(table.older))} older left out" if any(table.older) else ""
+    full = f" {count} that both quoted at the same time: with orders resting {' and '.join(spent)}, {stretch}{left}"
+    brief = f" {count} quoted by both: {', '.join(spent)}"
+    return full, f"{brief}, by {f.age(table.stretch_s)}{left}; * all watched", f"{brief}, {stretch}{left}"
 
 
 def _verdict(table: Comparison, width: int) -> list[Row]:
@@ -168,7 +176,8 @@ def _row(line: Line, width: int) -> Row:
     else:
         counted = f.count(least) if any(line.samples) else ""
     values = [f.fit(written(one, line.unit), value, ">") for one in (line.paper, line.production)]
-    label = line.name if name < 20 else f"{f.fit(line.name, name - 5)}{f.fit(line.unit, 5)}"
+    called = line.name + "*" * line.watched
+    label = called if name < 20 else f"{f.fit(called, name - 5)}{f.fit(line.unit, 5)}"
     row: Row = (
         (mark, style),
         (" " * (2 * gap - 1), ""),

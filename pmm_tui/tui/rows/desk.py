@@ -2,20 +2,23 @@
 
 from msgspec.structs import replace
 
-from pmm_tui.core.snapshot import FeedRow, FillRow, OrderRow, RiskRow
+from pmm_tui.core.snapshot import FeedRow, FillRow, NoteRow, OrderRow, RiskRow
 from pmm_tui.core.units import SECOND, Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import exposed, passed
 from pmm_tui.tui.rows import market
 from pmm_tui.tui.rows.book import payout_text
 from pmm_tui.tui.rows.duo import desk_word, letter, mode_word, sides
-from pmm_tui.tui.rows.fresh import aged, unseen
+from pmm_tui.tui.rows.fresh import aged, heard, unseen
+from pmm_tui.tui.rows.fresh import guards as guard_rows
 from pmm_tui.tui.rows.killed import killed, lines
-from pmm_tui.tui.rows.lines import Panel, Row, Span, length, pairs, tinted
+from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, length, pairs, tinted
 from pmm_tui.tui.rows.log import LEVELS, by_arrival, line, merged
 from pmm_tui.tui.rows.orders import side, status
 from pmm_tui.tui.rows.top import is_production, tone
-from pmm_tui.tui.state import UNPROVEN, Scene, killing, worst_case
+from pmm_tui.tui.signs import mark
+from pmm_tui.tui.state import Scene, worst_case
+from pmm_tui.tui.troubles import UNPROVEN, killing
 from pmm_tui.tui.words import plain, short
 
 _NARROW = 40
@@ -24,6 +27,8 @@ _SLIM = 36
 """Below this width a guard says only where it stands, and a position both of its ends in one line."""
 ALARM_NS = 300 * SECOND
 """So long an alarm is told before a newer warning."""
+_MORE = 4
+"""Cells of how many guards there is no row for."""
 _QUEUED = 47
 """From this width on an order says what is ahead of it."""
 
@@ -35,7 +40,7 @@ def _desks(scene: Scene, width: int) -> tuple[Scene, ...]:
 
 def _mark(one: Scene, many: bool) -> Row:
     """Whose line it is, where there are two desks."""
-    return ((letter(one), "live" if one.live else "paper"), (" ", "")) if many else ()
+    return ((letter(one), mark(one)[1]), (" ", "")) if many else ()
 
 
 def _in_doubt(one: Scene, order: OrderRow) -> bool:
@@ -87,7 +92,7 @@ def orders(scene: Scene, width: int, height: int) -> Panel:
         made = aged(one, made) if scene.beside is not None else made
         bright = row is None or order.market == row.id or _in_doubt(one, order)
         rows.append((*_mark(one, many), *(made if bright else tinted(made, "dim"))))
-    if len(found) > room_for:
+    if len(found) > room_for > 1:
         rows[-1] = ((f" and {len(found) - room_for + 1} more", "dim"),)
     count = " + ".join([str(len(found))] * (len(unheard) < len(desks)) + ["?"] * len(unheard))
     whose = f"{mode_word(scene)} orders" if scene.beside is not None and not many else "Our orders"
@@ -136,6 +141,7 @@ def fills(scene: Scene, width: int, height: int) -> Panel:
 
 def position(scene: Scene, width: int, height: int) -> Panel:
     """What is held in the selected market, what it makes at either end, and what it has made."""
+    scene = heard(scene)
     row = scene.market
     if row is None:
         return Panel("Position", [((" no market selected", "dim"),)])
@@ -172,18 +178,25 @@ def guards(scene: Scene, width: int, height: int) -> Panel:
     if scene.frame is None:
         return Panel("Guards and feeds", [])
     snapshot = scene.frame.snapshot
-    ranked = sorted(snapshot.risk, key=lambda one: (not one.holding, -one.used))
+    ranked = sorted(guard_rows(scene), key=lambda one: (not one.holding, -one.used))
     loud = sum(one.holding or passed(one) for one in ranked)
-    down, up = ([_feed(scene, feed, snapshot.at, width) for feed in snapshot.feeds if feed.up is so] for so in (False, True))
-    made = [_guard(one, width) for one in ranked]
-    if len(made) + len(down) + len(up) > height and len(up) > 1:
-        up = [(("? ", "dim"), (f"{len(up)} links were up", "head"))] if scene.lost else [(("● ", "up"), (f"{len(up)} links up", "head"))]
-    rows = [*made[:loud], *down, *made[loud:]]
+    fallen, well = ([feed for feed in snapshot.feeds if feed.up is so] for so in (False, True))
+    wanted = len(ranked) + len(fallen)
+    if wanted + len(well) > height and len(well) > 1:
+        up: list[Row] = (
+            [(("? ", "dim"), (f"{len(well)} links were up", "head"))] if scene.lost else [(("● ", "up"), (f"{len(well)} links up", "head"))]
+        )
+    else:
+        up = [_feed(scene, feed, snapshot.at, width) for feed in well]
     room = max(1, height - len(up))
-    if len(rows) > room > 1:
-        rows = [*rows[: room - 1], ((f"  and {len(rows) - room + 1} more", "dim"),)]
-    rows = rows[:room]
-    holding = sum(guard.holding for guard in snapshot.risk)
+    cells = width - _MORE * (wanted > room == 1)
+    made, down = [_guard(one, cells) for one in ranked], [_feed(scene, feed, snapshot.at, cells) for feed in fallen]
+    rows = [*made[:loud], *down, *made[loud:]]
+    if wanted > room > 1:
+        rows = [*rows[: room - 1], ((f"  and {wanted - room + 1} more", "dim"),)]
+    elif wanted > room:
+        rows = [(*exact(rows[0], cells), (f.fit(f"+{wanted - 1}", _MORE, ">"), "dim"))]
+    holding = sum(guard.holding for guard in ranked)
     return Panel("Guards and feeds", [*rows, *up], f"{holding} holding" if holding else "")
 
 
@@ -224,20 +237,27 @@ def log(scene: Scene, width: int, height: int) -> Panel:
 
 
 def newest(scene: Scene, width: int) -> Row:
-    """The last answer to a key, or else the newest event that matters; of two alarms of one moment, production's."""
+    """The last answer to a key, or else the newest event that matters; no alarm of paper while production has told of trouble since."""
     style, text = scene.message
     if text:
         return ((_cut(" ", text, width), style),)
     notes, many = merged(scene), scene.beside is not None
     if not notes:
         return ()
-    since = notes[0][1].at - ALARM_NS
-    loud = [pair for pair in notes if pair[1].level == "alarm" and pair[1].at > since]
-    late = max(loud, key=lambda pair: (pair[1].at, is_production(pair[0])), default=None)
+    late, real = _alarmed(notes), [pair for pair in notes if is_production(pair[0]) and pair[1].level != "info"]
+    if late is not None and real and real[0][1].at > late[1].at:
+        late = _alarmed(real) or real[0]
     one, note = late or next((pair for pair in notes[:8] if pair[1].level != "info"), notes[0])
     sign, colour = LEVELS.get(note.level, ("? ", "warn"))
     lead = f" {f.clock(note.at)} {letter(one)} {sign} " if many else f" {f.clock(note.at)} {sign} "
     return ((_cut(lead, note.text, width), {"info": "dim", "alarm": "down"}.get(note.level, colour)),)
+
+
+def _alarmed(notes: list[tuple[Scene, NoteRow]]) -> tuple[Scene, NoteRow] | None:
+    """The newest alarm that is told before what came after it; of one moment, production's."""
+    since = notes[0][1].at - ALARM_NS
+    loud = [pair for pair in notes if pair[1].level == "alarm" and pair[1].at > since]
+    return max(loud, key=lambda pair: (pair[1].at, is_production(pair[0])), default=None)
 
 
 def _cut(lead: str, text: str, width: int) -> str:

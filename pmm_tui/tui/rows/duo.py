@@ -9,7 +9,8 @@ from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, fra
 from pmm_tui.tui.rows.top import gauge, is_production, mode_block, pill, tone
 from pmm_tui.tui.rows.top import sides as sides
 from pmm_tui.tui.signs import mark
-from pmm_tui.tui.state import OVER, Scene, Verdict, desk_verdict, safe_verdict
+from pmm_tui.tui.state import OVER, Scene, desk_verdict, safe_verdict
+from pmm_tui.tui.troubles import Verdict
 from pmm_tui.tui.words import reason, short
 
 HOUR_NS = 3_600 * 10**9
@@ -90,7 +91,7 @@ def _stopped(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
     if money is None:
         return [head]
     if len(told) + 2 <= height:
-        return [head, _made(money, width), *told]
+        return [head, _made(one, money, width), *told]
     made = Cash(money.equity - money.initial)
     verdict = desk_verdict(one)
     bare = head[: next(at for at, span in enumerate(head) if span[0] == f" {verdict.glyph} {verdict.word} ") + 1]
@@ -118,7 +119,7 @@ def _column(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
     rows = [
         (0, head),
         (1, _safe(one, width)),
-        (2, _made(money, width)),
+        (2, _made(one, money, width)),
         (7, pairs((("realised", f.signed_usd(money.realised), tone(money.realised)),
                    ("unreal.", f.signed_usd(money.unrealised), tone(money.unrealised)),
                    third), width, 3)),
@@ -142,23 +143,25 @@ def _safe(one: Scene, width: int) -> Row:
     word: Row = ((f" {verdict.glyph} {verdict.word:<7} ", {"up": "running", "warn": "held"}.get(verdict.style, verdict.style)),)
     if money is None:
         return word
-    row: Row = (*word, (" ", ""), *gauge(money, 16), (f" {f.fit(f.percent(money.drawdown_pct), 5, '>')} of {money.halt_pct:g}%  ", ""))
-    room = max(0, width - length(row))
-    if f.width_of(verdict.why) <= room:
-        return (*row, (verdict.why, "dim"))
+    share: Span = (f" {f.fit(f.percent(money.drawdown_pct), 5, '>')} of {money.halt_pct:g}%  ", "")
+    wide, narrow = ((*word, (" ", ""), *gauge(money, cells), share) for cells in (16, 8))
+    for row in (wide, narrow):
+        if length(row) + f.width_of(verdict.why) <= width:
+            return (*row, (verdict.why, "dim"))
     if verdict.style == "up":
-        return row
+        return wide
     row = (*word, (f" {f.percent(money.drawdown_pct)} of {money.halt_pct:g}%  ", ""))
     return (*row, (short(verdict.why, max(0, width - length(row))), "dim"))
 
 
-def _made(money: Money, width: int) -> Row:
+def _made(one: Scene, money: Money, width: int) -> Row:
     """The one number, the equity and what of it is free."""
     made = Cash(money.equity - money.initial)
     share = f"{100 * made / money.initial:+.1f}%" if money.initial > 0 else f.NONE
-    lead: Row = ((f" {f.arrow(made)} {f.fit(f.signed_usd(made), 10, '>')} ", pill(made)),)
+    lead: Row = ((f" {f.arrow(made)} {f.fit(f.signed_usd(made), 10, '>')} ", pill(one, made)),)
     lead = (*lead, (f" {f.fit(share, 7, '>')}   ", "dim")) if width >= 66 else (*lead, (" " * 3, ""))
     room = (width - 6) // 3 * 3 + 6 - length(lead)
+    lead = (*lead, (" " * ((room - (3 if room >= 40 else 2)) % 2), ""))  # two equal columns end where the three below them do
     rest = pairs((("equity", f.usd(money.equity), "bold"), ("free", f.usd(Cash(money.cash - money.reserved)), "")), room)
     return (*lead, *rest)
 

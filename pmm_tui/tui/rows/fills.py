@@ -19,15 +19,15 @@ STATUS = {"MATCHED": ("matched", "dim"), "CONFIRMED": ("settled", ""), "FAILED":
 MATURE = (("0", "at fill"), ("0.5", "0.5s"), ("2", "2s"), ("10", "10s"), ("30", "30s"), ("120", "2m"), ("600", "10m"))
 """Markouts by their names in the run's figures, and how they are headed; a fill's own ones are all but the first."""
 AFTER = tuple(label for _, label in MATURE[1:])
-WHOLE = 76
+WHOLE = 75
 """Below this width a fill drops its fee and how long the venue took to answer."""
-ROOMY = 140
+ROOMY = 139
 """From this width on a fill's markouts stand in its own line, which still has room to name its market."""
 EACH = 8
 """Cells of a markout."""
-INDENT = 12
+INDENT = 11
 """Where the markouts below a fill begin."""
-_SHORT = 56
+_SHORT = 55
 """Below this width a fill drops what was ahead of it, too."""
 PAIRED, STATED = 56, 64
 """From these widths on a market's own pane has two markouts, and a word for how far the fill is settled."""
@@ -47,12 +47,12 @@ def _heads(width: int) -> str:
 
 
 def _head(width: int) -> list[Row]:
-    what, costs = "time     side  out    size price    edge", f"{'fee/reb':>8} role  {'ahead':>6} {'answer':>6} state  "
+    what, costs = "time     side  out    size price    edge", f"{'fee/reb':>8} role  ahead {'answer':>6} state  "
     if _one_line(width):
         return [((f"{what}{_heads(width)}{costs}  market", "head"),)]
     return [
-        ((f"{what}{costs if width >= WHOLE else '   ahead state' if width >= _SHORT else ' state'}", "head"),),
-        ((f"{f.fit(' after, ¢/sh', INDENT)}{_heads(width)}market", "head"),),
+        ((f"{what}{costs if width >= WHOLE else '  ahead state' if width >= _SHORT else ' state'}", "head"),),
+        ((f"{f.fit('after, ¢/sh', INDENT)}{_heads(width)}market", "head"),),
     ]
 
 
@@ -95,7 +95,7 @@ def line(fill: FillRow, width: int, tick: int, name: str) -> list[Row]:
         (f" {f.fit(f.NONE if failed else f.signed_usd(Cash(-fill.fee)), 7, '>')}", "dim" if failed else tone(-fill.fee)),
         ("     –", "dim") if fill.foreign else (" maker" if fill.maker else " TAKER", "" if fill.maker else "warn"),
     ]
-    queue: Span = (f" {f.fit(ahead(fill.ahead), 6, '>')} {f.fit(answer, 6, '>')}", "dim")
+    queue: Span = (f" {f.fit(ahead(fill.ahead), 6, '>')}{f.fit(answer, 6, '>')}", "dim")
     afters = [after(fill, number) for number in _followed(width)]
     if _one_line(width):
         spans = [*_what(fill, tick), *afters, *costs, queue, (" ", ""), _state(fill)]
@@ -112,8 +112,8 @@ def _end(fill: FillRow) -> Span:
 
 
 def _short(fill: FillRow, width: int, tick: int) -> Row:
-    """One fill in 56 cells, or 48."""
-    queue = f" {f.fit(ahead(fill.ahead), 7, '>')} " if width >= _SHORT else " "
+    """One fill in 55 cells, or 48."""
+    queue = f" {f.fit(ahead(fill.ahead), 6, '>')} " if width >= _SHORT else " "
     return (*_what(fill, tick), (queue, "dim"), _end(fill))
 
 
@@ -167,7 +167,7 @@ def markouts(stats: Stats | None, width: int) -> Row:
         cents = 100 * total / weight if weight > 0 else math.nan
         shown = f"{cents:+.2f}" if math.isfinite(cents) else f.NONE
         items.append((label, f.fit(shown, 5, ">"), "plus" if cents > 0 else "minus" if cents < 0 else "dim"))
-    lead: Row = ((" whole run, ¢/sh: ", "head"),)
+    lead: Row = ((" newest markets, ¢/sh: " if stats is not None and stats.older else " whole run, ¢/sh: ", "head"),)
     return (*lead, *flow(items[:: 1 if width >= 104 else 2], width - length(lead), 2))
 
 
@@ -184,14 +184,14 @@ def _inside(page: Page, scene: Scene, width: int, height: int) -> Panel:
         status = "NOT US" if fill.foreign else fill.status
         if matches(scene.filter, f"{f.clean(name)} {fill.side} {f.clean(fill.outcome)} {status}"):
             wanted.append(fill)
-            lines.append(line(fill, width, tick, name))
+            lines.append([((" ", ""), *row) for row in line(fill, width - 1, tick, name)])
     means = markouts(scene.frame.stats, width)
-    head, foot = _head(width), [row for row in (means, _sums(wanted, width)) if row]
+    head, foot = [((" ", ""), *row) for row in _head(width - 1)], [row for row in (means, _sums(wanted, width)) if row]
     shown, part = window(lines, max(1, (height - len(head) - len(foot)) // len(head)), scene.scroll)
     nothing = " nothing matches the filter" if scene.filter and snapshot.fills else " no fill yet"
     body = [*head, *([row for one in shown for row in one] or [((nothing, "dim"),)])]
     body += [()] * (height - len(foot) - len(body))
-    unit = "markouts in ¢ a share" if _one_line(width) else ""
+    unit = "markouts in ¢ a share" if _one_line(width - 1) else ""
     note = ", ".join(filter(None, (unit, part)))
     return Panel(heading(page, scene, f"Fills {f.count(snapshot.fill_count)}", note, width), [*body, *foot], note)
 

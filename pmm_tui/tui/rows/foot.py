@@ -8,14 +8,14 @@ from msgspec.structs import replace
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.dialogs.asked import mode
-from pmm_tui.tui.keys import KEYS, RISKS, Key, Keys, applies, label, rank
+from pmm_tui.tui.keys import KEYS, RISKS, Key, Keys, applies, brief, label, rank
 from pmm_tui.tui.rows.desk import newest
 from pmm_tui.tui.rows.duo import desk_word
 from pmm_tui.tui.rows.fresh import aged
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length, wrap
 from pmm_tui.tui.rows.top import banner
 from pmm_tui.tui.signs import badges, mark
-from pmm_tui.tui.state import Scene, desk_verdict
+from pmm_tui.tui.state import Scene, desk_verdict, positions, quoting, safe_verdict
 
 WANTED = 6
 """Keys up to this rank stand closer before one of them is left out."""
@@ -35,35 +35,42 @@ def target(scene: Scene) -> Span:
     return (f"[{word}]", "paper")
 
 
-Named = tuple[Key, str]
-"""A key and what it is called now."""
+Named = tuple[Key, str, str]
+"""A key, what it is called now, and that in a word."""
 
 
-def _keys_row(aim: Span, keys: list[Named], roomy: bool) -> Row:
+def _keys_row(aim: Span, keys: list[Named], roomy: bool, in_short: bool) -> Row:
     """The target and the keys, each in its pill."""
     row: list[Span] = [(" target " if roomy else " ", "dim"), aim]
-    for key, name in keys:
+    for key, name, word in keys:
         pill = f" {key.show} " if roomy else key.show
-        row += [("  " if roomy else " ", ""), (pill, "danger" if key.id == "kill" else "key"), (f" {name}", "")]
+        row += [("  " if roomy else " ", ""), (pill, "danger" if key.id == "kill" else "key"), (f" {word if in_short else name}", "")]
     return tuple(row)
 
 
 @lru_cache(maxsize=16)  # the keys change when somebody does something
 def _fitting(aim: Span, keys: tuple[Named, ...], width: int) -> Row:
-    """As many of the keys as fit, in their own order: those of the lowest rank have their room first, the kill key before all."""
+    """As many of the keys as fit, in their own order: those of the lowest rank have their room first, the kill key before all.
+
+    Where one that is wanted is left out, none of a higher rank fills the gap: it would read as all that there is."""
+    first = [named for named in keys if named[0].footer <= WANTED]
+    looks = [(True, False)] * (width >= 100) + [(False, False), (False, True)]
+    roomy, in_short = next((look for look in looks if length(_keys_row(aim, first, *look)) <= width), looks[-1])
     kept: set[str] = set()
     row: Row = ()
-    roomy = width >= 100 and length(_keys_row(aim, [named for named in keys if named[0].footer <= WANTED], True)) <= width
-    for wanted, _ in sorted(keys, key=lambda named: named[0].footer - (named[0].id == "kill")):
-        fuller = _keys_row(aim, [named for named in keys if named[0].id in {*kept, wanted.id}], roomy)
-        if not kept or length(fuller) <= width:
+    last = 99
+    for wanted, *_ in sorted(keys, key=lambda named: named[0].footer - (named[0].id == "kill")):
+        fuller = _keys_row(aim, [named for named in keys if named[0].id in {*kept, wanted.id}], roomy, in_short)
+        if wanted.footer <= last and (not kept or length(fuller) <= width):
             kept.add(wanted.id)
             row = fuller
+        elif wanted.footer <= WANTED:
+            last = min(last, wanted.footer)
     return row
 
 
 def _named(scene: Scene, keys: Iterable[Key]) -> tuple[Named, ...]:
-    return tuple([(replace(key, footer=rank(key, scene)), label(key, scene)) for key in keys if applies(key, scene)])
+    return tuple([(replace(key, footer=rank(key, scene)), label(key, scene), brief(key, scene)) for key in keys if applies(key, scene)])
 
 
 def unanswered(scene: Scene) -> list[str]:
@@ -114,18 +121,23 @@ def _money(scene: Scene) -> Row:
     made = Cash(money.equity - money.initial)
     tone = "plus" if made > 0 else "minus" if made < 0 else ""
     rest = f" drawdown {f.percent(money.drawdown_pct)} of {money.halt_pct:g}%  orders {len(scene.frame.snapshot.orders)}"
+    if (held := positions(scene.frame.snapshot)) and not quoting(scene)[0]:
+        rest += f"  held {held}"
     word, style = mark(scene)
     return aged(scene, ((f" {word} ", style), (f" {f.arrow(made)} {f.signed_usd(made)} ", tone), (rest, "")))
 
 
 def _reason(one: Scene, many: bool, width: int) -> list[Row]:
-    """What the banner of a small screen has no room to say, and whose it is where there are many desks."""
-    verdict = desk_verdict(one)
-    if verdict.style == "running" or not verdict.why:
-        return []
+    """What the banner of a small screen has no room to say, of safety, too, and whose it is where there are many desks."""
+    verdict, safe = desk_verdict(one), safe_verdict(one)
     whose = f"{mark(one)[0] or desk_word(one)}: " if many else ""
     style = "dim" if verdict.style == "waiting" else "warn"
-    return [((f" {line}", style),) for line in wrap(f"{whose}{verdict.why}", width - 2, 3)]
+    rows: list[Row] = []
+    if verdict.style != "running" and verdict.why:
+        rows += [((f" {line}", style),) for line in wrap(f"{whose}{verdict.why}", width - 2, 3)]
+    if not one.lost and safe.style not in ("up", "waiting") and safe.word not in ("SAFE", verdict.word):
+        rows += [((f" {line}", "warn"),) for line in wrap(f"{whose}{safe.word}: {safe.why}", width - 2, 2)]
+    return rows
 
 
 def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
@@ -138,6 +150,7 @@ def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
     signs = tuple(span for badge in badges(scene) for span in ((" ", ""), (f" {badge.text} ", badge.style)))
     runs = all(one.frame is not None and not one.lost and not one.stopped and not one.frame.card.busy for one in desks)
     waits: list[Row] = [((f" {line}", "killed"),) for text in unanswered(scene) for line in wrap(text, width - 2, 3)]
+    goes_on = "The desk keeps running. " if scene.beside is None else "The desks keep running. "
     keys = (key for key in table if key.small or (scene.frozen and key.id == "view.freeze"))
     held: Row = ((" ▌▌ DISPLAY FROZEN behind this, which is of now ", "paused"),)
     ranked: list[tuple[int, Row]] = [
@@ -148,7 +161,7 @@ def small(scene: Scene, width: int, height: int, table: Keys = KEYS) -> Panel:
         *((4, row) for one in desks for row in (*_reason(one, len(desks) > 1, width), _money(one)) if row),
         (7, ()),
         (6, ((f" Too small: this is {width}×{height}, the dashboard needs 80×24.", "warn"),)),
-        (8, ((f" {'The desk keeps running. ' if runs else ''}These keys still work:", ""),)),
+        (8, ((f" {goes_on if runs else ''}These keys still work:", ""),)),
         (7, ()),
         (5, newest(scene, width)),
         (1, _fitting(target(scene), _named(scene, keys), width)),

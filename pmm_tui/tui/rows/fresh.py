@@ -4,7 +4,7 @@ import math
 
 from msgspec.structs import replace
 
-from pmm_tui.core.snapshot import MarketRow
+from pmm_tui.core.snapshot import MarketRow, RiskRow
 from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import at_large, cut_off
 from pmm_tui.tui.rows.lines import Row
@@ -33,6 +33,17 @@ def fresher(scene: Scene) -> Scene:
     return other if seen_ms(other) + FRESHER_MS < seen_ms(scene) else scene
 
 
+def heard(scene: Scene) -> Scene:
+    """The scene as from the other desk where the keys' own has no picture and that one has: what it knows of the markets is known."""
+    other = scene.beside
+    if scene.frame is not None or other is None or other.frame is None:
+        return scene
+    silent = replace(scene, beside=None)
+    return replace(
+        scene, frame=other.frame, link=other.link, selected=other.selected, traces=other.traces, place=other.place, beside=silent,
+    )  # fmt: skip
+
+
 def priced(row: MarketRow) -> MarketRow:
     """The market, without a price or a book's age where it is over: what was last seen of them is worth nothing."""
     if row.state not in OVER:
@@ -49,12 +60,25 @@ def stale_for(one: Scene) -> str:
     return f"STALE {f.age(seen_ms(one) / 1_000)}"
 
 
+UNTOLD = "?"
+"""Where a guard stands of which nobody knows it."""
+
+
+def guards(one: Scene) -> tuple[RiskRow, ...]:
+    """The guards of a desk as it told them; how old its data are nobody knows while it is not heard."""
+    rows = one.frame.snapshot.risk if one.frame is not None else ()
+    return tuple(replace(row, now=UNTOLD, used=-1.0) if one.lost and row.name == "data age" else row for row in rows)
+
+
 def unseen(one: Scene) -> bool:
-    """Whether nobody knows if what this desk had at the venue rests still: it is not heard, cannot see its account, or has a fault."""
+    """Whether nobody knows if what this desk had at the venue rests still: it is not heard, cannot see its account, has a fault,
+    or its kill is not proven."""
     frame = one.frame
     if frame is None or one.lost:
         return not one.link.ended
-    return bool(frame.card.busy) or (frame.card.mode == "LIVE" and bool(cut_off(frame.snapshot)))
+    if frame.card.busy or frame.snapshot.phase == "killing":
+        return True
+    return frame.card.mode == "LIVE" and bool(cut_off(frame.snapshot))
 
 
 def blind(one: Scene) -> bool:

@@ -3,12 +3,15 @@
 from pmm_tui.core.snapshot import KillRow, Snapshot
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
+from pmm_tui.tui.keynames import key_of
 from pmm_tui.tui.rows.lines import Row, Span, flow
 from pmm_tui.tui.state import Scene, cools_down, worst_case
 from pmm_tui.tui.words import short
 
 NARROW = 70
 """Below this width the times have no thousandths."""
+LEFT = "flatten"
+"""The step that a kill leaves to the operator: it never sells."""
 
 
 def steps(snapshot: Snapshot, width: int) -> list[Row]:
@@ -18,13 +21,14 @@ def steps(snapshot: Snapshot, width: int) -> list[Row]:
 
 
 def _step(number: int, row: KillRow, over: bool, name: int, width: int) -> Row:
-    """One step of the kill: proven at a time, awaited, or, once the kill is over, not part of it."""
-    narrow = width < NARROW
+    """One step of the kill: proven at a time, awaited, or, as what never is the kill's to do, not part of it."""
+    narrow, over = width < NARROW, over or row.step == LEFT
     time = 9 if narrow else 13
     mark: Span = ("✔ ", "up") if row.at else ("· ", "dim") if over else ("· ", "warn")
     when = f.clock(row.at, not narrow) if row.at else f.NONE if over else "not yet"
     style = "" if row.at else "dim" if over else "warn"
-    note = f.said(row.note, max(0, width - name - time - 6)).rstrip()
+    said = row.note if row.at or over else row.note.removeprefix("not yet, ")
+    note = f.said(said, max(0, width - name - time - 6)).rstrip()
     return ((f" {number} ", "head"), mark, (f.said(row.step, name), "bold"), (f.fit(when, time), style), (note, style or "dim"))
 
 
@@ -49,7 +53,7 @@ def killed(one: Scene, width: int, aimed: bool = True) -> list[Row]:
     rows: list[Row] = [((" ", ""), *flow((("why", why, "down"), ("at", when, "bold")), width - 1))]
     rows += steps(snapshot, width)
     mode = "REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
-    key = "R" if aimed else "e, then R"
+    key = key_of("kill.reset") if aimed else f"{key_of('target')}, then {key_of('kill.reset')}"
     how = (f"reset: {key}, type RESET {mode} and why it is safe; no quote until then", f"reset: {key}, type RESET {mode} and why")
     if (left := cools_down(one)) > 0:
         how = (f"reset: in {f.age(left)}, after the cool-down; no quote until then", f"reset: in {f.age(left)}, after the cool-down")

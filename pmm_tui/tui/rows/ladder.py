@@ -11,9 +11,10 @@ from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.core.units import SHARE, Size
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
-from pmm_tui.tui.rows.fresh import aged, blind, fresher, lost_word, priced, seen_ms, stale_for, unseen
+from pmm_tui.tui.rows.fresh import aged, blind, fresher, heard, lost_word, priced, seen_ms, stale_for, unseen
 from pmm_tui.tui.rows.lines import Panel, Row, Span, flow
 from pmm_tui.tui.rows.rungs import Own, Owns, Rung, as_no, owns, rungs
+from pmm_tui.tui.signs import mark
 from pmm_tui.tui.state import OVER, Scene
 from pmm_tui.tui.words import reason as reason
 from pmm_tui.tui.words import short
@@ -221,7 +222,7 @@ def _head(scene: Scene, shape: _Shape) -> Row:
         gone, tone = lost_word(one)
         known = f.first_fit(shape.edge - 2, f"{desk_word(one)} {gone}".rstrip(), gone or letter(one))
         word = f" {known} "
-        names.append((word, tone or ("waiting" if one.frame is None else "live" if one.live else "paper")))
+        names.append((word, tone or mark(one)[1]))
     rest = [shape.edge - len(text) for text, _ in names]
     left, right = ("ahead ours", "ours ahead") if min(rest) >= 10 else ("ours", "ours") if min(rest) >= 5 else ("", "")
     return (names[0], (f.fit(left, rest[0], ">"), "head"), *centre, (f.fit(right, rest[1]), "head"), names[1])
@@ -293,7 +294,7 @@ def _line_of(one: Scene, many: bool, width: int, make: Callable[[int], Row]) -> 
     """A line of one desk's figures: whose they are where there are two desks, dim where that one is no longer heard."""
     if not many:
         return make(width)
-    return aged(one, ((letter(one), "live" if one.live else "paper"), (" ", ""), *make(width - 2)))
+    return aged(one, ((letter(one), mark(one)[1]), (" ", ""), *make(width - 2)))
 
 
 def ladder(scene: Scene, width: int, height: int) -> Panel:
@@ -301,6 +302,7 @@ def ladder(scene: Scene, width: int, height: int) -> Panel:
 
     With two desks, paper's orders stand on the left edge and production's on the right.
     """
+    scene = heard(scene)
     row = scene.market
     if row is None:
         return Panel("Ladder", [((" no market selected", "dim"),)])

@@ -7,6 +7,7 @@ from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.duo import letter, sides
 from pmm_tui.tui.rows.fresh import aged
 from pmm_tui.tui.rows.lines import Panel, Row, Span, framed, matches, window, wrap
+from pmm_tui.tui.signs import mark
 from pmm_tui.tui.state import Scene
 
 LEVELS = {"info": ("  ", ""), "warn": ("! ", "warn"), "alarm": ("!!", "alarm")}
@@ -46,7 +47,7 @@ def line(one: Scene, note: NoteRow, width: int, many: bool) -> Row:
 def _lines(one: Scene, note: NoteRow, width: int, many: bool, millis: bool, most: int) -> list[Row]:
     """One note over at most so many lines; of a desk that is not heard, beside another, dim."""
     sign, style = LEVELS.get(note.level, ("? ", "warn"))
-    desk: tuple[Span, ...] = ((f"{letter(one)} ", "live" if one.live else "paper"), (" ", "")) if many else ()
+    desk: tuple[Span, ...] = ((f"{letter(one)} ", mark(one)[1]), (" ", "")) if many else ()
     lead = 9 + 4 * millis + 3 * many
     text, room = f.clean(note.text), max(0, width - lead - 3)
     first, *rest = wrap(text, room, most) if most > 1 and f.width_of(text) > room else [f.fit(text, room).rstrip()]

@@ -12,12 +12,13 @@ from pmm_tui.tui.exposed import dark, passed
 from pmm_tui.tui.rows import chart
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
 from pmm_tui.tui.rows.fills import pane, pane_head
-from pmm_tui.tui.rows.fresh import aged, blind, lost_word, priced, unseen
+from pmm_tui.tui.rows.fresh import UNTOLD, aged, blind, guards, lost_word, priced, unseen
 from pmm_tui.tui.rows.ladder import ladder, reason, state_of
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs, wrap
 from pmm_tui.tui.rows.orders import ahead, side, status
 from pmm_tui.tui.rows.tape import digits, tape
 from pmm_tui.tui.rows.top import feed_lamps, is_production, tone
+from pmm_tui.tui.signs import mark
 from pmm_tui.tui.state import Scene, why_lost, worst_case
 from pmm_tui.tui.words import short
 
@@ -33,7 +34,7 @@ def _desks(scene: Scene) -> tuple[Scene, ...]:
 
 def _mark(one: Scene, many: bool) -> Row:
     """Whose line it is, where there are two desks."""
-    return ((letter(one), "live" if one.live else "paper"), (" ", "")) if many else ()
+    return ((letter(one), mark(one)[1]), (" ", "")) if many else ()
 
 
 def _price(scene: Scene, dollars: float, width: int = 0) -> str:
@@ -155,16 +156,22 @@ def _model(scene: Scene, one: Scene) -> dict[str, Span]:
 
 def _limits(one: Scene, whole: bool) -> dict[str, Span]:
     """Each limit of one desk: where it stands, and of how much."""
-    rows = one.frame.snapshot.risk if one.frame is not None else ()
 
     def style(row: RiskRow) -> str:
         return "held" if row.holding else "alarm" if passed(row) else ""
 
     return {
-        f.said(row.name, 13).strip(): (_against(f.clean(row.now), f.clean(row.limit)) if whole else f.clean(row.now), style(row))
-        for row in rows
-        if row.used >= 0 or row.holding
+        f.said(row.name, 13).strip(): (_against(f.clean(row.now), f.clean(row.limit)) if whole else _brief(row), style(row))
+        for row in guards(one)
+        if row.used >= 0 or row.holding or row.now == UNTOLD
     }
+
+
+def _brief(row: RiskRow) -> str:
+    """Where a limit stands where there is no room for the limit, too; what is counted without the word for it."""
+    now = f.clean(row.now)
+    count = now.removesuffix(" missed")
+    return f"{count} of {f.clean(row.limit)}" if count != now else now
 
 
 def _against(now: str, limit: str) -> str:
@@ -246,10 +253,12 @@ def _fills(scene: Scene, width: int, height: int) -> Panel:
 def _alone(row: MarketRow, names: Sequence[str], width: int) -> list[Row]:
     """One desk's position where there is no room for a table."""
     made, ends = Cash(row.realised + row.unrealised), (Cash(row.yes - row.cost), Cash(row.no - row.cost))
+    told = [(name, f.signed_usd(cash), tone(cash)) for name, cash in zip(names, ends, strict=True)]
+    end = "if " if max(f.width_of(name + text) for name, text, _ in told) + 4 <= (width - 2) // 2 else "→"
     return [
         pairs(((names[0], f.shares(row.yes), "bold"), (names[1], f.shares(row.no), "bold")), width),
+        pairs([(f"{end}{name}", text, style) for name, text, style in told], width),
         pairs((("cost", f.usd(row.cost), ""), ("made", f.signed_usd(made), tone(made))), width),
-        *(pairs(((f"if {name} wins", f.signed_usd(cash), tone(cash)),), width, 1) for name, cash in zip(names, ends, strict=True)),
     ]
 
 
@@ -257,7 +266,10 @@ def position(scene: Scene, width: int, height: int) -> Panel:
     """What each desk holds here, what that is worth at either end, what it has made; then the limits, those that hold first."""
     held = holdings(scene, width, height)
     columns = _each(scene, lambda one: _lettered(one, scene, _limits(one, width >= NARROW or scene.beside is None)))
-    return Panel("Positions and limits", [*held.rows, *_columns(_kinds(columns), columns, width)][:height], held.note)
+    kinds = _kinds(columns)
+    loud = sum(any(_loud(column, name) for column in columns) for name in kinds)
+    above = held.rows[: max(1 + len(_desks(scene)), height - min(loud, 2))]
+    return Panel("Positions and limits", [*above, *_columns(kinds, columns, width)][:height], held.note)
 
 
 def _lettered(one: Scene, scene: Scene, cells: dict[str, Span]) -> dict[str, Span]:
@@ -273,7 +285,12 @@ def _unlinked(one: Scene) -> str:
 def _kinds(columns: Sequence[dict[str, Span]]) -> list[str]:
     """The limits that any desk has, those that hold first."""
     names = list(dict.fromkeys(name for column in columns for name in column))
-    return sorted(names, key=lambda name: all(column.get(name, ("", ""))[1] in ("", "dim") for column in columns))
+    return sorted(names, key=lambda name: not any(_loud(column, name) for column in columns))
+
+
+def _loud(column: dict[str, Span], name: str) -> bool:
+    """Whether a limit of a desk holds or is reached."""
+    return column.get(name, ("", ""))[1] not in ("", "dim")
 
 
 def holdings(scene: Scene, width: int, height: int) -> Panel:
@@ -318,7 +335,7 @@ def limits(scene: Scene, width: int, height: int) -> Panel:
     columns = _each(scene, lambda one: _limits(one, width >= 70))
     links = [(*_mark(one, True), *(feed_lamps(one, width - 2) or ((_unlinked(one), "dim"),))) for one in desks]
     rows = [*_heads(scene, width, "head"), *_columns(_kinds(columns), columns, width)][: max(1, height - len(links))]
-    holding = sum(row.holding or passed(row) for one in desks if one.frame is not None for row in one.frame.snapshot.risk)
+    holding = sum(row.holding or passed(row) for one in desks for row in guards(one))
     return Panel("Guards and feeds", [*rows, *links], f"{holding} holding" if holding else "")
 
 

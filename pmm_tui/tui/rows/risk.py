@@ -7,6 +7,8 @@ from pmm_tui.core.units import SECOND, Cash, Price
 from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import passed
 from pmm_tui.tui.rows.duo import TWO_WIDE, both
+from pmm_tui.tui.rows.fresh import UNTOLD
+from pmm_tui.tui.rows.fresh import guards as guard_rows
 from pmm_tui.tui.rows.killed import killed
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length, window, wrap
 from pmm_tui.tui.rows.top import gauge
@@ -37,7 +39,7 @@ def headroom(used: float, width: int) -> Row:
 
 def guard(row: RiskRow, width: int) -> Row:
     """One guard: its state in a word, its name, now, limit, headroom."""
-    near: Span = ("near ", "warn") if row.used >= NEAR else ("ok   ", "up") if row.asked else ("–    ", "dim")
+    near: Span = ("near ", "warn") if row.used >= NEAR else ("ok   ", "up") if row.asked and row.now != UNTOLD else ("–    ", "dim")
     word: Span = ("HOLDS", "held") if row.holding else ("OVER ", "alarm") if passed(row) else near
     room = width - _STATE
     tail = headroom(row.used, min(_BAR, room)) if room >= 5 else ()
@@ -65,9 +67,12 @@ def held(frame: Frame, width: int) -> list[Row]:
     rows: list[Row] = []
     if frame.card.busy:
         rows += _told(((" all of it: ", "alarm"),), fault(frame.card.busy), "alarm", width)
-    open_ = [row for row in frame.snapshot.markets if row.state not in OVER]
+    markets = [row for row in frame.snapshot.markets if row.state not in OVER]
+    open_ = [row for row in markets if row.state != "quoting" or any(quote.held for quote in row.quotes)]
     widest = max((f.width_of(f.clean(row.question)) for row in open_), default=0)
-    room = max(8, min(widest, width // 3))
+    tails = [f"{row.state}: {reason(row)}" for row in open_ if row.state != "quoting"]
+    tails += [f"{_wish(quote, row.tick)}  {plain(quote.held)}" for row in open_ for quote in row.quotes if quote.held]
+    room = max(8, min(widest, max(width // 3, width - 3 - max(map(f.width_of, tails), default=0))))
     for row in open_:
         name = f.middle(row.question, room)
         if row.state != "quoting":
@@ -110,7 +115,7 @@ def feeds(scene: Scene, frame: Frame, width: int) -> list[Row]:
 def _sections(scene: Scene, frame: Frame, width: int, aimed: bool) -> list[Row]:
     """What is wrong comes first: a kill, a connection that is down; then the guards, what is held back, and the rest."""
     snapshot = frame.snapshot
-    guards = sorted(snapshot.risk, key=lambda row: (not row.holding, not passed(row), row.used < NEAR))
+    guards = sorted(guard_rows(scene), key=lambda row: (not row.holding, not passed(row), row.used < NEAR))
     bar = min(_BAR, width - _STATE)
     used = f.fit("used", bar, "<" if len(headroom(0, bar)) > 1 else ">")
     head: Row = ((f.fit("Guards, caps and reviewers", 31), "title"), (f"now      limit {used}", "head"))
@@ -139,9 +144,10 @@ def _inside(shown: Scene, roomy: bool, scene: Scene, width: int, height: int) ->
     if roomy:
         top.append(((" drawdown ", "head"), *gauge(money, max(6, width - 10 - len(levels))), (levels, "")))
     top.append(((" worst case of what is held ", "head"), (f.signed_usd(worst), "minus" if worst < 0 else "")))
-    kept, part = window(_sections(scene, scene.frame, width, scene.frame is shown.frame), max(1, height - len(top)), scene.scroll)
+    sections, room = _sections(scene, scene.frame, width, scene.frame is shown.frame), max(1, height - len(top))
+    kept, part = window(sections, room, scene.scroll)
     if len(kept) > 1 and kept[-1][0][1] == "title":
-        kept = [*kept[:-1], ()]  # a heading of nothing
+        kept, part = window(sections, room - 1, scene.scroll)  # without a heading of nothing
     holding = sum(row.holding for row in snapshot.risk)
     over = sum(passed(row) and not row.holding for row in snapshot.risk)
     counts = f"{holding} of {len(snapshot.risk)} hold" + (f", {over} over" if over else "")

@@ -25,11 +25,11 @@ def summary(scene: Scene, width: int, height: int) -> Panel:
 
 
 def _of(one: Scene, width: int, height: int) -> list[Row]:
-    """One of two desks, marked with its letter."""
-    whose: Row = ((f" {letter(one)} ", mark(one)[1]),)
+    """One of two desks, marked with its letter once it has said which it is."""
+    whose: Row = ((f" {letter(one)} ", mark(one)[1]),) if one.frame is not None else ()
     width -= length(whose)
     rows = _told(one, top.summary(one, width, height), width).rows
-    return [(*whose, *aged(one, row)) for row in (*rows, *[()] * (height - len(rows)))]
+    return [*((*whose, *aged(one, row)) for row in rows), *[()] * (height - len(rows))]
 
 
 def _told(scene: Scene, panel: Panel, width: int) -> Panel:

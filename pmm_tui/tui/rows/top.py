@@ -6,12 +6,15 @@ from pmm_tui.core.snapshot import DeskCard, Money
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, length, pairs, wrap
 from pmm_tui.tui.signs import badges, mark
-from pmm_tui.tui.state import OVER, REPLAY, Scene, Verdict, desk_verdict, quoting_verdict, safe_verdict, worst_case
+from pmm_tui.tui.state import OVER, REPLAY, Scene, desk_verdict, quoting_verdict, safe_verdict, worst_case
+from pmm_tui.tui.troubles import Verdict, mismatch
 from pmm_tui.tui.words import plain, short
 
 _FILLS = {"killed": "▚", "lost": "╱", "paused": "░"}
 LAMPS: Row = (("links", ""),)
 """Stands for the connections, which take the room that they find."""
+_ROOMY = 70
+"""Below so many cells a reason stands in the room of the drawdown's bar."""
 TWO_BANNERS = 110
 """Two desks have a banner each from here on."""
 
@@ -237,16 +240,18 @@ def tone(cash: int) -> str:
     return "plus" if cash > 0 else "minus" if cash < 0 else ""
 
 
-def pill(cash: int) -> str:
-    """The same with a ground behind it."""
+def pill(one: Scene, cash: int) -> str:
+    """The same with a ground behind it; grey while the desk's books are not what the venue or the chain says."""
+    if one.frame is not None and mismatch(one.frame.snapshot) is not None:
+        return "waiting"
     return "gain" if cash > 0 else "loss" if cash < 0 else "waiting"
 
 
-def money_row(money: Money) -> Row:
+def money_row(one: Scene, money: Money) -> Row:
     """The one number: what the run has made."""
     made = money.equity - money.initial
     share = f"{100 * made / money.initial:+.1f}%" if money.initial > 0 else f.NONE
-    return ((f" {f.arrow(made)} {f.signed_usd(made)} ", pill(made)), (f" {share} since the start", "dim"))
+    return ((f" {f.arrow(made)} {f.signed_usd(made)} ", pill(one, made)), (f" {share} since the start", "dim"))
 
 
 def money(scene: Scene, width: int, _: int) -> Panel:
@@ -257,7 +262,7 @@ def money(scene: Scene, width: int, _: int) -> Panel:
     fees, charged = -account.fees, -account.adverse
     last = ("adverse", f.signed_usd(charged), tone(charged)) if charged else ("in orders", f.usd(account.reserved), "")
     rows = [
-        money_row(account),
+        money_row(scene, account),
         pairs((("equity", f.usd(account.equity), "bold"), ("free cash", f.usd(account.cash - account.reserved), "")), width),
         pairs(
             (
@@ -326,26 +331,28 @@ def summary(scene: Scene, width: int, _: int) -> Panel:
     account = scene.frame.snapshot.money
     style = {"up": "running", "warn": "held"}.get(safe_.style, safe_.style)
     made = account.equity - account.initial
+    told = "" if safe_.style in ("up", "waiting") or scene.lost else safe_.why
+    bar = gauge(account, 18) if width >= _ROOMY else gauge(account, 8) if not told else ()
     first: Row = (
         (f" {safe_.glyph} {safe_.word} ", style),
         (" ", ""),
-        *gauge(account, 18),
+        *bar,
         (f" {f.percent(account.drawdown_pct)} of {account.halt_pct:g}%  ", "dim"),
     )
     room = max(0, width - length(first))
     tail = flow((("max", f.usd(-account.max_drawdown), ""), ("alert", f"{account.alert_pct:g}%", "")), room)
-    if safe_.style == "warn":  # what the banner does not say
-        tail = ((short(safe_.why, room), "warn"),)
+    if told:  # what the banner does not say, or has no room for
+        tail = ((short(told, room), "warn"),)
     second: Row = (
-        (f" {f.arrow(made)} {f.signed_usd(made)} ", pill(made)),
+        (f" {f.arrow(made)} {f.signed_usd(made)} ", pill(scene, made)),
         (" ", ""),
         *flow(
             (
                 ("eq", f.usd(account.equity), "bold"),
                 ("real", f.signed_usd(account.realised), tone(account.realised)),
+                ("orders", str(len(scene.frame.snapshot.orders)), ""),
                 ("unreal", f.signed_usd(account.unrealised), tone(account.unrealised)),
                 ("fills", f.count(scene.frame.snapshot.fill_count), ""),
-                ("orders", str(len(scene.frame.snapshot.orders)), ""),
             ),
             width - 14,
         ),
