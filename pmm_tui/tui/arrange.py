@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pmm_tui.tui import format as f
 from pmm_tui.tui.dialogs.pick import Menu
 from pmm_tui.tui.layout import SCREENS, settle, show_only
+from pmm_tui.tui.rows.book import listed
 from pmm_tui.tui.rows.desk import kill_height
 from pmm_tui.tui.rows.lines import Row
 from pmm_tui.tui.view import DEPTHS, Layout
@@ -49,9 +50,9 @@ def arrange(app: "PmmApp", number: int) -> None:
     """A layout by its number."""
     layout = app.config.layouts[number]
     app.view.take(number, layout)
-    base, frame = app.screen_stack[0], app.scene.frame
+    base = app.screen_stack[0]
     show_only(base, layout.panes)
-    settle(base, len(frame.snapshot.markets) if frame is not None else 0, kill_height(app.scene))
+    settle(base, len(listed(app.scene, app.size.width - 4)), kill_height(app.scene))
     app.relay()
     app.say(f"layout {number}: {f.clean(layout.name)}")
 

@@ -177,7 +177,10 @@ _LABELS: dict[str, Callable[[Scene], str]] = {
     "book.unit": lambda scene: "cents" if scene.probability else "prob.",
     "book.bars": lambda scene: "linear" if scene.log_bars else "log bars",
 }
-_BRIEF = {"cancel all": "all", "resume market": "resume", "reset kill": "reset", "next screen": "screen", "other desk": "other"}
+_BRIEF = {
+    "cancel all": "all", "flatten": "flat", "resume market": "resume", "reset kill": "reset", "I am here": "here", "next screen": "screen",
+    "other desk": "other",
+}  # fmt: skip
 """Labels where the footer is narrow."""
 _SHOWN = {
     "question_mark": "?", "colon": ":", "slash": "/", "plus": "+", "minus": "-", "equals_sign": "=", "greater_than_sign": ">",
@@ -362,4 +365,6 @@ def label(key: Key, scene: Scene) -> str:
 def brief(key: Key, scene: Scene) -> str:
     """The same in a word, where that is enough."""
     name = label(key, scene)
+    if key.id == "cancel.all" and scene.pane in (RISK, LOG, COMPARE):
+        return name  # no x beside it there that would say what all of them are
     return _BRIEF.get(name, name.removeprefix("to "))

@@ -296,7 +296,9 @@ def safe_verdict(scene: Scene) -> Verdict:
         return replace(not_answered(scene), glyph="✖")
     if scene.frame is None or scene.lost:
         if scene.frame is not None and scene.link.ended:
-            return Verdict("■", "ENDED", "the desk stopped in order", "waiting")
+            left = positions(scene.frame.snapshot)
+            why = f"{_many(left, 'position')} left, which nobody watches" if left else "it stopped in order"
+            return Verdict("■", "ENDED", why, "waiting")
         if scene.frame is None:
             return Verdict("?", "UNKNOWN", "no picture yet", "waiting" if scene.link.connected or not scene.link.attempts else "alarm")
         return Verdict("?", "UNKNOWN", "the desk is not heard", "alarm")
@@ -304,16 +306,16 @@ def safe_verdict(scene: Scene) -> Verdict:
     if snapshot.phase == "killing":
         return replace(killing(snapshot), glyph="✖", style="alarm")
     if snapshot.phase == "killed":
-        return Verdict("✖", "KILLED", f"0 open: {f.clean(snapshot.why)}", "alarm")
+        return Verdict("✖", "KILLED", f"{f.clean(snapshot.why)}; {_stake(snapshot)}", "alarm")
     if scene.frame.card.busy:
-        return Verdict("✖", "DESK FAULT", fault(scene.frame.card.busy), "alarm")
+        return Verdict("✖", "DESK FAULT", f"{_stake(snapshot)}: {fault(scene.frame.card.busy)}", "alarm")
     differs = mismatch(snapshot)
     if differs is not None:
         return replace(differs, glyph="✖")
     if danger := exposed(scene.frame):
         return Verdict("!", "EXPOSED", danger, "alarm")
     if snapshot.venue.mode in BARRED:
-        return Verdict("!", VENUE[snapshot.venue.mode][0], "no cancel works", "alarm")
+        return Verdict("!", VENUE[snapshot.venue.mode][0], f"no cancel works; {_stake(snapshot)}", "alarm")
     if snapshot.phase == "alert" or money.drawdown_pct >= money.alert_pct:
         return Verdict("!", "ALERT", f"drawdown beyond {f.percent(money.alert_pct)}", "alert")
     if strange := foreign(scene.frame):
@@ -324,8 +326,7 @@ def safe_verdict(scene: Scene) -> Verdict:
 def _calm(scene: Scene, frame: Frame) -> Verdict:
     """No alarm: green only where no guard holds, nothing else is amiss, and the desk either quotes or neither holds nor rests anything."""
     snapshot = frame.snapshot
-    holds = positions(snapshot)
-    stake = f"{_many(holds, 'position')}, {_many(len(snapshot.orders), 'order')} open"
+    holds, stake = positions(snapshot), _stake(snapshot)
     quotes, lost = quoting(scene)[0] > 0, gone(snapshot)
     idle = not quotes and bool(holds or snapshot.orders)
     if lost and idle:
@@ -350,6 +351,10 @@ def _calm(scene: Scene, frame: Frame) -> Verdict:
 def positions(snapshot: Snapshot) -> int:
     """How many markets that are not over it holds something in."""
     return sum(row.yes != row.no for row in snapshot.markets if row.payout_yes is None)
+
+
+def _stake(snapshot: Snapshot) -> str:
+    return f"{_many(positions(snapshot), 'position')}, {_many(len(snapshot.orders), 'order')} open"
 
 
 def _many(count: int, what: str) -> str:

@@ -9,7 +9,7 @@ from pmm_tui.tui.exposed import BARRED, UNCONFIRMED_S
 VENUE = {
     "restarting": ("VENUE RESTARTING", "no orders meanwhile"),
     "cancel_only": ("VENUE CANCEL-ONLY", "no new orders, cancels work"),
-    "disabled": ("VENUE CLOSED", "neither orders nor cancels work"),
+    "disabled": ("VENUE CLOSED", "no cancel, no order works"),
     "limited": ("RATE-LIMITED", "too many requests, we wait"),
     "key refused": ("KEY REFUSED", "no order, no cancel works"),
 }
@@ -43,7 +43,7 @@ def mismatch(snapshot: Snapshot) -> Verdict | None:
     """The venue's account or the wallet on chain is not what our books say; None where they agree."""
     for row in snapshot.risk:
         if row.holding and row.name in MISMATCHES:
-            return Verdict("!!", MISMATCHES[row.name], "our books differ, nothing is quoted; a third kills", "alarm")
+            return Verdict("!!", MISMATCHES[row.name], "books differ, a third time kills, nothing is quoted", "alarm")
     return None
 
 

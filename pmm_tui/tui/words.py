@@ -1,7 +1,6 @@
 """What stands in code's words, in an operator's: a venue's modes, a market's reason, as much of it as there is room for."""
 
 import re
-from collections.abc import Iterator
 
 from pmm_tui.core.snapshot import MarketRow
 from pmm_tui.tui import format as f
@@ -18,8 +17,8 @@ MODES = {
 _MARKS = ",;:"
 """What parts of a reason end with."""
 _LONELY = (
-    " a an and are as at be by for from in is it its last limit many neither new no nor not of on or our over per so than that the this "
-    "to too until was we were which with ≥ ≤ < > = + - / – · @ "
+    " a an and are as at be before by first for from in is it its last limit many neither new no nor not nothing of on or our over per so "
+    "than that the this to too until was we were which with ≥ ≤ < > = + - / – · @ "
 )
 _BRIEF = {
     "the wallet on chain does not match our books": "wallet and books differ",
@@ -52,15 +51,9 @@ def _lonely(word: str) -> bool:
     return f" {word.rstrip(_MARKS).lower()} " in _LONELY or _NUMBER.fullmatch(word) is not None
 
 
-def _begins(text: str) -> Iterator[str]:
-    """The beginnings of a text that mean something alone, the shortest first."""
-    words = text.split()
-    return (" ".join(words[:at]).rstrip(_MARKS) for at in range(1, len(words)) if not _lonely(words[at - 1]))
-
-
 def short(text: str, width: int) -> str:
     """At most so many cells of a text, with an ellipsis: whole parts where they fill half of them and leave little out, else whole words,
-    none that says nothing alone, without the ellipsis where the first words fit exactly; empty where no word fits."""
+    none that says nothing alone; empty where no word fits."""
     for long, brief in _BRIEF.items() if f.width_of(text) > width else ():
         text = text.replace(long, brief)
     if f.width_of(text) <= width:
@@ -75,8 +68,7 @@ def short(text: str, width: int) -> str:
     ends = (" ".join(kept[:at]) for at in range(len(kept), 0, -1) if kept[at - 1][-1] in _MARKS and not _lonely(kept[at - 1]))
     whole = " ".join(kept)
     part = next((end for end in ends if f.width_of(end) >= max(width / 2, f.width_of(whole) - _LEFT_OUT)), whole)
-    exact = next((words for words in _begins(text) if f.width_of(words) == width), "")
-    return f"{part.rstrip(_MARKS)}…" if part else exact
+    return f"{part.rstrip(_MARKS)}…" if part else ""
 
 
 def reason(row: MarketRow) -> str:

@@ -110,7 +110,10 @@ def mismatch(name: str) -> Frame:
         replace(one, name=name, now="2 missed", holding=True) if one.name == "wallet check" else one for one in frame.snapshot.risk
     )
     whose = "wallet on chain" if name == "wallet check" else "venue's account"
-    told = (NoteRow(ago(12 * (3 - time)), "warn", f"{whose} differs: cash by -3.50, 0 positions (time {time} in a row)") for time in (2, 1))
+    told = (
+        NoteRow(ago(12 * (3 - time)), level, f"{whose} differs, time {time} in a row: cash by -3.50, 0 positions")
+        for time, level in ((2, "alarm"), (1, "warn"))
+    )
     notes = tuple(sorted((*told, *frame.snapshot.notes), key=lambda note: -note.at))
     return replace(frame, snapshot=replace(frame.snapshot, markets=rows, risk=risk, notes=notes))
 

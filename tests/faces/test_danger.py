@@ -96,7 +96,7 @@ def test_the_other_desks_dead_man_is_seen_whichever_has_the_keys() -> None:
     assert "LIVE: DEAD-MAN 12s" in drawn(top.strip, both, 160, 1) and "DEAD-MAN 12s" in drawn(top.banner, both, 160, 1)
     assert "LIVE $ ! DEAD-MAN 12s" in drawn(top.banner, both, 80, 1), "where two banners do not fit"
     assert (desk_verdict(waits).style, desk_verdict(replace(waits, deadman_s=40.0)).style) == ("killed", "alert")
-    assert "I am here" in drawn(foot.footer, both, 80, 2) and "I am here" not in drawn(foot.footer, at(pictures.three()), 80, 2)
+    assert " a here " in drawn(foot.footer, both, 80, 2) and " here " not in drawn(foot.footer, at(pictures.three()), 80, 2)
     looks = replace(waits, read_only=True)
     assert "I am here" not in desk_verdict(looks).why + drawn(foot.footer, looks, 120, 2), "this console tells the desk nothing"
     assert "UNWATCHED" in drawn(top.strip, replace(both, beside=at(scenes.unwatched())), 160, 1)
@@ -105,7 +105,7 @@ def test_the_other_desks_dead_man_is_seen_whichever_has_the_keys() -> None:
 def test_a_desk_in_trouble_has_the_room_of_the_one_that_is_well() -> None:
     refused, differ = (
         (scenes.venue("key refused"), "no order, no cancel works"),
-        (scenes.mismatch("wallet check"), "our books differ, nothing"),
+        (scenes.mismatch("wallet check"), "books differ, a third time kills"),
     )
     for frame, why in (refused, differ):
         for pair in (replace(at(pictures.three()), beside=at(frame)), replace(at(frame), beside=at(pictures.three()))):

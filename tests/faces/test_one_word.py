@@ -29,7 +29,7 @@ def barred(mode: str) -> Frame:
 @pytest.mark.parametrize(("mode", "word"), [("disabled", "venue closed"), ("key refused", "key refused")])
 def test_what_rests_at_a_venue_that_takes_no_cancel_is_exposed(mode: str, word: str) -> None:
     one = at(barred(mode))
-    assert desk_verdict(one).word == safe_verdict(one).word == "EXPOSED" and blind(one)
+    assert desk_verdict(one).word == safe_verdict(one).word == "EXPOSED" and one.market is not None and blind(one, one.market)
     assert safe_verdict(one).why == f"cannot cancel 2 orders: {word}"
     calm = at(scenes.venue(mode))
     assert desk_verdict(calm).style == safe_verdict(calm).style == "alarm" and "cancel" in desk_verdict(calm).why
@@ -87,7 +87,8 @@ def test_a_small_half_tells_the_stake_before_the_connection_and_the_orders_befor
 
 
 def test_what_rests_while_a_kill_is_not_proven_is_in_doubt() -> None:
-    assert blind(at(pictures.killing())) and not blind(at(pictures.killed()))
+    for one, doubtful in ((at(pictures.killing()), True), (at(pictures.killed()), False)):
+        assert one.market is not None and blind(one, one.market) is doubtful
 
 
 @pytest.mark.parametrize("make", [top.money, slim.summary])
@@ -109,7 +110,7 @@ def test_a_desk_without_a_picture_is_marked_once_and_has_no_pill_before_an_empty
 
 def test_what_answers_an_alert_stays_and_no_lesser_key_fills_the_gap_of_a_better_one() -> None:
     alert = replace(at(pictures.alert()), beside=PRODUCTION)
-    assert "f flatten" in last(alert) and "q quit" in last(alert)
+    assert "f flat " in last(alert) and "q quit" in last(alert)
     for width in range(40, 80):
         shown = last(replace(PRODUCTION, beside=PAPER, pane=6), width)
         assert not ("q quit" not in shown and any(word in shown for word in ("m mode", "/ filter", ": palette"))), shown

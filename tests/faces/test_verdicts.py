@@ -65,7 +65,6 @@ DISK = "records cannot be written, trading is halted: [Errno 28] disk full"
         ("order 903 SELL 10 Up refused: the venue takes post-only orders", 58, "order 903 SELL 10 Up refused: the venue takes post-only…"),
         ("the wallet on chain does not match our books", 40, "wallet and books differ"),
         ("the venue's account does not match ours", 30, "account and books differ"),
-        ("the venue's limit", 11, "the venue's"),
         ("flattening", 6, ""),
         ("for our", 6, ""),
         ("it fits", 7, "it fits"),
@@ -119,7 +118,7 @@ def _trimmed(row: Row) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("frame", "told"),
     [
-        (lambda: scenes.mismatch("account check"), "our books differ"),
+        (lambda: scenes.mismatch("account check"), "books differ"),
         (lambda: scenes.venue("restarting"), "no orders meanwhile"),
         (lambda: scenes.venue("cancel_only"), "no new orders"),
         (lambda: scenes.venue("key refused"), "no order, no cancel works"),

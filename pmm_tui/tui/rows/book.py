@@ -44,7 +44,7 @@ def _touch(one: Scene, row: MarketRow) -> Row:
     word, style = "/".join(price or f.NONE for price in prices), "alarm" if one.stopped else "ours"
     if not any(prices):
         word, style = hatch(one) if one.stopped else (f.NONE, "dim")
-    elif blind(one) and not one.stopped:
+    elif blind(one, row) and not one.stopped:
         return ((f.fit(f"?{word}", SLIM_QUOTE + 1, ">"), "warn"),)
     return (" ", ""), (f.fit(word, SLIM_QUOTE, ">"), style)
 
@@ -87,7 +87,7 @@ def _columns(width: int, two: bool) -> _Columns:
 def _quoted(one: Scene, row: MarketRow, width: int) -> list[Span]:
     """Our best bid and ask, or the hatch of a killed desk; what of that one still rests is told, and loudly. With ?: nobody knows."""
     spans: list[Span] = []
-    unsure = blind(one)
+    unsure = blind(one, row)
     for levels in (row.bids, row.asks):
         own = _own(levels, row.tick)
         style = "dim" if own == f.NONE else "ours"
@@ -146,7 +146,7 @@ def _why(one: Scene, row: MarketRow) -> Span:
     """Why a market is as it is on a desk that is heard; dim where that is no trouble."""
     if one.lost:
         return ("", "dim")
-    if row.state == "quoting" and blind(one) and one.frame is not None:
+    if row.state == "quoting" and blind(one, row) and one.frame is not None:
         return (fault(one.frame.card.busy) or exposed(one.frame), "warn")
     return (reason(row) if row.why or row.state != "quoting" else "", "dim" if row.state in ("quoting", *_CALM) else "warn")
 
@@ -158,7 +158,7 @@ def _stands(one: Scene, row: MarketRow) -> tuple[int, Span, Span]:
         lost = (2, ("the desk stopped in order", "dim")) if one.link.ended else (0, (f"not heard for {f.age(one.link.age_s)}", "warn"))
         return lost[0], state, lost[1]
     if row.state == "quoting":
-        return (1, state, why) if blind(one) else (3, state, ("", "dim"))
+        return (1, state, why) if blind(one, row) else (3, state, ("", "dim"))
     return 0 if row.state in ("killing", "killed") else 2 if row.state in _CALM else 1, state, why
 
 
@@ -237,6 +237,7 @@ def _rows_of(one: Scene) -> tuple[MarketRow, ...]:
 
 def listed(scene: Scene, width: int) -> tuple[MarketRow, ...]:
     """The markets of the keys' desk, then, in a table wide enough for two, those that only the desk beside it watches."""
+    scene = heard(scene)
     rows = _rows_of(scene)
     if width < TWO_TABLES:
         return rows

@@ -273,7 +273,7 @@ def _marks(scene: Scene, row: MarketRow, start: int, end: int) -> tuple[Mark, ..
     yes = row.outcomes[0]
     for one in sides(scene) if scene.beside is not None else (scene,):
         for fill in one.frame.snapshot.fills if one.frame is not None else ():
-            if fill.market == row.id and start <= fill.at <= end and fill.status != "FAILED":
+            if fill.market == row.id and start <= fill.at <= end and fill.status != "FAILED" and not fill.foreign:
                 price = fill.price if fill.outcome == yes else ONE - fill.price
                 marks.append((fill.at, 100 * price, mark_of(fill, yes, is_production(one), scene.symbols)))
     return tuple(marks)

@@ -250,7 +250,7 @@ def newest(scene: Scene, width: int) -> Row:
     one, note = late or next((pair for pair in notes[:8] if pair[1].level != "info"), notes[0])
     sign, colour = LEVELS.get(note.level, ("? ", "warn"))
     lead = f" {f.clock(note.at)} {letter(one)} {sign} " if many else f" {f.clock(note.at)} {sign} "
-    return ((_cut(lead, note.text, width), {"info": "dim", "alarm": "down"}.get(note.level, colour)),)
+    return ((_cut(lead, note.text, width), "dim" if one.lost else {"info": "dim", "alarm": "down"}.get(note.level, colour)),)
 
 
 def _alarmed(notes: list[tuple[Scene, NoteRow]]) -> tuple[Scene, NoteRow] | None:

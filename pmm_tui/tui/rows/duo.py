@@ -6,7 +6,7 @@ from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.fresh import aged, blind, lost_word
 from pmm_tui.tui.rows.killed import killed
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs, wrap
-from pmm_tui.tui.rows.top import gauge, is_production, mode_block, pill, tone
+from pmm_tui.tui.rows.top import gauge, is_production, mode_block, pill, tone, trusted
 from pmm_tui.tui.rows.top import sides as sides
 from pmm_tui.tui.signs import mark
 from pmm_tui.tui.state import OVER, Scene, desk_verdict, safe_verdict
@@ -181,7 +181,7 @@ def _market(one: Scene, width: int) -> Row:
     ask = min((level.price for level in row.asks if level.ours), default=None)
     quotes = f"{f.cents(bid, row.tick) if bid else f.NONE}/{f.cents(ask, row.tick) if ask else f.NONE}"
     net, gain = row.yes - row.no, Cash(row.realised + row.unrealised)
-    rests = ("rests?", quotes, "warn") if blind(one) else ("quotes", quotes, "ours")
+    rests = ("rests?", quotes, "warn") if blind(one, row) else ("quotes", quotes, "ours")
     return pairs(
         (rests, ("net here", f.signed_shares(net) if net else "flat", ""), ("made", f.signed_usd(gain), tone(gain))),
         width, 3,
@@ -198,7 +198,7 @@ def _line(one: Scene, chosen: bool, width: int) -> Row:
     well = verdict.style == "running"
     mode = mode_block(one) if well else _small(one)
     counts = f"  {fills} fill{'s' * (fills != 1)}" * well + f"  {len(one.frame.snapshot.orders)} open" * (not one.lost and not one.stopped)
-    tail = aged(one, ((f" {f.signed_usd(profit)}", tone(profit)), (counts, "dim")))
+    tail = aged(one, ((f" {f.signed_usd(profit)}", trusted(one, profit)), (counts, "dim")))
     word: Row = (("▶ " if chosen else "  ", "bold"), *mode, (f" {verdict.glyph} {verdict.word} ", verdict.style))
     room = width - length((*word, *tail)) - 2
     why: Row = ((f"  {short(verdict.why, room)}", "dim"),) if verdict.why and room > 8 else ()

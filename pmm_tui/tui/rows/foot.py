@@ -13,7 +13,7 @@ from pmm_tui.tui.rows.desk import newest
 from pmm_tui.tui.rows.duo import desk_word
 from pmm_tui.tui.rows.fresh import aged
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length, wrap
-from pmm_tui.tui.rows.top import banner
+from pmm_tui.tui.rows.top import banner, trusted
 from pmm_tui.tui.signs import badges, mark
 from pmm_tui.tui.state import Scene, desk_verdict, positions, quoting, safe_verdict
 
@@ -119,12 +119,12 @@ def _money(scene: Scene) -> Row:
         return ()
     money = scene.frame.snapshot.money
     made = Cash(money.equity - money.initial)
-    tone = "plus" if made > 0 else "minus" if made < 0 else ""
+    quotes = quoting(scene)[0] and not scene.lost and not scene.frame.card.busy
     rest = f" drawdown {f.percent(money.drawdown_pct)} of {money.halt_pct:g}%  orders {len(scene.frame.snapshot.orders)}"
-    if (held := positions(scene.frame.snapshot)) and not quoting(scene)[0]:
+    if (held := positions(scene.frame.snapshot)) and not quotes:
         rest += f"  held {held}"
     word, style = mark(scene)
-    return aged(scene, ((f" {word} ", style), (f" {f.arrow(made)} {f.signed_usd(made)} ", tone), (rest, "")))
+    return aged(scene, ((f" {word} ", style), (f" {f.arrow(made)} {f.signed_usd(made)} ", trusted(scene, made)), (rest, "")))
 
 
 def _reason(one: Scene, many: bool, width: int) -> list[Row]:

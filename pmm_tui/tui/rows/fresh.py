@@ -81,9 +81,12 @@ def unseen(one: Scene) -> bool:
     return frame.card.mode == "LIVE" and bool(cut_off(frame.snapshot))
 
 
-def blind(one: Scene) -> bool:
-    """Whether what a desk is said to quote is in doubt: nobody sees it, or knows of all of it whether it rests, or can cancel it."""
-    return one.frame is not None and (unseen(one) or (not one.lost and bool(at_large(one.frame))))
+def blind(one: Scene, row: MarketRow) -> bool:
+    """Whether what a desk quotes in a market is in doubt: nobody sees it, or knows of all of it whether it rests, or can cancel it."""
+    if one.frame is None or one.lost:
+        return one.frame is not None and unseen(one)
+    here = replace(one.frame.snapshot, orders=tuple(order for order in one.frame.snapshot.orders if order.market == row.id))
+    return unseen(one) or bool(at_large(replace(one.frame, snapshot=here)))
 
 
 _MARKS = frozenset({"alarm", "killed", "lost", "waiting", "live", "live-fill", "paper", "paper-fill", "frame", "frame-live"})

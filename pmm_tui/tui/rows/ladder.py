@@ -51,7 +51,7 @@ def state_of(one: Scene, row: MarketRow, width: int = 10) -> Span:
     """A market's state on a desk that may no longer be heard, or vouch for its quotes: what it was then is not what it is now."""
     if one.lost:
         return (f.fit("■ ended", width), "dim") if one.link.ended else (f.fit("? UNKNOWN", width), "alarm")
-    return (f.fit("? quoting", width), "warn") if row.state == "quoting" and blind(one) else state_span(row, width)
+    return (f.fit("? quoting", width), "warn") if row.state == "quoting" and blind(one, row) else state_span(row, width)
 
 
 def spread(row: MarketRow) -> str:
@@ -266,7 +266,7 @@ def _rows(row: MarketRow, asks: list[Rung], bids: list[Rung], shape: _Shape, shi
 def _note(scene: Scene, ones: Sequence[Scene], row: MarketRow, moved: str, hidden: int, width: int) -> str:
     """The signs, those of trouble first where there is little room, and what of the chosen view is not seen at once."""
     last = f"last {f.cents(row.last, row.tick, scene.probability)}" if row.last else ""
-    unsure = "? not confirmed" * any(map(blind, ones))
+    unsure = "? not confirmed" * any(blind(one, row) for one in ones)
     withheld = "x held" * any(quote.held for one in ones if one.market is not None for quote in one.market.quotes)
     orders = (order for one in ones if one.frame is not None for order in one.frame.snapshot.orders)
     foreign = "! not ours" * any(order.status == "EXTERNAL" and order.market == row.id for order in orders)

@@ -137,7 +137,7 @@ def _model(scene: Scene, one: Scene) -> dict[str, Span]:
     bid = next((level for level in row.bids if level.ours), None)
     ask = next((level for level in row.asks if level.ours), None)
     sizes = f"{f.shares(bid.ours) if bid else f.NONE} × {f.shares(ask.ours) if ask else f.NONE}"
-    worst, unsure = worst_case(row), bool(bid or ask) and blind(one)
+    worst, unsure = worst_case(row), bool(bid or ask) and blind(one, row)
     rests = f"{'?' * unsure}{cents(bid)}{'/' if scene.probability or unsure else ' / '}{cents(ask)}"
     return {
         "fair": (_price(scene, row.fair), "bold"),
@@ -170,8 +170,7 @@ def _limits(one: Scene, whole: bool) -> dict[str, Span]:
 def _brief(row: RiskRow) -> str:
     """Where a limit stands where there is no room for the limit, too; what is counted without the word for it."""
     now = f.clean(row.now)
-    count = now.removesuffix(" missed")
-    return f"{count} of {f.clean(row.limit)}" if count != now else now
+    return f"{now.removesuffix(' missed')} miss" if now.endswith(" missed") else now
 
 
 def _against(now: str, limit: str) -> str:

@@ -138,7 +138,7 @@ def _inside(shown: Scene, roomy: bool, scene: Scene, width: int, height: int) ->
     money = snapshot.money
     worst = Cash(sum(worst_case(row) for row in snapshot.markets))
     levels = f" {f.fit(f.percent(money.drawdown_pct), 5, '>')}  alert {money.alert_pct:g}%  kill {money.halt_pct:g}%"
-    told = "warn" if verdict.style in ("warn", "alarm") else "dim"
+    told = "dim" if verdict.style == "waiting" or scene.lost else "warn"
     why = [] if verdict.style == "up" or scene.stopped or scene.frame.card.busy else wrap(verdict.why, width - 2, 2)
     top: list[Row] = [((f" {line}", told),) for line in why]  # the word stands in the strip above
     if roomy:

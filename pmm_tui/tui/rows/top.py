@@ -240,11 +240,14 @@ def tone(cash: int) -> str:
     return "plus" if cash > 0 else "minus" if cash < 0 else ""
 
 
+def trusted(one: Scene, cash: int) -> str:
+    """The same; none while the desk's books are not what the venue or the chain says."""
+    return "" if one.frame is not None and mismatch(one.frame.snapshot) is not None else tone(cash)
+
+
 def pill(one: Scene, cash: int) -> str:
-    """The same with a ground behind it; grey while the desk's books are not what the venue or the chain says."""
-    if one.frame is not None and mismatch(one.frame.snapshot) is not None:
-        return "waiting"
-    return "gain" if cash > 0 else "loss" if cash < 0 else "waiting"
+    """The same with a ground behind it."""
+    return {"plus": "gain", "minus": "loss"}.get(trusted(one, cash), "waiting")
 
 
 def money_row(one: Scene, money: Money) -> Row:
@@ -331,7 +334,7 @@ def summary(scene: Scene, width: int, _: int) -> Panel:
     account = scene.frame.snapshot.money
     style = {"up": "running", "warn": "held"}.get(safe_.style, safe_.style)
     made = account.equity - account.initial
-    told = "" if safe_.style in ("up", "waiting") or scene.lost else safe_.why
+    told = safe_.why if scene.link.ended or not (safe_.style in ("up", "waiting") or scene.lost) else ""
     bar = gauge(account, 18) if width >= _ROOMY else gauge(account, 8) if not told else ()
     first: Row = (
         (f" {safe_.glyph} {safe_.word} ", style),
@@ -349,9 +352,9 @@ def summary(scene: Scene, width: int, _: int) -> Panel:
         *flow(
             (
                 ("eq", f.usd(account.equity), "bold"),
-                ("real", f.signed_usd(account.realised), tone(account.realised)),
+                ("real", f.signed_usd(account.realised), trusted(scene, account.realised)),
                 ("orders", str(len(scene.frame.snapshot.orders)), ""),
-                ("unreal", f.signed_usd(account.unrealised), tone(account.unrealised)),
+                ("unreal", f.signed_usd(account.unrealised), trusted(scene, account.unrealised)),
                 ("fills", f.count(scene.frame.snapshot.fill_count), ""),
             ),
             width - 14,
