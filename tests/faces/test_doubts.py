@@ -43,8 +43,8 @@ def test_what_nobody_vouches_for_has_a_question_mark_wherever_it_is_quoted(name:
     one = of(name)
     narrow, wide, page = book.markets(one, 80, 8), book.markets(one, 116, 8), market.market(one, 160, 44)
     for panel in (narrow, wide):
-        calm = {"up"} if name == "order uncertain" else set()  # another market's orders are known
-        assert style_of(panel, "● quoting") == calm
+        green = {"up"} if name == "order uncertain" else set()  # another market's orders are known
+        assert style_of(panel, "● quoting") == green
         assert style_of(panel, "? quoting") | style_of(panel, "? UNKNOWN") <= {"warn", "sel warn", "sel alarm", "alarm"}
     assert style_of(narrow, "?52.0/5") == {"sel warn"} and style_of(wide, "52.0?") == {"sel warn"}
     assert style_of(page, "?52.0/5") == {"warn"} and style_of(page, "● quoting") == set()
