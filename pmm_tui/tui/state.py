@@ -201,6 +201,8 @@ def desk_verdict(scene: Scene) -> Verdict:
     snapshot, why = frame.snapshot, f.clean(frame.snapshot.why)
     if snapshot.phase == "killing":
         return killing(snapshot)
+    if snapshot.phase == "killed" and frame.card.busy:
+        return Verdict("!!", "DESK FAULT", f"{fault(frame.card.busy)}; 0 open, verified", "killed")
     if snapshot.phase == "killed":
         left = cools_down(scene)
         return Verdict("!!", "KILLED", f"0 open, verified{f', reset in {f.age(left)}' if left > 0 else ''}: {why}", "killed")
@@ -297,25 +299,26 @@ def safe_verdict(scene: Scene) -> Verdict:
     if scene.frame is None or scene.lost:
         if scene.frame is not None and scene.link.ended:
             left = positions(scene.frame.snapshot)
-            why = f"{_many(left, 'position')} left, which nobody watches" if left else "it stopped in order"
-            return Verdict("■", "ENDED", why, "waiting")
+            if left:
+                return Verdict("■", "ENDED", f"{_many(left, 'position')} left, unwatched", "warn")
+            return Verdict("■", "ENDED", "it stopped in order", "waiting")
         if scene.frame is None:
             return Verdict("?", "UNKNOWN", "no picture yet", "waiting" if scene.link.connected or not scene.link.attempts else "alarm")
         return Verdict("?", "UNKNOWN", "the desk is not heard", "alarm")
     snapshot, money = scene.frame.snapshot, scene.frame.snapshot.money
     if snapshot.phase == "killing":
         return replace(killing(snapshot), glyph="✖", style="alarm")
-    if snapshot.phase == "killed":
-        return Verdict("✖", "KILLED", f"{f.clean(snapshot.why)}; {_stake(snapshot)}", "alarm")
     if scene.frame.card.busy:
         return Verdict("✖", "DESK FAULT", f"{_stake(snapshot)}: {fault(scene.frame.card.busy)}", "alarm")
+    if snapshot.phase == "killed":
+        return Verdict("✖", "KILLED", f"{_many(positions(snapshot), 'position')}: {f.clean(snapshot.why)}", "alarm")
     differs = mismatch(snapshot)
     if differs is not None:
         return replace(differs, glyph="✖")
     if danger := exposed(scene.frame):
         return Verdict("!", "EXPOSED", danger, "alarm")
     if snapshot.venue.mode in BARRED:
-        return Verdict("!", VENUE[snapshot.venue.mode][0], f"no cancel works; {_stake(snapshot)}", "alarm")
+        return Verdict("!", VENUE[snapshot.venue.mode][0], f"{_stake(snapshot)}; no cancel works", "alarm")
     if snapshot.phase == "alert" or money.drawdown_pct >= money.alert_pct:
         return Verdict("!", "ALERT", f"drawdown beyond {f.percent(money.alert_pct)}", "alert")
     if strange := foreign(scene.frame):

@@ -50,7 +50,7 @@ def within(frame: Frame) -> Frame:
         elif row.id == FED and not live and row.quotes:
             calm = _quoted(replace(row, yes=lots(60), cost=usd(42), unrealised=usd(0.81)), 50)
         rows.append(calm)
-    notes = tuple(note for note in frame.snapshot.notes if note.level != "alarm")
+    notes = tuple(note for note in frame.snapshot.notes if note.level != "alarm" or " differs, time " in note.text)
     return replace(frame, snapshot=replace(frame.snapshot, markets=tuple(rows), notes=notes))
 
 

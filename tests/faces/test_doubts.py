@@ -180,7 +180,7 @@ def test_what_a_lost_desk_told_of_its_data_is_as_old_as_its_silence() -> None:
 @pytest.mark.parametrize("height", [3, 4, 6])
 def test_a_guard_that_holds_has_a_row_on_the_markets_own_screen_however_low(height: int) -> None:
     shown = text(market.position(of("capped"), 36, height))
-    assert "net position           500 of 500 sh" in shown and "if Up     +$40.80  if Down   -$39.20" in shown
+    assert "largest net            500 of 500 sh" in shown and "if Up     +$40.80  if Down   -$39.20" in shown
     both = text(market.position(two(of("held").frame, of("held").frame), 36, height)).splitlines()
     assert len(both) == height and both[2].startswith("L      120"), "real money's position before any limit"
     assert "→Down  -$39.20" in text(market.position(of("capped"), 31, height))

@@ -80,14 +80,14 @@ def test_what_lowers_risk_at_no_cost_stays_longest_and_a_shorter_key_takes_the_r
     alone, other = scene(pictures.quoting()), scene(scenes.production())
     assert "space pause x cancel X all K KILL ? help q quit" in last(alone, 60) and "f flatten" in last(alone, 80)
     both = replace(other, beside=alone)
-    assert "space pause x cancel X all f flatten K KILL e PAPER ? help q quit" in last(both)
+    assert "space pause x cancel X all f flat K KILL a ack e PAPER ? help q quit" in last(both)
     assert "space pause X cancel all K KILL e to PAPER q quit" in last(both, 60, foot.small)
     assert "K KILL" in last(both, 12) and "space" in last(both, 40) and "f flatten" in last(alone, 100), "closer, before one is left out"
 
 
 def test_the_sign_that_an_alarm_was_seen_has_its_room_while_it_rings_and_is_not_offered_where_it_does_nothing() -> None:
     rings = replace(scene(scenes.production()), beside=scene(pictures.three()), ringing=True)
-    assert "a ack" in last(rings) and "a ack" in last(rings, 60, foot.small) and "a ack" not in last(replace(rings, ringing=False))
+    assert "a ack" in last(rings, 70) and "a ack" in last(rings, 60, foot.small) and "a ack" not in last(replace(rings, ringing=False), 70)
     looks = replace(rings, read_only=True)
     assert "a ack" in last(looks) and "ack" not in last(replace(looks, ringing=False), 160)
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import Nanos
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows import duo, slim, top
+from pmm_tui.tui.rows import desk, duo, slim, top
 from pmm_tui.tui.rows.lines import Row
 from pmm_tui.tui.signs import badges
 from pmm_tui.tui.state import Scene, desk_verdict, quoting_verdict, safe_verdict
@@ -72,6 +72,14 @@ DISK = "records cannot be written, trading is halted: [Errno 28] disk full"
 )
 def test_a_reason_is_cut_where_it_still_means_something(text: str, width: int, told: str) -> None:
     assert short(text, width) == told
+
+
+def test_a_desk_whose_records_failed_is_broken_after_its_kill_too_and_not_reset() -> None:
+    frame = scenes.killed()
+    one = at(replace(frame, card=replace(frame.card, busy=DISK)))
+    assert (desk_verdict(one).word, safe_verdict(one).word) == ("DESK FAULT", "DESK FAULT")
+    assert desk_verdict(one).why == "cannot record: disk full; 0 open, verified"
+    assert "type RESET" not in drawn(desk.kill, one, 100, 12) and "mend the cause" in drawn(desk.kill, one, 100, 12)
 
 
 STAKES: dict[str, tuple[Callable[[], Scene], str, str]] = {

@@ -57,7 +57,9 @@ def killed(one: Scene, width: int, aimed: bool = True) -> list[Row]:
     how = (f"reset: {key}, type RESET {mode} and why it is safe; no quote until then", f"reset: {key}, type RESET {mode} and why")
     if (left := cools_down(one)) > 0:
         how = (f"reset: in {f.age(left)}, after the cool-down; no quote until then", f"reset: in {f.age(left)}, after the cool-down")
-    if not proven:
+    if one.frame.card.busy:
+        how = ("reset: not by this desk; mend the cause, stop it, start it anew", "reset: mend the cause, start it anew")
+    elif not proven:
         how = ("reset: possible once the cancel is confirmed", "reset: once the cancel is confirmed")
     return [*rows, _held(snapshot), ((f" {f.first_fit(width - 2, *how)}", "bold" if proven else "dim"),)]
 

@@ -154,17 +154,23 @@ def _model(scene: Scene, one: Scene) -> dict[str, Span]:
     }
 
 
+_WIDEST = {"net position": "largest net", "one market": "largest risk"}
+"""What a guard tells of the desk's worst market, beside figures of the selected one."""
+
+
 def _limits(one: Scene, whole: bool) -> dict[str, Span]:
     """Each limit of one desk: where it stands, and of how much."""
 
     def style(row: RiskRow) -> str:
         return "held" if row.holding else "alarm" if passed(row) else ""
 
+    told = (row for row in guards(one) if row.used >= 0 or row.holding or row.now == UNTOLD)
     return {
-        f.said(row.name, 13).strip(): (_against(f.clean(row.now), f.clean(row.limit)) if whole else _brief(row), style(row))
-        for row in guards(one)
-        if row.used >= 0 or row.holding or row.now == UNTOLD
-    }
+        f.said(_WIDEST.get(row.name, row.name), 13).strip(): (
+            _against(f.clean(row.now), f.clean(row.limit)) if whole else _brief(row), style(row),
+        )
+        for row in told
+    }  # fmt: skip
 
 
 def _brief(row: RiskRow) -> str:
