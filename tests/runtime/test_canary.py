@@ -13,6 +13,7 @@ import pytest
 from eth_account import Account
 from websockets.asyncio.client import unix_connect
 
+from pmm_tui.core.apply import VENUE_WORDS
 from pmm_tui.runtime.demo import PLACES, exchange
 from pmm_tui.runtime.profile import packaged
 from pmm_tui.venues.clob.keys import API_KEY, API_PASSPHRASE, API_SECRET, PASSWORD, PRIVATE_KEY, RPC_URL
@@ -111,7 +112,7 @@ def test_a_desk_that_cannot_start_tells_nothing(tmp_path: Path, port: int) -> No
     ended_so(home.call("--profile", here, "--no-ui", "--logs", home.logs, env={PRIVATE_KEY: KEY + "7"}), 2, "expected 64 hex digits")
     ended_so(home.call("wallet", "--profile", away, env=env | WORDS), 2, "the node does not answer")
     with alive(home.headless(here, env=env | WORDS)) as desk:  # an API key that the exchange never gave
-        waited(lambda: any(KEY_REFUSED in path.read_text() for path in home.logs.glob("*/run.log")))
+        waited(lambda: any(VENUE_WORDS[KEY_REFUSED] in path.read_text() for path in home.logs.glob("*/run.log")))
         desk.send_signal(signal.SIGTERM)
         out, err = desk.communicate(timeout=60)
     clean(out, err)

@@ -180,7 +180,7 @@ def both(first: Callable[[str], None], second: Callable[[str], None]) -> Callabl
 @pytest.mark.parametrize("keep", [False, True])
 def test_the_console_is_opened_on_its_desk_and_says_what_goes_on(home: Home, monkeypatch: pytest.MonkeyPatch, keep: bool) -> None:
     home.enter(monkeypatch)
-    monkeypatch.setattr(cli, "_needs_terminal", lambda: None)
+    monkeypatch.setattr(cli, "_needs_terminal", lambda *_: None)
     console = Console(stops=not keep)
     monkeypatch.setattr(cli, "console", console.open)
     launched: list[Started] = []
