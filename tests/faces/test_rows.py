@@ -99,12 +99,12 @@ def test_the_banner_says_the_worst_thing_that_is_true(make: Callable[[], Frame |
     assert word in text(top.banner(scene(make(), link), 160, 1))
 
 
-def test_a_stale_only_desk_is_called_stale_and_a_killed_one_with_a_fault_stays_killed() -> None:
+def test_a_stale_only_desk_is_called_stale_and_a_killed_one_with_a_fault_says_that_it_is_broken() -> None:
     frame = pictures.held()
     frame = replace(frame, snapshot=replace(frame.snapshot, markets=frame.snapshot.markets[:1]))
     assert desk_verdict(scene(frame)).word == "STALE"
     killed = replace(pictures.killed(), card=replace(pictures.card(), busy="disk full"))
-    assert desk_verdict(scene(killed)).word == "KILLED"
+    assert (desk_verdict(scene(killed)).word, desk_verdict(scene(killed)).why) == ("DESK FAULT", "disk full; 0 open, verified")
     assert desk_verdict(scene(replace(pictures.quoting(), card=replace(pictures.card(), busy="disk full")))).why == "disk full"
     empty = replace(frame, snapshot=replace(frame.snapshot, markets=()))
     assert quoting_verdict(scene(empty)).word == "NO MARKET"
