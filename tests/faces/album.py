@@ -163,6 +163,7 @@ class Studio:
         await self.press(asked.keys, "")
         await self.app.workers.wait_for_complete()
         await self.press((), asked.typed)
+        self.app.pull()  # all that was typed is on the screen, however slow this machine is
         await self.pilot.pause()
 
     async def press(self, keys: tuple[str, ...], typed: str) -> None:
