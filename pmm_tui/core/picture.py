@@ -6,7 +6,7 @@ from pmm_tui.core.market import Side
 from pmm_tui.core.orders.life import Order, Status
 from pmm_tui.core.portfolio import Fill
 from pmm_tui.core.risk.guards import judged
-from pmm_tui.core.risk.kill import drawdown, resets_at
+from pmm_tui.core.risk.kill import drawdown, halts_at, resets_at
 from pmm_tui.core.signals.clock import held_by, surely_off
 from pmm_tui.core.signals.reference import told
 from pmm_tui.core.snapshot import (
@@ -107,6 +107,7 @@ def money(state: State) -> Money:
         halt_pct=knobs.kill_switch_max_drawdown_pct,
         reference=knobs.kill_switch_reference,
         drift=Cash(state.equity_now - portfolio.initial - portfolio.captured + portfolio.fees + portfolio.adverse),
+        halts_at=halts_at(state.kill, knobs),
     )
 
 

@@ -253,6 +253,8 @@ class Money(Struct, frozen=True):
     """start | peak"""
     drift: Cash = Cash(0)
     """Of the inventory as the mid moved: equity - initial = captured + drift - fees - adverse."""
+    halts_at: Cash = Cash(0)
+    """The equity from which on down the drawdown halts the desk."""
 
 
 class Snapshot(Struct, frozen=True):

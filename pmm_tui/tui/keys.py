@@ -56,7 +56,7 @@ KEYS: Keys = (
     Key("quote.market", ("p",), "p", "pause market", "the same for the selected market only", "frees"),
     Key("cancel", ("x",), "x", "cancel", "cancel this market's orders; it stays paused", "frees", 2),
     Key("cancel.all", ("X",), "X", "cancel all", "the same for all markets", "frees", 2, True),
-    Key("flatten", ("f",), "f", "flatten", "close the selected market's net position", "costs", 6),
+    Key("flatten", ("f",), "f", "flatten", "close the selected market's net position", "costs", 5),
     Key("flatten.all", ("F",), "F", "flatten all", "close every market's net position", "costs"),
     Key("kill", ("K",), "K", "KILL", "stop quoting, cancel all, verify, latch", "frees", 1, True, True),
     Key("kill.typing", ("ctrl+k",), "ctrl+k", "KILL", "the same, also while something is typed", "frees", over=True),

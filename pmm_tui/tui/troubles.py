@@ -43,7 +43,7 @@ def mismatch(snapshot: Snapshot) -> Verdict | None:
     """The venue's account or the wallet on chain is not what our books say; None where they agree."""
     for row in snapshot.risk:
         if row.holding and row.name in MISMATCHES:
-            return Verdict("!!", MISMATCHES[row.name], "books differ, one more kills; nothing quoted", "alarm")
+            return Verdict("!!", MISMATCHES[row.name], "one more kills: books differ, nothing quoted", "alarm")
     return None
 
 

@@ -1,9 +1,10 @@
 """The kill switch: what trips it, what it counts from, and what it does when the equity cannot be known."""
 
 import pytest
+from msgspec.structs import replace
 
 from pmm_tui.core.events import OrderFilled
-from pmm_tui.core.risk.kill import Kill, KillKnobs, drawdown, found, reset, trip, watch
+from pmm_tui.core.risk.kill import Kill, KillKnobs, drawdown, found, halts_at, reset, trip, watch
 from pmm_tui.core.units import DOLLAR, Cash, Nanos
 from tests.core.desk import Bench, at, book, knobs, places
 
@@ -53,6 +54,31 @@ def test_shares_that_are_found_move_the_reference_and_not_the_percentage() -> No
     trip(subject, "drawdown", Nanos(3))
     reset(subject, dollars(1_020))
     assert drawdown(subject, dollars(1_018), settings) == (dollars(2), 10.0), "$25 were given, $5 are lost: $20 are left to lose from"
+
+
+@pytest.mark.parametrize(
+    ("kill", "reference", "pct", "level"),
+    [
+        (switch(), "start", 25.0, 375.0),
+        (Kill(start=dollars(500), peak=dollars(523.4)), "peak", 25.0, 392.55),
+        (Kill(start=dollars(500), peak=dollars(500), given=dollars(200)), "start", 20.0, 460.0),
+        (Kill(start=dollars(500), peak=dollars(510), given=dollars(200)), "peak", 20.0, 468.0),
+        (Kill(start=dollars(33.333333), peak=dollars(33.333333), given=dollars(33.333333)), "peak", 7.7, 30.766666),
+    ],
+)
+def test_it_halts_at_the_level_it_tells_and_not_above(kill: Kill, reference: str, pct: float, level: float) -> None:
+    settings = KillKnobs(kill_switch_reference="start" if reference == "start" else "peak", kill_switch_max_drawdown_pct=pct)
+    told = halts_at(kill, settings)
+    assert told == dollars(level)
+    assert watch(replace(kill), Cash(told + 1), Nanos(1), settings) in {"", "alert"}
+    assert watch(replace(kill), told, Nanos(1), settings).startswith("drawdown")
+
+
+def test_after_a_reset_the_level_counts_from_what_is_left() -> None:
+    settings, subject = KillKnobs(kill_switch_max_drawdown_pct=20.0), switch(500)
+    trip(subject, watch(subject, dollars(390), Nanos(1), settings), Nanos(2))
+    reset(subject, dollars(390))
+    assert halts_at(subject, settings) == dollars(312)
 
 
 def test_an_unknown_equity_halts_after_its_time() -> None:

@@ -224,7 +224,10 @@ def heavy() -> Frame:
     rows = tuple(replace(row, yes=pictures.lots(400), no=Size(0), cost=Cash(round(row.mid * 4e8))) for row in frame.snapshot.markets)
     more = pictures.usd(1_800)
     had = frame.snapshot.money
-    money = replace(had, initial=had.initial + more, equity=had.equity + more, peak=had.peak + more, drawdown_pct=0.1)
+    money = replace(
+        had, initial=had.initial + more, equity=had.equity + more, peak=had.peak + more, drawdown_pct=0.1,
+        halts_at=Cash(had.halts_at + 4 * more // 5),
+    )  # fmt: skip
     curve = tuple((at, Cash(value + more)) for at, value in frame.snapshot.equity_curve)
     return replace(frame, snapshot=replace(frame.snapshot, markets=rows, money=money, equity_curve=curve))
 

@@ -154,7 +154,7 @@ def money() -> Money:
         max_drawdown=usd(23.1),
         alert_pct=15.0,
         halt_pct=25.0,
-        reference="peak", drift=usd(-0.31),
+        reference="peak", drift=usd(-0.31), halts_at=usd(392.55),
     )  # fmt: skip
 
 
@@ -296,7 +296,7 @@ def waiting() -> Frame:
     zero = usd(0)
     still = replace(
         money(), cash=usd(500), reserved=zero, equity=usd(500), realised=zero, unrealised=zero, fees=zero, adverse=zero, captured=zero,
-        drift=zero, peak=usd(500), drawdown=zero, drawdown_pct=0.0, max_drawdown=zero,
+        drift=zero, peak=usd(500), drawdown=zero, drawdown_pct=0.0, max_drawdown=zero, halts_at=usd(375),
     )  # fmt: skip
     return Frame(
         card(),
@@ -327,11 +327,11 @@ def alert() -> Frame:
     """Past the alert level, still quoting."""
     worse = replace(
         money(), equity=usd(418.0), drift=usd(-94.71), realised=usd(-70.2), unrealised=usd(-11.8), drawdown=usd(82.0), drawdown_pct=16.4,
-        max_drawdown=usd(84.0), peak=usd(501.0), cash=usd(310.0), reference="start",
+        max_drawdown=usd(84.0), peak=usd(501.0), cash=usd(310.0), reference="start", halts_at=usd(375),
     )  # fmt: skip
     return Frame(
         card(),
-        replace(snapshot(), phase="alert", why="drawdown 16.4 % ≥ 15 %", money=worse, equity_curve=curve(-82.0)),
+        replace(snapshot(), phase="alert", why="drawdown beyond the alert level", money=worse, equity_curve=curve(-82.0)),
     )
 
 
@@ -348,9 +348,8 @@ def killing() -> Frame:
         base.money, equity=usd(373.4), realised=usd(-114.8), unrealised=usd(-11.8), drawdown=usd(126.6), drawdown_pct=25.3,
         drift=usd(-139.31), max_drawdown=usd(126.6), reserved=usd(13),
     )  # fmt: skip
-    row = _still("killed", "kill switch", market())
-    why = "drawdown 25.3 % ≥ 25 % of start"
-    stopped = replace(base, phase="killing", why=why, markets=(row,), orders=orders()[:1], kill=steps)
+    why = "drawdown 25.32 % of the start reached 25 %"
+    stopped = replace(base, phase="killing", why=why, markets=(_still("killing", why, market()),), orders=orders()[:1], kill=steps)
     return Frame(card(), replace(stopped, money=worse, equity_curve=curve(-126.6)))
 
 
@@ -367,8 +366,8 @@ def killed() -> Frame:
         NoteRow(ago(13.6), "info", "kill verified: the venue's account holds no open order"),
         NoteRow(ago(14.2), "alarm", f"KILLED: {base.why}"), *notes()[3:],
     )  # fmt: skip
-    money_ = replace(base.money, reserved=usd(0))
-    return Frame(card(), replace(base, phase="killed", money=money_, orders=(), kill=steps, notes=log))
+    money_, rows = replace(base.money, reserved=usd(0)), (replace(base.markets[0], state="killed"),)
+    return Frame(card(), replace(base, phase="killed", money=money_, markets=rows, orders=(), kill=steps, notes=log))
 
 
 def resolved() -> Frame:

@@ -43,7 +43,7 @@ def production() -> Frame:
     money = replace(
         pictures.money(), initial=usd(200), cash=usd(180.3), reserved=usd(9.8), equity=usd(201.4), realised=usd(1.22), unrealised=usd(0.18),
         fees=usd(0.04), captured=usd(2.9), adverse=usd(0), peak=usd(203.0), drawdown=usd(1.6), drawdown_pct=0.8, max_drawdown=usd(4.4),
-        alert_pct=12.0, halt_pct=20.0, drift=usd(-1.46),
+        alert_pct=12.0, halt_pct=20.0, drift=usd(-1.46), halts_at=usd(162.4),
     )  # fmt: skip
     notes = (
         NoteRow(ago(2.9), "info", "fill BUY 10 Up @ 51.0"),
@@ -63,7 +63,7 @@ def killed() -> Frame:
     """The production desk after its kill switch tripped: nothing rests, nothing is wished."""
     frame, latched = production(), pictures.killed().snapshot
     rows = tuple(
-        replace(row, state="killed", why="kill switch", quotes=(), bids=_mine(row.bids, 0, 0), asks=_mine(row.asks, 0, 0))
+        replace(row, state="killed", why=latched.why, quotes=(), bids=_mine(row.bids, 0, 0), asks=_mine(row.asks, 0, 0))
         for row in frame.snapshot.markets
     )
     changed = replace(frame.snapshot, phase="killed", why=latched.why, kill=latched.kill, markets=rows, orders=())

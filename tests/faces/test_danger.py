@@ -105,7 +105,7 @@ def test_the_other_desks_dead_man_is_seen_whichever_has_the_keys() -> None:
 def test_a_desk_in_trouble_has_the_room_of_the_one_that_is_well() -> None:
     refused, differ = (
         (scenes.venue("key refused"), "no order, no cancel works"),
-        (scenes.mismatch("wallet check"), "books differ, one more kills"),
+        (scenes.mismatch("wallet check"), "one more kills: books differ"),
     )
     for frame, why in (refused, differ):
         for pair in (replace(at(pictures.three()), beside=at(frame)), replace(at(frame), beside=at(pictures.three()))):
@@ -312,7 +312,7 @@ def test_a_connection_that_is_gone_wins_over_no_market_yet() -> None:
 def test_no_drawdown_draws_nothing(symbols: str) -> None:
     flat = tuple((Nanos(NOW - (60 - second) * 10**9), pictures.usd(500)) for second in range(60))
     frame = pictures.three()
-    money = replace(frame.snapshot.money, equity=pictures.usd(500), reference="start")
+    money = replace(frame.snapshot.money, equity=pictures.usd(500), drawdown=pictures.usd(0), reference="start")
     made = replace(frame, snapshot=replace(frame.snapshot, equity_curve=flat, money=money))
     row = next(line for line in drawn(chart.equity, replace(at(made), symbols=symbols), 80, 10).splitlines() if "drawdown" in line)
     assert row.rpartition("┤")[2].strip() == ""

@@ -87,7 +87,8 @@ async def test_y_copies_the_chosen_pane_or_the_screen_and_after_a_kill_what_led_
         one.app.pull()
         await one.press("Y")
         told = clip.read_text()
-        assert told.startswith("PAPER run-007-1795258 KILLED: drawdown 25.3 %") and "cancel all: none left in our books" in told
+        assert told.startswith("PAPER run-007-1795258 KILLED: drawdown 25.32 % of the start reached 25 %")
+        assert "cancel all: none left in our books" in told
         assert clip.stat().st_mode & 0o777 == 0o600
 
 

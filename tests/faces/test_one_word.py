@@ -76,7 +76,7 @@ def test_nothing_is_quoted_by_a_desk_with_a_fault_and_nobody_was_heard_is_one_to
 def test_why_it_was_killed_is_seen_where_the_banner_has_no_room_for_it() -> None:
     cools = replace(scenes.killed().snapshot, resets_at=pictures.NOW + 421_000_000_000)
     one = at(replace(scenes.killed(), snapshot=cools))
-    assert "0 open, verified, reset in 7m" in drawn(top.banner, one, 80, 1) and "drawdown 25.3 %" in drawn(slim.summary, one, 80, 2)
+    assert "0 open, verified, reset in 7m" in drawn(top.banner, one, 80, 1) and "drawdown 25.32 %" in drawn(slim.summary, one, 80, 2)
 
 
 def test_a_small_half_tells_the_stake_before_the_connection_and_the_orders_before_what_is_not_realised() -> None:

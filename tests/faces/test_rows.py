@@ -238,7 +238,7 @@ def test_the_kill_pane_tells_steps_times_proof_and_how_to_reopen() -> None:
     assert "R, type RESET PAPER" in shown and "worst -$39.20" in shown
     begun, under_way = (desk.kill(scene(make()), 100, 12) for make in (pictures.killing, scenes.unconfirmed))
     assert begun.title == "KILL SWITCH TRIPPED, cancelling" and "CANCEL NOT CONFIRMED" in under_way.title
-    assert "why drawdown 25.3 % ≥ 25 % of start  at" in text(desk.kill(scene(pictures.killed()), 56, 12)), "all that there is room for"
+    assert "why drawdown 25.32 % of the start…  at" in text(desk.kill(scene(pictures.killed()), 56, 12)), "all that there is room for"
     assert "3 · verify            not yet" in text(under_way)
     assert "reset: possible once" in text(under_way) and desk.kill_height(scene(pictures.quoting())) == 0
 

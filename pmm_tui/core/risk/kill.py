@@ -1,5 +1,6 @@
 """The kill switch: drawdown against its reference, and the latched sequence that ends with a proof that nothing rests."""
 
+import math
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -61,14 +62,26 @@ class Kill(Struct):
         return self.phase in ("killing", "killed")
 
 
-def drawdown(kill: Kill, equity: Cash, knobs: KillKnobs) -> tuple[Cash, float]:
-    """How far below its reference the equity is: positive cash when losing, and percent of the reference.
+def _measure(kill: Kill, knobs: KillKnobs) -> tuple[Cash, int]:
+    """What losses count from, and what their percentage is of.
 
-    The percentage is of no more than what the desk was given and made since: shares found in the wallet must not let it lose more.
+    That is no more than what the desk was given and made since: shares found in the wallet must not let it lose more.
     """
     reference = kill.peak if knobs.kill_switch_reference == "peak" else kill.start
-    lost, base = Cash(reference - equity), min(reference, kill.given + reference - kill.start)
+    return reference, min(reference, kill.given + reference - kill.start)
+
+
+def drawdown(kill: Kill, equity: Cash, knobs: KillKnobs) -> tuple[Cash, float]:
+    """How far below its reference the equity is: positive cash when losing, and in percent."""
+    reference, base = _measure(kill, knobs)
+    lost = Cash(reference - equity)
     return lost, 100.0 * lost / base if base > 0 else (100.0 if lost > 0 else 0.0)
+
+
+def halts_at(kill: Kill, knobs: KillKnobs) -> Cash:
+    """The equity from which on down the drawdown halts the desk."""
+    reference, base = _measure(kill, knobs)
+    return Cash(reference - math.ceil(max(0, base) * knobs.kill_switch_max_drawdown_pct / 100))
 
 
 def watch(kill: Kill, equity: Cash | None, at: Nanos, knobs: KillKnobs) -> str:

@@ -87,11 +87,10 @@ def _columns(width: int, two: bool) -> _Columns:
 def _quoted(one: Scene, row: MarketRow, width: int) -> list[Span]:
     """Our best bid and ask, or the hatch of a killed desk; what of that one still rests is told, and loudly. With ?: nobody knows."""
     spans: list[Span] = []
-    unsure = blind(one, row)
-    for levels in (row.bids, row.asks):
+    for bids, levels in ((True, row.bids), (False, row.asks)):
         own = _own(levels, row.tick)
         style = "dim" if own == f.NONE else "ours"
-        if own != f.NONE and unsure:
+        if own != f.NONE and blind(one, row, bids):
             own, style = own.replace("×", "?"), "warn"
         if one.stopped:
             own, style = hatch(one) if own == f.NONE else (own, "alarm")

@@ -165,15 +165,15 @@ def _equity(scene: Scene, width: int, height: int) -> Panel:
     money, curve = frame.snapshot.money, frame.snapshot.equity_curve
     made = Cash(curve[-1][1] - money.initial)
     now = (curve[-1][0] // SECOND * SECOND, curve[-1][1] // CENT * CENT)
-    base = money.initial if money.reference == "start" else money.peak
-    kill = Cash(-round(base * money.halt_pct / 100))
-    rows = _curve((*curve[:-1], now), money.initial, money.reference == "start", kill, width, height, scene.symbols)
+    reference = money.equity + money.drawdown
+    start, kill = reference if money.reference == "start" else None, Cash(money.halts_at - reference)
+    rows = _curve((*curve[:-1], now), money.initial, start, kill, width, height, scene.symbols)
     return Panel(f"Profit and loss {f.signed_usd(made)}", list(rows), f"drawdown at most {f.usd(money.max_drawdown)}")
 
 
 @lru_cache(maxsize=8)
 def _curve(
-    points: tuple[tuple[int, int], ...], initial: int, from_start: bool, kill: Cash, width: int, height: int, symbols: Symbols
+    points: tuple[tuple[int, int], ...], initial: int, start: int | None, kill: Cash, width: int, height: int, symbols: Symbols
 ) -> tuple[Row, ...]:
     """The drawn curve; kept, as it is asked for ten times a second and moves seldom."""
     cells = max(2, width - _LABEL - 1)
@@ -190,7 +190,7 @@ def _curve(
         label = f.fit(f.signed_usd(Cash(level)), _LABEL - 1, ">") if level is not None else " " * (_LABEL - 1)
         rows.append(((f"{label} ┤", "head"), *_coloured(text, columns, 0)))
     if under:
-        rows += _drawdown(drawdowns(points, initial if from_start else None), kill, cells, under, symbols)
+        rows += _drawdown(drawdowns(points, start), kill, cells, under, symbols)
     rows.append(_hours(points[0][0], points[-1][0], cells))
     return tuple(rows)
 

@@ -179,9 +179,11 @@ def _market(one: Scene, width: int) -> Row:
         return ((f" {short(f'here {row.state}: {reason(row)}', width - 1)}", "dim" if row.state in OVER else "warn"),)
     bid = max((level.price for level in row.bids if level.ours), default=None)
     ask = min((level.price for level in row.asks if level.ours), default=None)
-    quotes = f"{f.cents(bid, row.tick) if bid else f.NONE}/{f.cents(ask, row.tick) if ask else f.NONE}"
+    quotes = "/".join(
+        f"{'?' * blind(one, row, own is bid)}{f.cents(own, row.tick)}" if own is not None else f.NONE for own in (bid, ask)
+    )
     net, gain = row.yes - row.no, Cash(row.realised + row.unrealised)
-    rests = ("rests?", quotes, "warn") if blind(one, row) else ("quotes", quotes, "ours")
+    rests = ("quotes", quotes, "warn" if "?" in quotes else "ours")
     return pairs(
         (rests, ("net here", f.signed_shares(net) if net else "flat", ""), ("made", f.signed_usd(gain), tone(gain))),
         width, 3,

@@ -81,12 +81,13 @@ def unseen(one: Scene) -> bool:
     return frame.card.mode == "LIVE" and bool(cut_off(frame.snapshot))
 
 
-def blind(one: Scene, row: MarketRow) -> bool:
-    """Whether what a desk quotes in a market is in doubt: nobody sees it, or knows of all of it whether it rests, or can cancel it."""
+def blind(one: Scene, row: MarketRow, bids: bool | None = None) -> bool:
+    """Whether what a desk quotes in a market, or on one side of it, is in doubt: unseen, uncertain, or beyond its reach."""
     if one.frame is None or one.lost:
         return one.frame is not None and unseen(one)
-    here = replace(one.frame.snapshot, orders=tuple(order for order in one.frame.snapshot.orders if order.market == row.id))
-    return unseen(one) or bool(at_large(replace(one.frame, snapshot=here)))
+    sides_of = {order.id: (order.side == "BUY") is (order.outcome == row.outcomes[0]) for order in one.frame.snapshot.orders}
+    here = tuple(order for order in one.frame.snapshot.orders if order.market == row.id and bids in (None, sides_of[order.id]))
+    return unseen(one) or bool(at_large(replace(one.frame, snapshot=replace(one.frame.snapshot, orders=here))))
 
 
 _MARKS = frozenset({"alarm", "killed", "lost", "waiting", "live", "live-fill", "paper", "paper-fill", "frame", "frame-live"})

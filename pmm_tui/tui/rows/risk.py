@@ -57,9 +57,8 @@ def _kill(scene: Scene, snapshot: Snapshot, width: int, aimed: bool) -> list[Row
     if scene.stopped or snapshot.kill:
         return killed(scene, width, aimed)
     money = snapshot.money
-    base = money.initial if money.reference == "start" else money.peak
-    level = Cash(base - round(base * money.halt_pct / 100))
-    return [((f" {short(f'armed: at {f.usd(level)} equity, {money.halt_pct:g}% below the {money.reference}', width - 1)}", ""),)]
+    below = Cash(money.equity + money.drawdown - money.halts_at)
+    return [((f" {short(f'armed: at {f.usd(money.halts_at)} equity, {f.usd(below)} below the {money.reference}', width - 1)}", ""),)]
 
 
 def held(frame: Frame, width: int) -> list[Row]:

@@ -227,7 +227,7 @@ def safe(scene: Scene, width: int, _: int) -> Panel:
     levels = f" alert {money.alert_pct:g}% kill {money.halt_pct:g}%"
     rows.append((*gauge(money, width - len(levels)), (levels, "dim")))
     worst = sum(worst_case(row) for row in markets)
-    room = round((money.initial if money.reference == "start" else money.peak) * money.halt_pct / 100) - money.drawdown
+    room = money.equity - money.halts_at
     tone = "down" if money.drawdown_pct >= money.alert_pct else ""
     rows.append(pairs((("drawdown", f"{f.percent(money.drawdown_pct)}", tone), ("in money", f.usd(-max(0, money.drawdown)), tone)), width))
     rows.append(pairs((("deepest", f.usd(-money.max_drawdown), ""), ("to kill", f.usd(max(0, room)), "")), width))
