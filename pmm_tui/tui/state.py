@@ -196,7 +196,10 @@ def desk_verdict(scene: Scene) -> Verdict:
         return Verdict("✖", "NO DESK YET", why_lost(scene.link), "lost")
     if scene.lost:
         if scene.link.ended:
-            return Verdict("■", "DESK ENDED", f"last picture {f.age(scene.link.age_s)} ago; {key_of('app.detach')} leaves", "waiting")
+            when, held = f"last picture {f.age(scene.link.age_s)} ago", positions(frame.snapshot)
+            if held:
+                return Verdict("■", "DESK ENDED", f"{_many(held, 'position')} left, unwatched; {when}", "held")
+            return Verdict("■", "DESK ENDED", when, "waiting")
         return Verdict("✖", "DISCONNECTED", why_lost(scene.link), "lost")
     snapshot, why = frame.snapshot, f.clean(frame.snapshot.why)
     if snapshot.phase == "killing":

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from pmm_tui.core.snapshot import Frame
 from pmm_tui.tui.keys import KEYS, Key, applies, refusal
 from pmm_tui.tui.rows import duo, foot, slim, top
-from pmm_tui.tui.rows.fresh import blind
+from pmm_tui.tui.rows.fresh import aged, blind
 from pmm_tui.tui.rows.lines import Builder, length
 from pmm_tui.tui.state import Scene, desk_verdict, quoting_verdict, safe_verdict
 from tests.faces import pictures, scenes
@@ -93,8 +93,12 @@ def test_what_rests_while_a_kill_is_not_proven_is_in_doubt() -> None:
 
 @pytest.mark.parametrize("make", [top.money, slim.summary])
 def test_profit_by_books_that_differ_is_not_green(make: Builder) -> None:
-    styles = [{style for row in make(one, 80, 5).rows for _, style in row} for one in (at(scenes.mismatch("wallet check")), PRODUCTION)]
-    assert "gain" not in styles[0] and "gain" in styles[1]
+    """With one desk alone its panes age its rows, of two the builder does."""
+    differs = at(scenes.mismatch("wallet check"))
+    styles = [{style for row in make(one, 80, 5).rows for _, style in aged(one, row)} for one in (differs, PRODUCTION)]
+    assert not {"gain", "loss", "plus", "minus"} & styles[0] and "gain" in styles[1]
+    both = slim.summary(replace(differs, beside=PAPER), 160, 2).rows
+    assert {style for row in both for _, style in row if style in {"gain", "loss"}} == {"gain"}, "paper's alone"
 
 
 def test_the_line_of_the_equity_ends_where_the_lines_below_it_do() -> None:

@@ -173,5 +173,7 @@ def test_a_small_screen_names_whose_reason_it_tells_and_no_calm_one_is_loud() ->
     rows = foot.small(replace(at(pictures.three()), beside=at(held)), 60, 12, KEYS).rows
     assert "warn" in styles(rows, "LIVE: book age 4.2 s")
     ended = foot.small(replace(at(pictures.three()), beside=at(scenes.production(), ENDED)), 60, 12, KEYS).rows
-    assert styles(ended, "LIVE: ") == {"dim"} and "plus" not in styles(ended, "+$1.40")
+    assert styles(ended, "LIVE: 3 positions left, unwatched") == {"warn"} and "plus" not in styles(ended, "+$1.40")
+    calm = foot.small(replace(at(pictures.three()), beside=at(pictures.resolved(), ENDED)), 60, 12, KEYS).rows
+    assert styles(calm, "PAPER: ") == {"dim"}
     assert styles(foot.small(at(pictures.resolved()), 60, 12, KEYS).rows[1:], "nothing left to quote") == {"dim"}

@@ -153,8 +153,8 @@ def test_a_calm_desk_leaves_the_banner_to_the_one_in_trouble() -> None:
 @pytest.mark.parametrize(
     ("left", "right", "told"),
     [
-        (PAPER, at(pictures.live(), ENDED), ("QUOTING 2 of 3", "last picture 12s ago; q leaves")),
-        (at(pictures.quoting(), ENDED), at(pictures.live(), ENDED), ("ENDED  last picture 12s ago", "LIVE $$$ REAL MONEY")),
+        (PAPER, at(pictures.live(), ENDED), ("QUOTING 2 of 3", "1 position left, unwatched; last picture")),
+        (at(pictures.quoting(), ENDED), at(pictures.live(), ENDED), ("ENDED  1 position left", "LIVE $$$ REAL MONEY")),
         (PAPER, scenes.scene(None, scenes.SILENT), ("QUOTING 2 of 3", "connected, no picture yet")),
         (PAPER, at(live(scenes.every("warming", "warming up"))), ("QUOTING 2 of 3", "watching before the first quote")),
         (at(pictures.quoting(), LOST), at(scenes.production()), ("last picture 12s ago, try 5…", "QUOTING 1 of 3")),

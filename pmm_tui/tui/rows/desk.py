@@ -165,7 +165,7 @@ def position(scene: Scene, width: int, height: int) -> Panel:
         ),
         pairs(((f"if {yes}", f.signed_usd(if_yes), tone(if_yes)), (f"if {no}", f.signed_usd(if_no), tone(if_no))), width)
         if width >= _SLIM
-        else pairs((("at the end", f"{f.signed_usd(if_yes)} / {f.signed_usd(if_no)}", tone(min(if_yes, if_no))),), width, 1),
+        else pairs((("at the end", f"{f.signed_usd(if_yes)} / {f.signed_usd(if_no)}", ""),), width, 1),
     ]
     worst = worst_case(row)
     return Panel("Position", rows, f"worst case {f.signed_usd(worst)}" if net else "")

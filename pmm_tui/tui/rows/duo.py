@@ -6,7 +6,7 @@ from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.fresh import aged, blind, lost_word
 from pmm_tui.tui.rows.killed import killed
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs, wrap
-from pmm_tui.tui.rows.top import gauge, is_production, mode_block, pill, tone, trusted
+from pmm_tui.tui.rows.top import gauge, is_production, mode_block, pill, tone
 from pmm_tui.tui.rows.top import sides as sides
 from pmm_tui.tui.signs import mark
 from pmm_tui.tui.state import OVER, Scene, desk_verdict, safe_verdict
@@ -158,7 +158,7 @@ def _made(one: Scene, money: Money, width: int) -> Row:
     """The one number, the equity and what of it is free."""
     made = Cash(money.equity - money.initial)
     share = f"{100 * made / money.initial:+.1f}%" if money.initial > 0 else f.NONE
-    lead: Row = ((f" {f.arrow(made)} {f.fit(f.signed_usd(made), 10, '>')} ", pill(one, made)),)
+    lead: Row = ((f" {f.arrow(made)} {f.fit(f.signed_usd(made), 10, '>')} ", pill(made)),)
     lead = (*lead, (f" {f.fit(share, 7, '>')}   ", "dim")) if width >= 66 else (*lead, (" " * 3, ""))
     room = (width - 6) // 3 * 3 + 6 - length(lead)
     lead = (*lead, (" " * ((room - (3 if room >= 40 else 2)) % 2), ""))  # two equal columns end where the three below them do
@@ -180,7 +180,7 @@ def _market(one: Scene, width: int) -> Row:
     bid = max((level.price for level in row.bids if level.ours), default=None)
     ask = min((level.price for level in row.asks if level.ours), default=None)
     quotes = "/".join(
-        f"{'?' * blind(one, row, own is bid)}{f.cents(own, row.tick)}" if own is not None else f.NONE for own in (bid, ask)
+        f"{'?' * blind(one, row, bids)}{f.cents(own, row.tick)}" if own is not None else f.NONE for bids, own in ((True, bid), (False, ask))
     )
     net, gain = row.yes - row.no, Cash(row.realised + row.unrealised)
     rests = ("quotes", quotes, "warn" if "?" in quotes else "ours")
@@ -200,7 +200,7 @@ def _line(one: Scene, chosen: bool, width: int) -> Row:
     well = verdict.style == "running"
     mode = mode_block(one) if well else _small(one)
     counts = f"  {fills} fill{'s' * (fills != 1)}" * well + f"  {len(one.frame.snapshot.orders)} open" * (not one.lost and not one.stopped)
-    tail = aged(one, ((f" {f.signed_usd(profit)}", trusted(one, profit)), (counts, "dim")))
+    tail = aged(one, ((f" {f.signed_usd(profit)}", tone(profit)), (counts, "dim")))
     word: Row = (("▶ " if chosen else "  ", "bold"), *mode, (f" {verdict.glyph} {verdict.word} ", verdict.style))
     room = width - length((*word, *tail)) - 2
     why: Row = ((f"  {short(verdict.why, room)}", "dim"),) if verdict.why and room > 8 else ()

@@ -13,7 +13,7 @@ from pmm_tui.tui.rows.desk import newest
 from pmm_tui.tui.rows.duo import desk_word
 from pmm_tui.tui.rows.fresh import aged
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length, wrap
-from pmm_tui.tui.rows.top import banner, trusted
+from pmm_tui.tui.rows.top import banner, tone
 from pmm_tui.tui.signs import badges, mark
 from pmm_tui.tui.state import Scene, desk_verdict, positions, quoting, safe_verdict
 
@@ -124,7 +124,7 @@ def _money(scene: Scene) -> Row:
     if (held := positions(scene.frame.snapshot)) and not quotes:
         rest += f"  held {held}"
     word, style = mark(scene)
-    return aged(scene, ((f" {word} ", style), (f" {f.arrow(made)} {f.signed_usd(made)} ", trusted(scene, made)), (rest, "")))
+    return aged(scene, ((f" {word} ", style), (f" {f.arrow(made)} {f.signed_usd(made)} ", tone(made)), (rest, "")))
 
 
 def _reason(one: Scene, many: bool, width: int) -> list[Row]:

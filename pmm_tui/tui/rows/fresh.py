@@ -9,6 +9,7 @@ from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import at_large, cut_off
 from pmm_tui.tui.rows.lines import Row
 from pmm_tui.tui.state import OVER, Scene
+from pmm_tui.tui.troubles import mismatch
 
 FRESHER_MS = 2_000
 """The other desk's book is shown where it is so much younger."""
@@ -90,13 +91,21 @@ def blind(one: Scene, row: MarketRow, bids: bool | None = None) -> bool:
     return unseen(one) or bool(at_large(replace(one.frame, snapshot=replace(one.frame.snapshot, orders=here))))
 
 
-_MARKS = frozenset({"alarm", "killed", "lost", "waiting", "live", "live-fill", "paper", "paper-fill", "frame", "frame-live"})
+_MARKS = frozenset({"alarm", "held", "killed", "lost", "waiting", "live", "live-fill", "paper", "paper-fill", "frame", "frame-live"})
 """Styles that do not fade: whose row it is, and what is wrong with it."""
+_UNTOLD = {"plus": "", "minus": "", "sel plus": "sel", "sel minus": "sel", "gain": "waiting", "loss": "waiting"}
+"""What tells of gain and loss, without saying so."""
 
 
 def aged(one: Scene, row: Row) -> Row:
-    """A row of one desk: dim where it is only what that desk last told. With one desk alone its panes do so."""
-    return tuple((text, _faded(names)) for text, names in row) if one.lost else row
+    """A row of one desk: dim where it is only what that desk last told, and where its books are not what the venue or the chain says,
+    no money is a gain or a loss. With one desk alone its panes do so.
+    """
+    if one.lost:
+        return tuple((text, _faded(names)) for text, names in row)
+    if one.frame is not None and mismatch(one.frame.snapshot) is not None:
+        return tuple((text, _UNTOLD.get(names, names)) for text, names in row)
+    return row
 
 
 def _faded(names: str) -> str:

@@ -149,7 +149,7 @@ def _inside(shown: Scene, roomy: bool, scene: Scene, width: int, height: int) ->
         kept, part = window(sections, room - 1, scene.scroll)  # without a heading of nothing
     holding = sum(row.holding for row in snapshot.risk)
     over = sum(passed(row) and not row.holding for row in snapshot.risk)
-    counts = f"{holding} of {len(snapshot.risk)} hold" + (f", {over} over" if over else "")
+    counts = f"{holding} of {len(snapshot.risk)} guards hold" + (f", {over} over" if over else "")
     note = "   ".join(text for text in (counts, part) if text)
     return Panel("Risk", [*top, *kept], note, "frame-alarm" if scene.stopped or scene.frame.card.busy else "")
 

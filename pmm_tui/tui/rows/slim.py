@@ -47,4 +47,4 @@ def _told(scene: Scene, panel: Panel, width: int) -> Panel:
         low, high = low - 500_000, high + 500_000
     (line,) = plot(resample(curve, samples(room, scene.symbols)), low, high, 1, scene.symbols)
     made = worth[-1] - scene.frame.snapshot.money.initial
-    return panel._replace(rows=[(*first, (_NAME, "head"), (line, top.trusted(scene, made))), *panel.rows[1:]])
+    return panel._replace(rows=[(*first, (_NAME, "head"), (line, top.tone(made))), *panel.rows[1:]])

@@ -7,7 +7,7 @@ from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, length, pairs, wrap
 from pmm_tui.tui.signs import badges, mark
 from pmm_tui.tui.state import OVER, REPLAY, Scene, desk_verdict, quoting_verdict, safe_verdict, worst_case
-from pmm_tui.tui.troubles import Verdict, mismatch
+from pmm_tui.tui.troubles import Verdict
 from pmm_tui.tui.words import plain, short
 
 _FILLS = {"killed": "▚", "lost": "╱", "paused": "░"}
@@ -240,21 +240,16 @@ def tone(cash: int) -> str:
     return "plus" if cash > 0 else "minus" if cash < 0 else ""
 
 
-def trusted(one: Scene, cash: int) -> str:
-    """The same; none while the desk's books are not what the venue or the chain says."""
-    return "" if one.frame is not None and mismatch(one.frame.snapshot) is not None else tone(cash)
-
-
-def pill(one: Scene, cash: int) -> str:
+def pill(cash: int) -> str:
     """The same with a ground behind it."""
-    return {"plus": "gain", "minus": "loss"}.get(trusted(one, cash), "waiting")
+    return {"plus": "gain", "minus": "loss"}.get(tone(cash), "waiting")
 
 
 def money_row(one: Scene, money: Money) -> Row:
     """The one number: what the run has made."""
     made = money.equity - money.initial
     share = f"{100 * made / money.initial:+.1f}%" if money.initial > 0 else f.NONE
-    return ((f" {f.arrow(made)} {f.signed_usd(made)} ", pill(one, made)), (f" {share} since the start", "dim"))
+    return ((f" {f.arrow(made)} {f.signed_usd(made)} ", pill(made)), (f" {share} since the start", "dim"))
 
 
 def money(scene: Scene, width: int, _: int) -> Panel:
@@ -347,14 +342,14 @@ def summary(scene: Scene, width: int, _: int) -> Panel:
     if told:  # what the banner does not say, or has no room for
         tail = ((short(told, room), "warn"),)
     second: Row = (
-        (f" {f.arrow(made)} {f.signed_usd(made)} ", pill(scene, made)),
+        (f" {f.arrow(made)} {f.signed_usd(made)} ", pill(made)),
         (" ", ""),
         *flow(
             (
                 ("eq", f.usd(account.equity), "bold"),
-                ("real", f.signed_usd(account.realised), trusted(scene, account.realised)),
+                ("real", f.signed_usd(account.realised), tone(account.realised)),
                 ("orders", str(len(scene.frame.snapshot.orders)), ""),
-                ("unreal", f.signed_usd(account.unrealised), trusted(scene, account.unrealised)),
+                ("unreal", f.signed_usd(account.unrealised), tone(account.unrealised)),
                 ("fills", f.count(scene.frame.snapshot.fill_count), ""),
             ),
             width - 14,

@@ -124,7 +124,7 @@ class Pane(Widget):
         self._built, self._shape, self._late = scene, self._shape_at(size), False
         across, down = _EDGES[self.frame]
         panel = self.builder(scene, max(1, width - across), max(1, height - down))
-        if self._fades and scene.lost and scene.beside is None:
+        if self._fades and scene.beside is None:
             panel = panel._replace(rows=[aged(scene, row) for row in panel.rows])
         if self.chosen:
             panel = panel._replace(tone="frame-chosen")
