@@ -197,8 +197,11 @@ def _stopped(snapshot: Snapshot) -> Snapshot:
         KillRow("verify", proven, "account holds no order" if proven else "not yet, asked 2 times"),
         KillRow("flatten", Nanos(0), "kept until flattened" if held else "nothing is held"),
     )
-    lost = pictures.killed().snapshot.money
+    lost, stopped = pictures.killed().snapshot.money, replace(snapshot, kill=steps)
+    if not snapshot.why.startswith("drawdown"):
+        return stopped
     if snapshot.money.initial != lost.initial:
-        return replace(snapshot, kill=steps, why="kill switch by console:pts/3")
-    money = _accounted(lost, snapshot.markets, snapshot.money.reserved)
-    return replace(snapshot, kill=steps, money=money)
+        why = "kill switch by console:pts/3"
+        rows = tuple(replace(row, why=why) if row.why == snapshot.why else row for row in snapshot.markets)
+        return replace(stopped, why=why, markets=rows)
+    return replace(stopped, money=_accounted(lost, snapshot.markets, snapshot.money.reserved))

@@ -59,6 +59,20 @@ def production() -> Frame:
     return Frame(replace(pictures.live().card, engine_p99_us=91.0), snapshot)
 
 
+def broken() -> Frame:
+    """A desk whose disk was full: it halted itself, and was killed by that."""
+    frame, latched, full = pictures.quoting(), pictures.killed().snapshot, "[Errno 28] No space left on device"
+    why = f"records cannot be written: {full}"
+    rows = tuple(
+        replace(row, state="killed", why=why, quotes=(), bids=_mine(row.bids, 0, 0), asks=_mine(row.asks, 0, 0))
+        for row in frame.snapshot.markets
+    )
+    notes = (latched.notes[0], replace(latched.notes[1], text=f"KILLED: {why}"), *latched.notes[2:])
+    stopped = replace(frame.snapshot, phase="killed", why=why, kill=latched.kill, markets=rows, orders=(), notes=notes)
+    card = replace(frame.card, busy=f"records cannot be written, trading is halted: {full}")
+    return Frame(card, replace(stopped, money=replace(stopped.money, reserved=usd(0))))
+
+
 def killed() -> Frame:
     """The production desk after its kill switch tripped: nothing rests, nothing is wished."""
     frame, latched = production(), pictures.killed().snapshot
@@ -188,7 +202,7 @@ STATES: dict[str, Callable[[], Scene]] = {
     "venue post-only": lambda: scene(post_only()),
     "wallet mismatch": lambda: scene(mismatch("wallet check")),
     "account mismatch": lambda: scene(mismatch("account check")),
-    "desk fault": lambda: scene(replace(pictures.quoting(), card=replace(pictures.card(), busy="records cannot be written: disk full"))),
+    "desk fault": lambda: scene(broken()),
     "disconnected": lambda: scene(pictures.quoting(), LOST),
     "replaying": lambda: scene(replayed()),
     "display frozen": lambda: replace(scene(pictures.quoting()), frozen=True),

@@ -38,7 +38,7 @@ def two(paper: Frame | None, live: Frame | None, gone: Link = UP) -> Scene:
     return replace(scene(paper), beside=scene(live, gone))
 
 
-@pytest.mark.parametrize("name", ["exposed", "order uncertain", "desk fault", "kill not answered"])
+@pytest.mark.parametrize("name", ["exposed", "order uncertain", "kill not answered"])
 def test_what_nobody_vouches_for_has_a_question_mark_wherever_it_is_quoted(name: str) -> None:
     one = of(name)
     narrow, wide, page = book.markets(one, 80, 8), book.markets(one, 116, 8), market.market(one, 160, 44)
@@ -46,7 +46,7 @@ def test_what_nobody_vouches_for_has_a_question_mark_wherever_it_is_quoted(name:
         green = {"up"} if name == "order uncertain" else set()  # another market's orders are known
         assert style_of(panel, "● quoting") == green
         assert style_of(panel, "? quoting") | style_of(panel, "? UNKNOWN") <= {"warn", "sel warn", "sel alarm", "alarm"}
-    assert style_of(narrow, "?52.0") == {"sel warn"} and style_of(wide, "53.0?" if name == "desk fault" else "54.0?") == {"sel warn"}
+    assert style_of(narrow, "?52.0") == {"sel warn"} and style_of(wide, "54.0?") == {"sel warn"}
     assert style_of(wide, "52.0?") == (set() if name == "order uncertain" else {"sel warn"}), "the bid of the two is sure"
     assert style_of(page, "?52.0/5") == {"warn"} and style_of(page, "● quoting") == set()
     assert ("resting?" in text(page)) is (name != "order uncertain"), "of one order alone nobody knows: the others rest"

@@ -9,6 +9,7 @@ from pmm_tui.tui.rows.fresh import aged
 from pmm_tui.tui.rows.lines import Panel, Row, Span, framed, matches, window, wrap
 from pmm_tui.tui.signs import mark
 from pmm_tui.tui.state import Scene
+from pmm_tui.tui.words import short
 
 LEVELS = {"info": ("  ", ""), "warn": ("! ", "warn"), "alarm": ("!!", "alarm")}
 
@@ -50,7 +51,7 @@ def _lines(one: Scene, note: NoteRow, width: int, many: bool, millis: bool, most
     desk: tuple[Span, ...] = ((f"{letter(one)} ", mark(one)[1]), (" ", "")) if many else ()
     lead = 9 + 4 * millis + 3 * many
     text, room = f.clean(note.text), max(0, width - lead - 3)
-    first, *rest = wrap(text, room, most) if most > 1 and f.width_of(text) > room else [f.fit(text, room).rstrip()]
+    first, *rest = wrap(text, room, most) if most > 1 and f.width_of(text) > room else [short(text, room) or f.fit(text, room).rstrip()]
     head: Row = ((f"{f.clock(note.at, millis)} ", "dim"), *desk, (sign, style), (f" {first}", style))
     rows = [head, *(((" " * (lead + 3), ""), (more, style)) for more in rest)]
     return [aged(one, row) for row in rows] if many else rows
