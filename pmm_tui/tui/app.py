@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingsMap, BindingType
 from textual.driver import Driver
 from textual.timer import Timer
 
-from pmm_tui.core.snapshot import MarketRow
+from pmm_tui.core.snapshot import Frame
 from pmm_tui.core.units import Nanos
 from pmm_tui.tui import format as f
 from pmm_tui.tui import layout
@@ -32,9 +32,10 @@ from pmm_tui.tui.palette import RED_UP, TABLES, theme_of, without_colour
 from pmm_tui.tui.rows import book, desk
 from pmm_tui.tui.rows.lines import matches
 from pmm_tui.tui.sending import Pressed
-from pmm_tui.tui.state import OVER, Scene, Traces, is_real
+from pmm_tui.tui.state import OVER, Scene, is_real
 from pmm_tui.tui.still import held
 from pmm_tui.tui.terminal import Easel, Herald, Terminal
+from pmm_tui.tui.traces import Traces
 from pmm_tui.tui.unanswered import Unanswered
 from pmm_tui.tui.view import PANES, View
 from pmm_tui.tui.widgets.pane import Pane
@@ -296,16 +297,15 @@ class PmmApp(App[None]):
 
     def _look(self) -> Scene:
         """Take the newest picture; what shall be shown of it."""
+        wall = Nanos(self._wall())
         if len(self.sources) > 1:
             self._aim_low()
         for source, traces in zip(self.sources, self._traces, strict=True):
             if (seen := source.latest()) is not None:
-                traces.apply(seen)
-                traces.arrivals.take(seen, Nanos(self._wall()))
+                traces.apply(seen, wall)
         message = self.scene.message if self.clock() - self._said_at < MESSAGE_S else ("", "")
-        frame, wall = self.source.latest(), Nanos(self._wall())
-        selected = self._select(frame.snapshot.markets if frame is not None else ())
-        self.scene = self.view.shown(replace(self._scene(self.target, selected, wall), message=message, beside=self._beside(wall)))
+        scene = self._scene(self.target, self._select(self.source.latest()), wall)
+        self.scene = self.view.shown(replace(scene, message=message, beside=self._beside(wall)))
         alarm = self.herald.tell(self, [scene for scene in (self.scene, self.scene.beside) if scene is not None])
         self.scene = replace(self.scene, ringing=self.herald.alarmed)
         if alarm and self.frozen is not None:
@@ -315,8 +315,7 @@ class PmmApp(App[None]):
         return self.scene if self.frozen is None else self.view.shown(held(self.frozen, self.scene))
 
     def _scene(self, number: int, selected: int, wall: Nanos) -> Scene:
-        source = self.sources[number]
-        frame = source.latest()
+        frame = (source := self.sources[number]).latest()
         left_s = frame.card.deadman_s if frame is not None and frame.card.deadman_s >= 0 else math.nan
         return Scene(
             frame, source.link(), selected, wall, traces=self._traces[number], read_only=self.safe_only, locked=self.locked,
@@ -344,8 +343,9 @@ class PmmApp(App[None]):
             self._chosen, self._chosen_over = row.id, row.state in OVER
             self.pull()
 
-    def _select(self, markets: tuple[MarketRow, ...]) -> int:
+    def _select(self, frame: Frame | None) -> int:
         """The selection stays where it is until its market ends; then it goes to one that quotes, or at least is open."""
+        markets = frame.snapshot.markets if frame is not None else ()
         at = next((number for number, row in enumerate(markets) if row.id == self._chosen), -1)
         if at < 0 or (markets[at].state in OVER and not self._chosen_over):
             ranks = [0 if row.state == "quoting" else 2 if row.state in OVER else 1 for row in markets]

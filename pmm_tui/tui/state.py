@@ -1,9 +1,8 @@
 """What the console concludes from a picture: the one word for the desk and why, what holds it, what the worst end costs."""
 
 import math
-from collections import deque
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,9 +12,9 @@ from pmm_tui.core.snapshot import Frame, MarketRow, Snapshot
 from pmm_tui.core.units import ONE, Cash, Nanos, gets
 from pmm_tui.study.compare import DIVERGES_ABOVE
 from pmm_tui.tui import format as f
-from pmm_tui.tui.arrivals import Arrivals
 from pmm_tui.tui.exposed import BARRED, at_large, dark, exposed, foreign, gone, passed
 from pmm_tui.tui.keynames import key_of
+from pmm_tui.tui.traces import Traces
 from pmm_tui.tui.troubles import VENUE, Verdict, killing, mismatch, venue_verdict
 from pmm_tui.tui.words import fault, plain
 
@@ -30,42 +29,6 @@ REPLAY = "replay"
 
 Symbols = Literal["braille", "block", "ascii"]
 """What charts are drawn with."""
-
-
-class TracePoint(NamedTuple):
-    """One market at one moment, micro-dollars and shares; our prices are 0 where nothing of ours rests."""
-
-    at: Nanos
-    mid: int
-    bid: int
-    ask: int
-    net: int
-
-
-class Traces:
-    """What the pictures of one desk showed of each market lately: the desk itself keeps no history of mids."""
-
-    POINTS = 600
-    APART_NS = 1_000_000_000
-
-    def __init__(self) -> None:
-        self.markets: dict[str, deque[TracePoint]] = {}
-        self.arrivals = Arrivals()
-
-    def apply(self, frame: Frame) -> None:
-        """Take a picture in: a point for every two-sided market, once a second at most; markets that are gone are forgotten."""
-        now = frame.snapshot.at
-        for row in frame.snapshot.markets:
-            trace = self.markets.setdefault(row.id, deque(maxlen=self.POINTS))
-            if trace and now < trace[-1].at:
-                trace.clear()  # another run, or a replay that went back
-            if math.isfinite(row.mid) and (not trace or now - trace[-1].at >= self.APART_NS):
-                bid = next((level.price for level in row.bids if level.ours), 0)
-                ask = next((level.price for level in row.asks if level.ours), 0)
-                trace.append(TracePoint(now, round(row.mid * 1e6), 100 * bid, 100 * ask, row.yes - row.no))
-        known = {row.id for row in frame.snapshot.markets}
-        for over in [market for market in self.markets if market not in known]:
-            del self.markets[over]
 
 
 class Scene(Struct, frozen=True):

@@ -11,7 +11,8 @@ from pmm_tui.core.snapshot import Frame, NoteRow
 from pmm_tui.core.units import Cash, Nanos, Size
 from pmm_tui.tui.elsewhere import PreflightLine
 from pmm_tui.tui.palette import THEMES
-from pmm_tui.tui.state import Scene, Traces
+from pmm_tui.tui.state import Scene
+from pmm_tui.tui.traces import Traces
 from tests.faces import pictures, scenes
 from tests.faces.fake_desk import ENDED, LOST, UP
 from tests.faces.honest import honest, ours, pulled, within

@@ -9,7 +9,8 @@ from pmm_tui.api.protocol import Link
 from pmm_tui.core.market import Side
 from pmm_tui.core.snapshot import FeedRow, Frame, LevelRow, NoteRow, OrderRow, QuoteRow, VenueRow
 from pmm_tui.core.units import Nanos, Price, Size
-from pmm_tui.tui.state import Scene, Traces
+from pmm_tui.tui.state import Scene
+from pmm_tui.tui.traces import Traces
 from tests.faces import pictures
 from tests.faces.fake_desk import LOST, NEVER, UP
 from tests.faces.pictures import BTC, NOW, ago, lots, usd
@@ -91,7 +92,8 @@ def traces(frame: Frame | None) -> Traces:
         assert frame is not None
         wave = 0.008 * math.sin(step / 19) + 0.003 * math.sin(step / 3)
         rows = tuple(replace(row, mid=row.mid + wave, yes=Size(row.yes * min(1, step // 60) // 1)) for row in frame.snapshot.markets)
-        made.apply(replace(frame, snapshot=replace(frame.snapshot, at=Nanos(NOW - (300 - step) * 1_000_000_000), markets=rows)))
+        at = Nanos(NOW - (300 - step) * 1_000_000_000)
+        made.apply(replace(frame, snapshot=replace(frame.snapshot, at=at, markets=rows)), at)
     return made
 
 

@@ -12,7 +12,8 @@ from pmm_tui.core.units import SECOND, Nanos, Price, Size
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows import chart
 from pmm_tui.tui.rows.lines import Panel
-from pmm_tui.tui.state import Symbols, Traces
+from pmm_tui.tui.state import Symbols
+from pmm_tui.tui.traces import Trace, Traces
 from tests.faces import pictures, scenes
 from tests.faces.pictures import BTC, NOW, lots
 
@@ -30,29 +31,29 @@ def at(seconds: float, frame: Frame) -> Frame:
 def test_a_trace_takes_one_point_a_second_of_each_market_and_forgets_what_is_gone() -> None:
     traces, frame = Traces(), pictures.three()
     for tenth in range(31):
-        traces.apply(at(tenth / 10, frame))
+        traces.apply(at(tenth / 10, frame), NOW)
     assert {len(points) for points in traces.markets.values()} == {4}
-    first = traces.markets[BTC][0]
+    first = traces.markets[BTC].points()[0]
     assert (first.mid, first.bid, first.ask, first.net) == (525_000, 520_000, 530_000, lots(80))
-    traces.apply(at(10, pictures.quoting()))
+    traces.apply(at(10, pictures.quoting()), NOW)
     assert list(traces.markets) == [BTC]
 
 
 def test_a_trace_is_bounded_and_begins_anew_when_time_goes_back() -> None:
     traces, frame = Traces(), pictures.quoting()
-    for second in range(Traces.POINTS + 50):
-        traces.apply(at(second, frame))
-    assert len(traces.markets[BTC]) == Traces.POINTS
-    traces.apply(at(5, frame))
+    for second in range(Trace.POINTS + 50):
+        traces.apply(at(second, frame), NOW)
+    assert len(traces.markets[BTC]) == Trace.POINTS
+    traces.apply(at(5, frame), NOW)
     assert len(traces.markets[BTC]) == 1
 
 
 def test_a_market_without_a_mid_leaves_no_point_and_what_does_not_rest_leaves_a_gap() -> None:
     traces = Traces()
-    traces.apply(pictures.waiting())
+    traces.apply(pictures.waiting(), NOW)
     assert not traces.markets[pictures.waiting().snapshot.markets[0].id]
-    traces.apply(at(1, pictures.paused()))
-    assert traces.markets[BTC][0].bid == 0 and traces.markets[BTC][0].ask == 0
+    traces.apply(at(1, pictures.paused()), NOW)
+    assert traces.markets[BTC].points()[0].bid == 0 and traces.markets[BTC].points()[0].ask == 0
 
 
 def test_a_gap_stays_a_gap_and_a_span_without_a_point_repeats_the_one_before() -> None:
@@ -112,7 +113,7 @@ def test_a_failed_fill_and_one_of_before_are_not_marked() -> None:
 def test_what_nobody_saw_is_a_gap_and_fills_that_are_not_known_any_more_are_said_to_be() -> None:
     traces, frame = Traces(), pictures.quoting()
     for second in (*range(-300, -200), *range(-60, 1)):
-        traces.apply(at(second, frame))
+        traces.apply(at(second, frame), NOW)
     scene = replace(scenes.scene(frame), traces=traces)
     panel = chart.mid(scene, 110, 9)
     columns = list(zip(*(row[row.index("┤") + 1 :].ljust(100) for row in text(panel)[:8]), strict=True))
@@ -135,7 +136,7 @@ def test_a_frozen_chart_stands_still_though_the_trace_goes_on() -> None:
     scene = replace(scenes.scene(frame), frozen=True)
     before = chart.mid(scene, 80, 8).rows
     assert scene.traces is not None
-    scene.traces.apply(at(30, frame))
+    scene.traces.apply(at(30, frame), NOW)
     assert chart.mid(scene, 80, 8).rows == before and chart.mid(replace(scene, frozen=False), 80, 8).rows != before
 
 
@@ -193,5 +194,5 @@ def test_sizes_of_a_trace_are_shares_and_prices_micro_dollars() -> None:
     frame = pictures.quoting()
     row = replace(frame.snapshot.markets[0], yes=Size(0), no=lots(12.5), tick=Price(10))
     traces = Traces()
-    traces.apply(replace(frame, snapshot=replace(frame.snapshot, markets=(row,))))
-    assert traces.markets[BTC][0].net == -lots(12.5)
+    traces.apply(replace(frame, snapshot=replace(frame.snapshot, markets=(row,))), NOW)
+    assert traces.markets[BTC].points()[0].net == -lots(12.5)

@@ -10,7 +10,8 @@ from pmm_tui.tui.rows.duo import desk_word, letter, mode_word, sides
 from pmm_tui.tui.rows.fresh import aged, priced
 from pmm_tui.tui.rows.lines import Panel, Row, Span, across, block, wrap
 from pmm_tui.tui.rows.top import is_production
-from pmm_tui.tui.state import Scene, Symbols, TracePoint
+from pmm_tui.tui.state import Scene, Symbols
+from pmm_tui.tui.traces import TracePoint
 
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bits of a braille cell: left column top to bottom, right column top to bottom."""
@@ -260,9 +261,10 @@ def mark_of(fill: FillRow, yes: str, live: bool, symbols: Symbols) -> Span:
 def _trace(scene: Scene) -> tuple[TracePoint, ...]:
     """What is remembered of the selected market."""
     row = scene.market
-    points = scene.traces.markets.get(row.id, ()) if row is not None and scene.traces is not None else ()
+    trace = scene.traces.markets.get(row.id) if row is not None and scene.traces is not None else None
+    points = trace.points() if trace is not None else ()
     if not scene.frozen or scene.frame is None:
-        return tuple(points)
+        return points
     shown_at = scene.frame.snapshot.at
     return tuple(point for point in points if point.at <= shown_at)
 
