@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 import termios
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from textual import events
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 from textual.message import Message
 
 from pmm_tui.tui.charset import table
@@ -76,6 +78,17 @@ class Terminal(LinuxDriver):
         self._console, self._term = app, os.environ.get("TERM", "")
         if os.isatty(self.fileno):
             termios.tcflush(self.fileno, termios.TCIFLUSH)  # typed before there was a console: not meant for it
+
+    def start_application_mode(self) -> None:
+        """Take the terminal. Its size is asked for in the loop: the library does so within its signal's handler, which the next signal
+        interrupts, and then the older of two sizes is told last and stays."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # the library names no type
+        asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, self._resized)
+
+    def _resized(self) -> None:
+        if not self._in_band_window_resize:
+            size = Size(*self._get_terminal_size())
+            self._app.post_message(events.Resize(size, size))
 
     def run_input_thread(self) -> None:
         """Read keys as a console of ours reads them."""

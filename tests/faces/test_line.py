@@ -27,6 +27,20 @@ STALLED_TICKS = 800
 """Four seconds at FAST: longer than what a console calls a stall."""
 FAST = ("-m", "pmm_tui", "--profile", "demo", "--speed", "20", "--keep")
 STORM = ((60, 12), (200, 50), (80, 24), (31, 7), (160, 48))
+SLOW = """
+import runpy, time
+from pmm_tui.tui.terminal import Terminal
+asked = Terminal._get_terminal_size
+
+def slowly(terminal):
+    found = asked(terminal)
+    time.sleep(0.05)
+    return found
+
+Terminal._get_terminal_size = slowly
+runpy.run_module("pmm_tui", run_name="__main__")
+"""
+"""A console on a machine so busy that the terminal has another size before the one that was asked for is told."""
 IN_TMUX = "import os, sys; os.execvp('tmux', ['tmux', *sys.argv[1:]])"
 
 
@@ -112,6 +126,18 @@ def test_a_terminal_that_is_bent_then_reads_nothing_and_then_hangs_up_costs_neit
             at = [entry.event.at for entry in read(run) if isinstance(entry.event, Ticked)]
             assert {after - earlier for earlier, after in pairwise(at)} == {TICK_NS}, "every tick, in order"
         assert "proven" in home.call("replay", runs[0]).stdout
+
+
+def test_of_sizes_that_come_faster_than_they_are_told_the_last_one_stays() -> None:
+    with a_home() as home:
+        screen = Pty(home, 160, 48, "-c", SLOW, "--profile", "demo", "--logs", str(home.logs), "--speed", "20", "--read-only")
+        with screen.open():
+            screen.wait("Safe?")
+            for _ in range(3):
+                for width, height in ((80, 24), (60, 12), (160, 48)):
+                    resize(screen, width, height)
+                    time.sleep(0.02)
+                screen.wait("Safe?")
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
