@@ -269,13 +269,14 @@ def compare(paper: Stats, production: Stats, above: float = DIVERGES_ABOVE, leas
     )
     rows = (_row(kind, *(watched if kind.watched else quoting), above, least) for kind in KINDS)
     words = dict(paper.reasons) | dict(production.reasons)
-    why = "" if quoted else "they have not quoted the same market at the same time yet" if both else "they have no market in common"
+    done = "quoted" if both else "watched" if {market for market, _ in one} & {market for market, _ in other} else ""
+    none = f"they have not {done} the same market at the same time yet" if done else "they have no market in common"
     seconds = (_sum(quoting[0], "quoting_s"), _sum(quoting[1], "quoting_s"))
     said = (replace(row, words=words.get(row.name.strip(), "")) for row in rows if row is not None)
     table = sorted((*said, _gas(paper, production)), key=lambda row: GROUPS.index(row.group))
     seen = (_sum(watched[0], "watched_s"), _sum(watched[1], "watched_s"))
     left_out = (paper.older, production.older)
-    return Comparison(tuple(table), len({market for market, _ in quoted}), seconds, stretch_s, why, seen, left_out)
+    return Comparison(tuple(table), len({market for market, _ in quoted}), seconds, stretch_s, "" if quoted else none, seen, left_out)
 
 
 def called(real: tuple[bool, bool]) -> tuple[str, str]:

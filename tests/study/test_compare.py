@@ -191,7 +191,9 @@ def test_only_stretches_that_both_quoted_count() -> None:
     table = compare(early, late)
     assert table.quoted_s == (600.0, 600.0) and row(table, "fill rate").samples == (100, 100)
     apart = compare(early, stats(2, minutes=5, start=500))
-    assert apart.why == "they have no market in common" and not apart.alarms and apart.markets == 0
+    assert apart.why == "they have not watched the same market at the same time yet" and not apart.alarms and apart.markets == 0
+    other = replace(early, cells=tuple(replace(cell, market="another") for cell in early.cells))
+    assert compare(early, other).why == "they have no market in common"
 
 
 def test_time_quoting_counts_where_both_watched() -> None:

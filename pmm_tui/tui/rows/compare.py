@@ -87,7 +87,7 @@ def _drawn(table: Comparison, names: tuple[str, str], scroll: int, width: int, h
     verdict = _verdict(table, width)
     if table.why:
         return Panel("Comparison", verdict)
-    over = [((f.first_fit(width, *_basis(table, names)), "dim"),), *verdict, _head(names, width)]
+    over = [((f.first_fit(width, *_basis(table, names, width >= ROOMY)), "dim"),), *verdict, _head(names, width)]
     rows: list[Row] = []
     for number, line in enumerate(table.rows):
         if number == 0 or table.rows[number - 1].group != line.group:
@@ -100,14 +100,15 @@ def _drawn(table: Comparison, names: tuple[str, str], scroll: int, width: int, h
     return Panel("Comparison", [*over, *shown], note, "frame-alarm" if table.alarms else "")
 
 
-def _basis(table: Comparison, names: tuple[str, str]) -> tuple[str, ...]:
-    """What is compared, at length and in short."""
+def _basis(table: Comparison, names: tuple[str, str], roomy: bool) -> tuple[str, ...]:
+    """What is compared, at length and in short; what * means, where the foot has no room for it."""
     count, stretch = f"{table.markets} market{'' if table.markets == 1 else 's'}", f"by stretches of {f.age(table.stretch_s)}"
     spent = [f"{name} {f.age(seconds)}" for name, seconds in zip(names, table.quoted_s, strict=True)]
     left = f", {f.count(max(table.older))} older left out" if any(table.older) else ""
     full = f" {count} that both quoted at the same time: with orders resting {' and '.join(spent)}, {stretch}{left}"
     brief = f" {count} quoted by both: {', '.join(spent)}"
-    return full, f"{brief}, by {f.age(table.stretch_s)}{left}; * all watched", f"{brief}, {stretch}{left}"
+    starred = () if roomy else (f"{brief}, by {f.age(table.stretch_s)}{left}; * all watched",)
+    return full, *starred, f"{brief}, {stretch}{left}"
 
 
 def _verdict(table: Comparison, width: int) -> list[Row]:
