@@ -184,7 +184,8 @@ def _compared(state: State, whose: str, cash: Cash, theirs: dict[str, int], miss
     if misses and state.now - missed_at < MISSES_APART_NS:
         return misses, missed_at  # the same answer twice, or two that were under way together: one miss
     misses += 1
-    told = f"{whose} differs, time {misses} in a row: cash by {cash_text(Cash(short))}, {len(wrong)} positions"
+    positions = f", and {len(wrong)} position{'s' * (len(wrong) != 1)}" if wrong else ""
+    told = f"{whose} differs, time {misses} in a row: cash by {cash_text(Cash(short))}{positions}"
     state.note("warn" if misses == 1 else "alarm", told)
     if misses == 2:
         state.touch_all()

@@ -214,7 +214,7 @@ def ended(state: State, market: MarketState, order: Order) -> None:
 def trip(state: State, why: str) -> None:
     """Kill: close admission, cancel all, ask for the proof."""
     kill.trip(state.kill, why, state.now)
-    state.note("alarm", f"KILLED: {why}")
+    state.note("alarm", f"KILL: {why}")
     withdraw(state)
     state.out.append(Alert("alarm", "kill", f"killed: {why}"))
     state.kill.asked_at = state.now

@@ -9,7 +9,7 @@ from pmm_tui.core.snapshot import Frame, Snapshot
 from pmm_tui.tui.exposed import BARRED
 from pmm_tui.tui.keynames import call_keys, key_of
 from pmm_tui.tui.signs import mark, unseen
-from pmm_tui.tui.state import OVER, Scene, cools_down
+from pmm_tui.tui.state import OVER, Scene, cools_down, positions
 from pmm_tui.tui.troubles import CLOSED
 
 ALWAYS = ("kill", "kill.typing", "app.lock")
@@ -141,8 +141,9 @@ def rank(key: Key, scene: Scene) -> int:
         return 3
     if key.id == "move.down" and scene.pane in SCROLLED:
         return 5
-    if key.id == "flatten" and scene.frame is not None and scene.frame.snapshot.phase == "alert":
-        return 2
+    if scene.frame is not None and key.id == ("flatten.all" if scene.pane in (RISK, LOG, COMPARE) else "flatten"):
+        after = 6 if positions(scene.frame.snapshot) else 0  # scrolling, where that is all the screen is for
+        return 2 if scene.frame.snapshot.phase == "alert" else key.footer or after
     return key.footer
 
 

@@ -261,7 +261,8 @@ def quoting_verdict(scene: Scene) -> Verdict:
 def safe_verdict(scene: Scene) -> Verdict:
     """Am I safe?"""
     if scene.unanswered:
-        return replace(not_answered(scene), glyph="✖")
+        verdict = replace(not_answered(scene), glyph="✖")
+        return replace(verdict, why=f"{_loose(scene.frame.snapshot)}; {verdict.why}") if scene.frame is not None else verdict
     if scene.frame is None or scene.lost:
         if scene.frame is not None and scene.link.ended:
             left = positions(scene.frame.snapshot)
@@ -270,17 +271,17 @@ def safe_verdict(scene: Scene) -> Verdict:
             return Verdict("■", "ENDED", "it stopped in order", "waiting")
         if scene.frame is None:
             return Verdict("?", "UNKNOWN", "no picture yet", "waiting" if scene.link.connected or not scene.link.attempts else "alarm")
-        return Verdict("?", "UNKNOWN", "the desk is not heard", "alarm")
+        return Verdict("?", "UNKNOWN", f"{_loose(scene.frame.snapshot)}; the desk is not heard", "alarm")
     snapshot, money = scene.frame.snapshot, scene.frame.snapshot.money
     if snapshot.phase == "killing":
         return replace(killing(snapshot), glyph="✖", style="alarm")
     if scene.frame.card.busy:
-        return Verdict("✖", "DESK FAULT", f"{_stake(snapshot)}: {fault(scene.frame.card.busy)}", "alarm")
+        return Verdict("✖", "DESK FAULT", f"{_stake(snapshot)}; {fault(scene.frame.card.busy)}", "alarm")
     if snapshot.phase == "killed":
-        return Verdict("✖", "KILLED", f"{_many(positions(snapshot), 'position')}: {f.clean(snapshot.why)}", "alarm")
+        return Verdict("✖", "KILLED", f"{_many(positions(snapshot), 'position')} held; {f.clean(snapshot.why)}", "alarm")
     differs = mismatch(snapshot)
     if differs is not None:
-        return replace(differs, glyph="✖")
+        return replace(differs, glyph="✖", why=f"{_stake(snapshot)}; {differs.why}")
     if danger := exposed(scene.frame):
         return Verdict("!", "EXPOSED", danger, "alarm")
     if snapshot.venue.mode in BARRED:
@@ -324,6 +325,12 @@ def positions(snapshot: Snapshot) -> int:
 
 def _stake(snapshot: Snapshot) -> str:
     return f"{_many(positions(snapshot), 'position')}, {_many(len(snapshot.orders), 'order')} open"
+
+
+def _loose(snapshot: Snapshot) -> str:
+    """What a desk that is not heard may have at the venue."""
+    orders, held = len(snapshot.orders), _many(positions(snapshot), "position")
+    return f"{_many(orders, 'order')} may rest, {held}" if orders else held
 
 
 def _many(count: int, what: str) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from bisect import bisect_right
 from typing import NamedTuple
 
 from pmm_tui.core.snapshot import Frame
@@ -20,6 +21,12 @@ class TracePoint(NamedTuple):
 
 
 _FIELDS = len(TracePoint._fields)
+
+
+def points(packed: bytes) -> tuple[TracePoint, ...]:
+    """What is packed in a trace, the oldest first."""
+    values = array("q", packed)
+    return tuple(map(TracePoint._make, zip(*(values[field::_FIELDS] for field in range(_FIELDS)), strict=True)))
 
 
 class Trace:
@@ -43,9 +50,10 @@ class Trace:
         self._packed.extend(point)
         del self._packed[: -self.POINTS * _FIELDS]
 
-    def points(self) -> tuple[TracePoint, ...]:
-        """All of them, the oldest first."""
-        return tuple(map(TracePoint._make, zip(*(self._packed[field::_FIELDS] for field in range(_FIELDS)), strict=True)))
+    def until(self, at: Nanos) -> bytes:
+        """Those up to a time, packed."""
+        last = bisect_right(self._packed[::_FIELDS], at)
+        return self._packed[: last * _FIELDS].tobytes()
 
     def clear(self) -> None:
         """Begin anew."""

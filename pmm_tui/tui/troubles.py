@@ -34,16 +34,17 @@ def killing(snapshot: Snapshot) -> Verdict:
     """A kill that is not proven yet: how much may rest, and since when, once that takes too long."""
     began = next((step.at for step in snapshot.kill if step.at), snapshot.at)
     since_s, left = (snapshot.at - began) / 1e9, len(snapshot.orders)
+    resting = f"{left} order{'s' * (left != 1)} may rest"
     if since_s >= UNCONFIRMED_S:
-        return Verdict("!!", UNPROVEN, f"{left} may rest, asking for {f.age(since_s)}: {f.clean(snapshot.why)}", "killed")
-    return Verdict("!!", "KILLING", f"{left} order{'s' * (left != 1)} may rest: {f.clean(snapshot.why)}", "killed")
+        return Verdict("!!", UNPROVEN, f"{resting}, asking for {f.age(since_s)}: {f.clean(snapshot.why)}", "killed")
+    return Verdict("!!", "KILLING", f"{resting}: {f.clean(snapshot.why)}", "killed")
 
 
 def mismatch(snapshot: Snapshot) -> Verdict | None:
     """The venue's account or the wallet on chain is not what our books say; None where they agree."""
     for row in snapshot.risk:
         if row.holding and row.name in MISMATCHES:
-            return Verdict("!!", MISMATCHES[row.name], "one more kills: books differ, nothing quoted", "alarm")
+            return Verdict("!!", MISMATCHES[row.name], "books differ, nothing quoted; one more miss kills", "alarm")
     return None
 
 

@@ -153,9 +153,11 @@ def honest(frame: Frame) -> Frame:
 def _noted(snapshot: Snapshot, unwatched: str) -> Snapshot:
     """With the notes that a desk makes of its kill, its pause, its venue's mode, a connection that is lost, and what others did."""
     still = snapshot.phase in ("killing", "killed", "paused")
-    made = [note for note in snapshot.notes if not (still and note.text.startswith(("KILLED", "kill verified", "requote")))]
+    began = next((row.at for row in snapshot.kill if row.at), snapshot.at)
+    over = ("KILL: ", "kill verified", "requote") if still else ()
+    made = [note for note in snapshot.notes if not note.text.startswith((*over, *["fill"] * (note.at > began)))]
     for step, loud, text in (
-        ("stop quoting", "alarm", f"KILLED: {snapshot.why}"),
+        ("stop quoting", "alarm", f"KILL: {snapshot.why}"),
         ("verify", "info", "kill verified: the venue's account holds no open order"),
     ):
         made += [NoteRow(row.at, loud, text) for row in snapshot.kill if row.step == step and row.at]
@@ -197,7 +199,8 @@ def _stopped(snapshot: Snapshot) -> Snapshot:
         KillRow("verify", proven, "account holds no order" if proven else "not yet, asked 2 times"),
         KillRow("flatten", Nanos(0), "kept until flattened" if held else "nothing is held"),
     )
-    lost, stopped = pictures.killed().snapshot.money, replace(snapshot, kill=steps)
+    filled = tuple(one for one in snapshot.fills if one.at <= began)
+    lost, stopped = pictures.killed().snapshot.money, replace(snapshot, kill=steps, fills=filled)
     if not snapshot.why.startswith("drawdown"):
         return stopped
     if snapshot.money.initial != lost.initial:

@@ -364,7 +364,7 @@ def killed() -> Frame:
     base = killing().snapshot
     log = (
         NoteRow(ago(13.6), "info", "kill verified: the venue's account holds no open order"),
-        NoteRow(ago(14.2), "alarm", f"KILLED: {base.why}"), *notes()[3:],
+        NoteRow(ago(14.2), "alarm", f"KILL: {base.why}"), *notes()[3:],
     )  # fmt: skip
     money_, rows = replace(base.money, reserved=usd(0)), (replace(base.markets[0], state="killed"),)
     return Frame(card(), replace(base, phase="killed", money=money_, markets=rows, orders=(), kill=steps, notes=log))

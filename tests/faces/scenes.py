@@ -68,7 +68,7 @@ def broken() -> Frame:
         replace(row, state="killed", why=why, quotes=(), bids=_mine(row.bids, 0, 0), asks=_mine(row.asks, 0, 0))
         for row in frame.snapshot.markets
     )
-    notes = (latched.notes[0], replace(latched.notes[1], text=f"KILLED: {why}"), *latched.notes[2:])
+    notes = (latched.notes[0], replace(latched.notes[1], text=f"KILL: {why}"), *latched.notes[2:])
     stopped = replace(frame.snapshot, phase="killed", why=why, kill=latched.kill, markets=rows, orders=(), notes=notes)
     card = replace(frame.card, busy=f"records cannot be written, trading is halted: {full}")
     return Frame(card, replace(stopped, money=replace(stopped.money, reserved=usd(0))))
@@ -127,7 +127,7 @@ def mismatch(name: str) -> Frame:
     )
     whose = "wallet on chain" if name == "wallet check" else "venue's account"
     told = (
-        NoteRow(ago(12 * (3 - time)), level, f"{whose} differs, time {time} in a row: cash by -3.50, 0 positions")
+        NoteRow(ago(12 * (3 - time)), level, f"{whose} differs, time {time} in a row: cash by -3.5")
         for time, level in ((2, "alarm"), (1, "warn"))
     )
     notes = tuple(sorted((*told, *frame.snapshot.notes), key=lambda note: -note.at))

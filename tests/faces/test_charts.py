@@ -13,7 +13,7 @@ from pmm_tui.tui import format as f
 from pmm_tui.tui.rows import chart
 from pmm_tui.tui.rows.lines import Panel
 from pmm_tui.tui.state import Symbols
-from pmm_tui.tui.traces import Trace, Traces
+from pmm_tui.tui.traces import Trace, TracePoint, Traces, points
 from tests.faces import pictures, scenes
 from tests.faces.pictures import BTC, NOW, lots
 
@@ -21,6 +21,11 @@ from tests.faces.pictures import BTC, NOW, lots
 def text(panel: Panel) -> list[str]:
     """Rows as plain text."""
     return ["".join(part for part, _ in row) for row in panel.rows]
+
+
+def first(traces: Traces) -> TracePoint:
+    """The oldest point of the one market."""
+    return points(traces.markets[BTC].until(Nanos(NOW + 1_000 * SECOND)))[0]
 
 
 def at(seconds: float, frame: Frame) -> Frame:
@@ -33,8 +38,8 @@ def test_a_trace_takes_one_point_a_second_of_each_market_and_forgets_what_is_gon
     for tenth in range(31):
         traces.apply(at(tenth / 10, frame), NOW)
     assert {len(points) for points in traces.markets.values()} == {4}
-    first = traces.markets[BTC].points()[0]
-    assert (first.mid, first.bid, first.ask, first.net) == (525_000, 520_000, 530_000, lots(80))
+    one = first(traces)
+    assert (one.mid, one.bid, one.ask, one.net) == (525_000, 520_000, 530_000, lots(80))
     traces.apply(at(10, pictures.quoting()), NOW)
     assert list(traces.markets) == [BTC]
 
@@ -53,7 +58,7 @@ def test_a_market_without_a_mid_leaves_no_point_and_what_does_not_rest_leaves_a_
     traces.apply(pictures.waiting(), NOW)
     assert not traces.markets[pictures.waiting().snapshot.markets[0].id]
     traces.apply(at(1, pictures.paused()), NOW)
-    assert traces.markets[BTC].points()[0].bid == 0 and traces.markets[BTC].points()[0].ask == 0
+    assert first(traces).bid == 0 and first(traces).ask == 0
 
 
 def test_a_gap_stays_a_gap_and_a_span_without_a_point_repeats_the_one_before() -> None:
@@ -137,7 +142,7 @@ def test_a_frozen_chart_stands_still_though_the_trace_goes_on() -> None:
     before = chart.mid(scene, 80, 8).rows
     assert scene.traces is not None
     scene.traces.apply(at(30, frame), NOW)
-    assert chart.mid(scene, 80, 8).rows == before and chart.mid(replace(scene, frozen=False), 80, 8).rows != before
+    assert chart.mid(scene, 80, 8).rows == before and chart.mid(replace(scene, frozen=False, frame=at(30, frame)), 80, 8).rows != before
 
 
 def test_the_inventory_is_drawn_around_zero() -> None:
@@ -195,4 +200,4 @@ def test_sizes_of_a_trace_are_shares_and_prices_micro_dollars() -> None:
     row = replace(frame.snapshot.markets[0], yes=Size(0), no=lots(12.5), tick=Price(10))
     traces = Traces()
     traces.apply(replace(frame, snapshot=replace(frame.snapshot, markets=(row,))), NOW)
-    assert traces.markets[BTC].points()[0].net == -lots(12.5)
+    assert first(traces).net == -lots(12.5)

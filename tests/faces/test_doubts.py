@@ -188,7 +188,7 @@ def test_a_guard_that_holds_has_a_row_on_the_markets_own_screen_however_low(heig
 
 
 def test_a_kill_never_says_that_it_will_sell_nor_twice_that_it_waits() -> None:
-    rows = killed.steps(pictures.killing().snapshot, 80)
+    rows = killed.steps(pictures.killing(), 80)
     assert {style for _, style in rows[3]} <= {"head", "dim", "bold"} and "–" in text(rows[3:]) and "not yet" not in text(rows[3:])
     assert text(rows[2:3]).split() == ["3", "·", "verify", "not", "yet", "asked", "2", "times"]
 

@@ -45,18 +45,18 @@ def test_an_alarm_is_told_before_newer_warnings_whichever_desk_has_them() -> Non
 def test_no_alarm_of_paper_keeps_newer_trouble_of_real_money_off_the_line() -> None:
     paper = noted(pictures.three(), NoteRow(ago(50), "alarm", "3 hash mismatches in a row"))
     warned = noted(scenes.production(), NoteRow(ago(9), "info", "requote"), NoteRow(ago(10), "warn", "order 902 uncertain"))
-    earlier = noted(scenes.production(), *warned.snapshot.notes, NoteRow(ago(90), "alarm", "KILLED: gap"))
-    for live, words in ((warned, "L !  order 902 uncertain"), (earlier, "L !! KILLED: gap")):
+    earlier = noted(scenes.production(), *warned.snapshot.notes, NoteRow(ago(90), "alarm", "KILL: gap"))
+    for live, words in ((warned, "L !  order 902 uncertain"), (earlier, "L !! KILL: gap")):
         for scene in (apart(paper, live), apart(live, paper)):
             assert words in said(scene)
     calm = noted(scenes.production(), NoteRow(ago(9), "info", "requote"), NoteRow(ago(51), "warn", "order 902 uncertain"))
     assert "P !! 3 hash" in said(apart(calm, paper))
-    assert "KILLED: drawdown" in said(at(pictures.killed())), "why, not that it is proven"
+    assert "KILL: drawdown" in said(at(pictures.killed())), "why, not that it is proven"
 
 
 def test_of_two_alarms_the_newest_is_told_and_of_one_moment_productions() -> None:
-    paper, live = (noted(frame, NoteRow(ago(50), "alarm", "KILLED: gap")) for frame in (pictures.three(), scenes.production()))
-    newer = noted(pictures.three(), NoteRow(ago(49), "alarm", "KILLED: gap"))
+    paper, live = (noted(frame, NoteRow(ago(50), "alarm", "KILL: gap")) for frame in (pictures.three(), scenes.production()))
+    newer = noted(pictures.three(), NoteRow(ago(49), "alarm", "KILL: gap"))
     assert " L !! " in said(apart(paper, live)) and " L !! " in said(apart(live, paper)) and " P !! " in said(apart(newer, live))
 
 

@@ -143,11 +143,14 @@ def test_the_data_source_and_the_speed_of_a_tape_are_said() -> None:
 
 
 def test_the_gauge_marks_alert_and_fills_to_the_halt() -> None:
-    money = pictures.money()
-    assert text([top.gauge(replace(money, drawdown_pct=0.0), 22)]) == "▕░░░░░░░░░░░░┊░░░░░░░▏"
-    assert text([top.gauge(replace(money, drawdown_pct=12.5), 22)]) == "▕██████████░░┊░░░░░░░▏"
-    assert text([top.gauge(replace(money, drawdown_pct=99.0), 22)]) == "▕" + "█" * 20 + "▏"
-    assert text([top.gauge(replace(money, drawdown_pct=-3.0, halt_pct=0.0), 8)]) == "▕░░░░░┊▏"
+    def gauge(pct: float, width: int = 22, halt: float = 25.0) -> str:
+        now = pictures.quoting().snapshot
+        return text([top.gauge(replace(now, money=replace(now.money, drawdown_pct=pct, halt_pct=halt)), width)])
+
+    assert gauge(0.0) == "▕░░░░░░░░░░░░┊░░░░░░░▏"
+    assert gauge(12.5) == "▕██████████░░┊░░░░░░░▏"
+    assert gauge(99.0) == "▕" + "█" * 20 + "▏"
+    assert gauge(-3.0, 8, 0.0) == "▕░░░░░┊▏"
 
 
 def test_gain_and_loss_carry_sign_arrow_and_style() -> None:

@@ -114,7 +114,7 @@ def test_what_is_not_confirmed_is_quoted_in_amber() -> None:
         assert (verdict.glyph, verdict.word, verdict.style) == ("!", "QUOTING 1 of 3", "held") and verdict.why in drawn(
             top.quotes, at(frame), 60, 8
         )
-        row = next(row for row in duo.duo(pair(PAPER, at(frame)), 116, 5).rows if ("quotes", "head") in _trimmed(row) and "?" in str(row))
+        row = next(row for row in duo.duo(pair(PAPER, at(frame)), 116, 5).rows if ("ours", "head") in _trimmed(row) and "?" in str(row))
         assert ("?52.0/?54.0", "warn") in row and sum(style == "ours" for _, style in row) == 1, "paper's are sure"
     assert "?" not in drawn(duo.duo, pair(PAPER, at(scenes.production())), 116, 5)
 
@@ -126,13 +126,13 @@ def _trimmed(row: Row) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("frame", "told"),
     [
-        (lambda: scenes.mismatch("account check"), "one more kills"),
+        (lambda: scenes.mismatch("account check"), "books differ"),
         (lambda: scenes.venue("restarting"), "no orders meanwhile"),
         (lambda: scenes.venue("cancel_only"), "no new orders"),
         (lambda: scenes.venue("key refused"), "no order, no cancel works"),
         (lambda: live(replace(pictures.three(), card=replace(pictures.card(), busy=DISK))), "cannot record: disk full"),
         (cooling, "0 open, verified, reset in 7m"),
-        (unproven, "1 may rest"),
+        (unproven, "1 order may rest"),
         (lambda: live(scenes.every("closing", "flattening at the operator's word")), "» FLATTENING  at the operator's word"),
     ],
 )

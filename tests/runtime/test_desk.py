@@ -86,7 +86,7 @@ def test_the_log_has_every_note_once_and_in_order(tmp_path: Path) -> None:
     quoting(desk)
     tell(desk, Paused(at(150), "operator"), Killed(at(160), "operator", "enough"))
     said = [line["event"] for line in logged(tmp_path / "run")]
-    assert said == ["test-market listed", "operator paused the desk", "KILLED: operator: enough", "killed: operator: enough"]
+    assert said == ["test-market listed", "operator paused the desk", "KILL: operator: enough", "killed: operator: enough"]
     assert [line["level"] for line in logged(tmp_path / "run")] == ["info", "warning", "error", "error"]
 
 

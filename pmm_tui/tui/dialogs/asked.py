@@ -202,9 +202,9 @@ def _preflight(scene: Scene, line: PreflightLine | None) -> list[Row]:
     name = f.clean(scene.frame.card.profile)[:30] if scene.frame is not None else ""
     if line is None and scene.rehearsing:
         return [(head, ("not needed: no money here", "dim"))]
-    run: list[Row] = [(_UNDER, ("stop this desk, start it again behind ", ""), (f"pmm-tui preflight --profile {name}", "ours"))]
+    run: list[Row] = [(_UNDER, ("stop this desk, start it again after ", ""), (f"pmm-tui preflight --profile {name}", "ours"))]
     if length(run[0]) > _WIDE + 15:
-        run = [(_UNDER, ("stop this desk, start it again behind", "")), (_UNDER, (f"pmm-tui preflight --profile {name}", "ours"))]
+        run = [(_UNDER, ("stop this desk, start it again after", "")), (_UNDER, (f"pmm-tui preflight --profile {name}", "ours"))]
     if line is None:
         return [(head, ("none today", "alarm")), *run]
     passed = [f.clean(check)[:24] for check, ok, _ in line.checks if ok]

@@ -44,8 +44,8 @@ def _touch(one: Scene, row: MarketRow) -> Row:
     word, style = "/".join(price or f.NONE for price in prices), "alarm" if one.stopped else "ours"
     if not any(prices):
         word, style = hatch(one) if one.stopped else (f.NONE, "dim")
-    elif blind(one, row) and not one.stopped:
-        return ((f.fit(f"?{word}", SLIM_QUOTE + 1, ">"), "warn"),)
+    elif blind(one, row):
+        return ((f.fit(f"?{word}", SLIM_QUOTE + 1, ">"), "alarm" if one.stopped else "warn"),)
     return (" ", ""), (f.fit(word, SLIM_QUOTE, ">"), style)
 
 
@@ -154,7 +154,7 @@ def _stands(one: Scene, row: MarketRow) -> tuple[int, Span, Span]:
     """How bad a market stands on a desk, 0 the worst; its state, and why, empty while it quotes as it should."""
     state, why = state_of(one, row, 12), _why(one, row)
     if one.lost:
-        lost = (2, ("the desk stopped in order", "dim")) if one.link.ended else (0, (f"not heard for {f.age(one.link.age_s)}", "warn"))
+        lost = (2, ("stopped in order", "dim")) if one.link.ended else (0, (f"not heard for {f.age(one.link.age_s)}", "warn"))
         return lost[0], state, lost[1]
     if row.state == "quoting":
         return (1, state, why) if blind(one, row) else (3, state, ("", "dim"))

@@ -11,7 +11,7 @@ from pmm_tui.tui.rows.fresh import aged, priced
 from pmm_tui.tui.rows.lines import Panel, Row, Span, across, block, wrap
 from pmm_tui.tui.rows.top import is_production
 from pmm_tui.tui.state import Scene, Symbols
-from pmm_tui.tui.traces import TracePoint
+from pmm_tui.tui.traces import points
 
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bits of a braille cell: left column top to bottom, right column top to bottom."""
@@ -172,7 +172,7 @@ def _equity(scene: Scene, width: int, height: int) -> Panel:
     return Panel(f"Profit and loss {f.signed_usd(made)}", list(rows), f"drawdown at most {f.usd(money.max_drawdown)}")
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _curve(
     points: tuple[tuple[int, int], ...], initial: int, start: int | None, kill: Cash, width: int, height: int, symbols: Symbols
 ) -> tuple[Row, ...]:
@@ -258,15 +258,11 @@ def mark_of(fill: FillRow, yes: str, live: bool, symbols: Symbols) -> Span:
     return (signs[0 if up else 1][0 if live else 1], "bid" if up else "ask")
 
 
-def _trace(scene: Scene) -> tuple[TracePoint, ...]:
-    """What is remembered of the selected market."""
+def _trace(scene: Scene) -> bytes:
+    """What is remembered of the selected market up to the picture that is shown, packed: what is drawn of it is kept by this."""
     row = scene.market
     trace = scene.traces.markets.get(row.id) if row is not None and scene.traces is not None else None
-    points = trace.points() if trace is not None else ()
-    if not scene.frozen or scene.frame is None:
-        return points
-    shown_at = scene.frame.snapshot.at
-    return tuple(point for point in points if point.at <= shown_at)
+    return trace.until(scene.frame.snapshot.at) if trace is not None and scene.frame is not None else b""
 
 
 def _marks(scene: Scene, row: MarketRow, start: int, end: int) -> tuple[Mark, ...]:
@@ -301,22 +297,24 @@ def _since(scene: Scene, start: int) -> str:
 
 def mid(scene: Scene, width: int, height: int) -> Panel:
     """The selected market's mid over the last minutes, our bid and ask around it, and each fill of either desk where it happened."""
-    row, trace = scene.market, _trace(scene)
+    row, packed = scene.market, _trace(scene)
+    trace = points(packed)
     if row is None or len(trace) < 2 or height < 3:
         none = wrap("no curve yet: it begins with the second picture of this market", width - 2, 2)
         return Panel("Mid, our quotes and fills", [((f" {line}", "dim"),) for line in none])
     marks = _marks(scene, row, trace[0].at, trace[-1].at)
-    rows = _mids(trace, marks, row.tick, width, height, scene.symbols, scene.probability)
+    rows = _mids(packed, marks, row.tick, width, height, scene.symbols, scene.probability)
     signs = "B S production  b s paper" if scene.symbols == "ascii" else "▲▼ production  △▽ paper"
     quotes = f"{desk_word(scene)}'s quotes, both desks' fills" if scene.beside is not None else "our quotes and fills"
     title = f"Mid {f.cents_of(priced(row).mid, 2, scene.probability)}, {quotes}"
     return Panel(title, [aged(scene, one) for one in rows], f"{signs}{_since(scene, trace[0].at)}")
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _mids(
-    trace: tuple[TracePoint, ...], marks: tuple[Mark, ...], tick: int, width: int, height: int, symbols: Symbols, probability: bool
+    packed: bytes, marks: tuple[Mark, ...], tick: int, width: int, height: int, symbols: Symbols, probability: bool
 ) -> tuple[Row, ...]:
+    trace = points(packed)
     start, end = trace[0].at, trace[-1].at
     cells, tall = max(2, width - _LABEL - 1), height - 1
     values = [value for point in trace for value in (point.mid, point.bid, point.ask) if value] + [price for _, price, _ in marks]
@@ -337,16 +335,18 @@ def _mids(
 
 def inventory(scene: Scene, width: int, height: int) -> Panel:
     """The selected market's net position over the last minutes, around a line at zero."""
-    nets = tuple((point.at, point.net) for point in _trace(scene))
-    if len(nets) < 2 or height < 3:
+    packed = _trace(scene)
+    trace = points(packed)
+    if len(trace) < 2 or height < 3:
         return Panel("Inventory", [((" no curve yet", "dim"),)])
-    rows = _nets(nets, width, height, scene.symbols)
+    rows = _nets(packed, width, height, scene.symbols)
     whose = f"{desk_word(scene)} inventory" if scene.beside is not None else "Inventory"
-    return Panel(f"{whose} {f.signed_shares(nets[-1][1])}", [aged(scene, row) for row in rows], "net shares")
+    return Panel(f"{whose} {f.signed_shares(trace[-1].net)}", [aged(scene, row) for row in rows], "net shares")
 
 
-@lru_cache(maxsize=8)
-def _nets(nets: tuple[tuple[int, int], ...], width: int, height: int, symbols: Symbols) -> tuple[Row, ...]:
+@lru_cache(maxsize=4)
+def _nets(packed: bytes, width: int, height: int, symbols: Symbols) -> tuple[Row, ...]:
+    nets = [(point.at, point.net) for point in points(packed)]
     cells, tall = max(2, width - _LABEL - 1), height - 1
     top = max(1_000_000, *(abs(net) for _, net in nets))
     columns = resample(gapped(nets), samples(cells, symbols))

@@ -12,6 +12,7 @@ from pmm_tui.tui.rows.fresh import lost_word
 from pmm_tui.tui.rows.lines import Panel, Row, exact, framed, length, window, wrap
 from pmm_tui.tui.rows.top import is_production, sides
 from pmm_tui.tui.state import Scene, why_lost
+from pmm_tui.tui.troubles import mismatch
 from pmm_tui.tui.words import short
 
 _WORDS = {
@@ -58,6 +59,11 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
         exact(((f" {word} ", style), (f" {name}: what it counted until {f.age(one.link.age_s)} ago", "warn")), width)
         for one, name in zip((left, right), names, strict=True) for word, style in [lost_word(one)] if word
     ]  # fmt: skip
+    old += [
+        exact(((f" {differs.word} ", "alarm"), (f" {name}: its books differ, no money of it is sure", "warn")), width)
+        for one, name in zip((left, right), names, strict=True)
+        if one.frame is not None and (differs := mismatch(one.frame.snapshot)) is not None and not one.lost
+    ]
     panel = _drawn(_table(paper, production, scene.above), names, scene.scroll, width, height - len(old))
     return panel._replace(rows=[*old, *panel.rows])
 
@@ -177,7 +183,7 @@ def _row(line: Line, width: int) -> Row:
     else:
         counted = f.count(least) if any(line.samples) else ""
     values = [f.fit(written(one, line.unit), value, ">") for one in (line.paper, line.production)]
-    called = line.name + "*" * line.watched
+    called = line.name.replace("_", " ") + "*" * line.watched
     label = called if name < 20 else f"{f.fit(called, name - 5)}{f.fit(line.unit, 5)}"
     row: Row = (
         (mark, style),

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from pmm_tui.core.snapshot import FeedRow, FillRow, NoteRow, OrderRow, RiskRow
 from pmm_tui.core.units import SECOND, Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.exposed import exposed, passed
+from pmm_tui.tui.exposed import BARRED, passed, unconfirmed
 from pmm_tui.tui.rows import market
 from pmm_tui.tui.rows.book import payout_text
 from pmm_tui.tui.rows.duo import desk_word, letter, mode_word, sides
@@ -45,7 +45,10 @@ def _mark(one: Scene, many: bool) -> Row:
 
 def _in_doubt(one: Scene, order: OrderRow) -> bool:
     """Whether nobody can say, or do, what becomes of an order: it is the first to be seen."""
-    return status(order)[1] == "alarm" or one.stopped or bool(exposed(one.frame)) or (is_production(one) and unseen(one))
+    if status(order)[1] == "alarm" or one.stopped:
+        return True
+    snapshot = one.frame.snapshot if one.frame is not None and is_production(one) else None
+    return snapshot is not None and (unseen(one) or snapshot.venue.mode in BARRED or unconfirmed(order, snapshot.at))
 
 
 def _order(order: OrderRow, now: int, width: int, tick: int, unsure: bool) -> Row:

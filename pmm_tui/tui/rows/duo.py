@@ -139,12 +139,12 @@ def _column(one: Scene, chosen: bool, width: int, height: int) -> list[Row]:
 def _safe(one: Scene, width: int) -> Row:
     """Safety in a word, how far the kill switch is away, and what holds."""
     verdict = safe_verdict(one)
-    money = one.frame.snapshot.money if one.frame is not None else None
     word: Row = ((f" {verdict.glyph} {verdict.word:<7} ", {"up": "running", "warn": "held"}.get(verdict.style, verdict.style)),)
-    if money is None:
+    if one.frame is None:
         return word
+    money = one.frame.snapshot.money
     share: Span = (f" {f.fit(f.percent(money.drawdown_pct), 5, '>')} of {money.halt_pct:g}%  ", "")
-    wide, narrow = ((*word, (" ", ""), *gauge(money, cells), share) for cells in (16, 8))
+    wide, narrow = ((*word, (" ", ""), *gauge(one.frame.snapshot, cells), share) for cells in (16, 8))
     for row in (wide, narrow):
         if length(row) + f.width_of(verdict.why) <= width:
             return (*row, (verdict.why, "dim"))
@@ -183,7 +183,7 @@ def _market(one: Scene, width: int) -> Row:
         f"{'?' * blind(one, row, bids)}{f.cents(own, row.tick)}" if own is not None else f.NONE for bids, own in ((True, bid), (False, ask))
     )
     net, gain = row.yes - row.no, Cash(row.realised + row.unrealised)
-    rests = ("quotes", quotes, "warn" if "?" in quotes else "ours")
+    rests = ("ours", quotes, "warn" if "?" in quotes else "ours")
     return pairs(
         (rests, ("net here", f.signed_shares(net) if net else "flat", ""), ("made", f.signed_usd(gain), tone(gain))),
         width, 3,

@@ -72,12 +72,12 @@ def guards(one: Scene) -> tuple[RiskRow, ...]:
 
 
 def unseen(one: Scene) -> bool:
-    """Whether nobody knows if what this desk had at the venue rests still: it is not heard, cannot see its account, has a fault,
-    or its kill is not proven."""
+    """Whether nobody knows if what this desk had at the venue rests still: it is not heard, cannot see its account, or its kill
+    is not proven; a desk with a fault is killed by it."""
     frame = one.frame
     if frame is None or one.lost:
         return not one.link.ended
-    if frame.card.busy or frame.snapshot.phase == "killing":
+    if frame.snapshot.phase == "killing" or (frame.card.busy and frame.snapshot.phase != "killed"):
         return True
     return frame.card.mode == "LIVE" and bool(cut_off(frame.snapshot))
 

@@ -1,11 +1,13 @@
 """The kill switch after it tripped: why, each step with the time it was proven, what is still held, how to reopen."""
 
-from pmm_tui.core.snapshot import KillRow, Snapshot
+from msgspec.structs import replace
+
+from pmm_tui.core.snapshot import Frame, KillRow, Snapshot
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
 from pmm_tui.tui.keynames import key_of
-from pmm_tui.tui.rows.lines import Row, Span, flow
-from pmm_tui.tui.state import Scene, cools_down, worst_case
+from pmm_tui.tui.rows.lines import Row, Span, flow, length
+from pmm_tui.tui.state import Scene, cools_down, positions, worst_case
 from pmm_tui.tui.words import short
 
 NARROW = 70
@@ -14,10 +16,12 @@ LEFT = "flatten"
 """The step that a kill leaves to the operator: it never sells."""
 
 
-def steps(snapshot: Snapshot, width: int) -> list[Row]:
-    """Every step of the kill, as narrow as their names allow where there is little room."""
+def steps(frame: Frame, width: int) -> list[Row]:
+    """Every step of the kill, as narrow as their names allow where there is little room. A desk with a fault sells nothing."""
+    snapshot = frame.snapshot
     name = max((len(row.step) for row in snapshot.kill), default=0) + 1 if width < NARROW else 18
-    return [_step(number, row, snapshot.phase == "killed", min(18, name), width) for number, row in enumerate(snapshot.kill, start=1)]
+    told = [replace(row, note="not by this desk") if row.step == LEFT and frame.card.busy else row for row in snapshot.kill]
+    return [_step(number, row, snapshot.phase == "killed", min(18, name), width) for number, row in enumerate(told, start=1)]
 
 
 def _step(number: int, row: KillRow, over: bool, name: int, width: int) -> Row:
@@ -32,13 +36,18 @@ def _step(number: int, row: KillRow, over: bool, name: int, width: int) -> Row:
     return ((f" {number} ", "head"), mark, (f.said(row.step, name), "bold"), (f.fit(when, time), style), (note, style or "dim"))
 
 
-def _held(snapshot: Snapshot) -> Row:
-    """What the desk still holds, and what of it still rests."""
+def _held(one: Scene, snapshot: Snapshot, aimed: bool, width: int) -> Row:
+    """What the desk still holds, what of it still rests, and how it is sold once nothing does."""
     worst = sum(worst_case(row) for row in snapshot.markets)
-    held = sum(1 for row in snapshot.markets if row.yes != row.no)
-    what = f"{held} position{'s' if held != 1 else ''}, worst {f.signed_usd(Cash(worst))}  " if held else "nothing  "
-    orders: Span = (f"open orders {len(snapshot.orders)}", "warn" if snapshot.orders else "")
-    return ((" still held: ", "head"), (what, "warn" if held else ""), orders)
+    held, resting = positions(snapshot), len(snapshot.orders)
+    what = f"{held} position{'s' if held != 1 else ''}, worst {f.signed_usd(Cash(worst))}" if held else "nothing"
+    row: Row = ((" still held: ", "head"), (what, "warn" if held else ""))
+    if resting or not held:
+        return (*row, (f"  open orders {resting}", "warn" if resting else ""))
+    if one.frame is None or one.frame.card.busy or one.read_only or one.lost:
+        return row
+    key = f"  {'' if aimed else key_of('target') + ', then '}{key_of('flatten.all')}: flatten"
+    return (*row, (key, "bold")) if length(row) + f.width_of(key) <= width else row
 
 
 def killed(one: Scene, width: int, aimed: bool = True) -> list[Row]:
@@ -51,17 +60,18 @@ def killed(one: Scene, width: int, aimed: bool = True) -> list[Row]:
     when = f"{f.clock(at, True)}{f.zone()}"
     why = short(f.clean(snapshot.why), max(8, width - f.width_of(f" why   at {when}")))
     rows: list[Row] = [((" ", ""), *flow((("why", why, "down"), ("at", when, "bold")), width - 1))]
-    rows += steps(snapshot, width)
+    rows += steps(one.frame, width)
     mode = "REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
     key = key_of("kill.reset") if aimed else f"{key_of('target')}, then {key_of('kill.reset')}"
     how = (f"reset: {key}, type RESET {mode} and why it is safe; no quote until then", f"reset: {key}, type RESET {mode} and why")
     if (left := cools_down(one)) > 0:
         how = (f"reset: in {f.age(left)}, after the cool-down; no quote until then", f"reset: in {f.age(left)}, after the cool-down")
     if one.frame.card.busy:
-        how = ("reset: not by this desk; mend the cause, stop it, start it anew", "reset: mend the cause, start it anew")
+        stop = key_of("app.stop")
+        how = (f"reset: not by this desk; mend the cause, {stop} stops it, start it anew", f"reset: mend the cause, {stop}, start it anew")
     elif not proven:
         how = ("reset: possible once the cancel is confirmed", "reset: once the cancel is confirmed")
-    return [*rows, _held(snapshot), ((f" {f.first_fit(width - 2, *how)}", "bold" if proven else "dim"),)]
+    return [*rows, _held(one, snapshot, aimed, width), ((f" {f.first_fit(width - 2, *how)}", "bold" if proven else "dim"),)]
 
 
 def lines(one: Scene) -> int:

@@ -188,7 +188,7 @@ def _against(now: str, limit: str) -> str:
 def _each(scene: Scene, make: Callable[[Scene], dict[str, Span]]) -> list[dict[str, Span]]:
     """A column for each desk; of two, one that is no longer heard is dim."""
     return [
-        {name: aged(one, (span,))[0] for name, span in make(one).items()} if scene.beside is not None and one.lost else make(one)
+        {name: aged(one, (span,))[0] for name, span in make(one).items()} if scene.beside is not None else make(one)
         for one in _desks(scene)
     ]
 
@@ -340,7 +340,7 @@ def limits(scene: Scene, width: int, height: int) -> Panel:
     columns = _each(scene, lambda one: _limits(one, width >= 70))
     links = [(*_mark(one, True), *(feed_lamps(one, width - 2) or ((_unlinked(one), "dim"),))) for one in desks]
     rows = [*_heads(scene, width, "head"), *_columns(_kinds(columns), columns, width)][: max(1, height - len(links))]
-    holding = sum(row.holding or passed(row) for one in desks for row in guards(one))
+    holding = sum(row.holding for one in desks for row in guards(one))
     return Panel("Guards and feeds", [*rows, *links], f"{holding} holding" if holding else "")
 
 

@@ -56,6 +56,9 @@ def _kill(scene: Scene, snapshot: Snapshot, width: int, aimed: bool) -> list[Row
     """The kill switch: armed, with the distance to it; or why it tripped, each step with its proof, and how and when it is reset."""
     if scene.stopped or snapshot.kill:
         return killed(scene, width, aimed)
+    if scene.unanswered or (scene.lost and scene.link.ended):
+        why = "pressed, and not answered" if scene.unanswered else "the desk has ended: nothing of it is left to kill"
+        return [((f" {short(why, width - 1)}", "alarm" if scene.unanswered else "dim"),)]
     money = snapshot.money
     below = Cash(money.equity + money.drawdown - money.halts_at)
     return [((f" {short(f'armed: at {f.usd(money.halts_at)} equity, {f.usd(below)} below the {money.reference}', width - 1)}", ""),)]
@@ -117,14 +120,14 @@ def _sections(scene: Scene, frame: Frame, width: int, aimed: bool) -> list[Row]:
     guards = sorted(guard_rows(scene), key=lambda row: (not row.holding, not passed(row), row.used < NEAR))
     bar = min(_BAR, width - _STATE)
     used = f.fit("used", bar, "<" if len(headroom(0, bar)) > 1 else ">")
-    head: Row = ((f.fit("Guards, caps and reviewers", 31), "title"), (f"now      limit {used}", "head"))
+    old = f", as of {f.age(scene.link.age_s)} ago" if scene.lost else ""
+    head: Row = ((f.fit(f"Guards{old}" if old else "Guards, caps and reviewers", 31), "title"), (f"now      limit {used}", "head"))
     down = any(not feed.up for feed in snapshot.feeds)
-    links = f"Connections{f', as they were {f.age(scene.link.age_s)} ago' if scene.lost else ''}"
     sections: list[tuple[bool, Row, list[Row]]] = [
         (False, head, [guard(row, width) for row in guards] or [((" none reported yet", "dim"),)]),
-        (scene.stopped, (("Kill switch", "title"),), _kill(scene, snapshot, width, aimed)),
-        (bool(frame.card.busy), (("Held back", "title"),), held(frame, width)),
-        (down or scene.lost, ((links, "title"),), feeds(scene, frame, width)),
+        (scene.stopped or bool(scene.unanswered), ((f"Kill switch{old}", "title"),), _kill(scene, snapshot, width, aimed)),
+        (bool(frame.card.busy), ((f"Held back{old}", "title"),), held(frame, width)),
+        (down or scene.lost, ((f"Connections{old}", "title"),), feeds(scene, frame, width)),
     ]
     return [row for _, title, rows in sorted(sections, key=lambda one: not one[0]) for row in (title, *rows)]
 
@@ -137,11 +140,11 @@ def _inside(shown: Scene, roomy: bool, scene: Scene, width: int, height: int) ->
     money = snapshot.money
     worst = Cash(sum(worst_case(row) for row in snapshot.markets))
     levels = f" {f.fit(f.percent(money.drawdown_pct), 5, '>')}  alert {money.alert_pct:g}%  kill {money.halt_pct:g}%"
-    told = "dim" if verdict.style == "waiting" or scene.lost else "warn"
+    told = "dim" if verdict.style == "waiting" else {"warn": "held"}.get(verdict.style, "alarm") if scene.lost else "warn"
     why = [] if verdict.style == "up" or scene.stopped or scene.frame.card.busy else wrap(verdict.why, width - 2, 2)
     top: list[Row] = [((f" {line}", told),) for line in why]  # the word stands in the strip above
     if roomy:
-        top.append(((" drawdown ", "head"), *gauge(money, max(6, width - 10 - len(levels))), (levels, "")))
+        top.append(((" drawdown ", "head"), *gauge(snapshot, max(6, width - 10 - len(levels))), (levels, "")))
     top.append(((" worst case of what is held ", "head"), (f.signed_usd(worst), "minus" if worst < 0 else "")))
     sections, room = _sections(scene, scene.frame, width, scene.frame is shown.frame), max(1, height - len(top))
     kept, part = window(sections, room, scene.scroll)
@@ -149,9 +152,10 @@ def _inside(shown: Scene, roomy: bool, scene: Scene, width: int, height: int) ->
         kept, part = window(sections, room - 1, scene.scroll)  # without a heading of nothing
     holding = sum(row.holding for row in snapshot.risk)
     over = sum(passed(row) and not row.holding for row in snapshot.risk)
-    counts = f"{holding} of {len(snapshot.risk)} guards hold" + (f", {over} over" if over else "")
+    counts = f"{holding} of {len(snapshot.risk)} guards hold quotes back" if holding else "no guard holds quotes back"
+    counts += f", {over} over" * bool(over)
     note = "   ".join(text for text in (counts, part) if text)
-    return Panel("Risk", [*top, *kept], note, "frame-alarm" if scene.stopped or scene.frame.card.busy else "")
+    return Panel("Risk", [*top, *kept], note, "frame-alarm" if scene.stopped or scene.frame.card.busy or scene.unanswered else "")
 
 
 def risk(scene: Scene, width: int, height: int) -> Panel:

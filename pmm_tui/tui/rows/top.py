@@ -2,12 +2,12 @@
 
 import math
 
-from pmm_tui.core.snapshot import DeskCard, Money
+from pmm_tui.core.snapshot import DeskCard, Money, Snapshot
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, flow, length, pairs, wrap
 from pmm_tui.tui.signs import badges, mark
 from pmm_tui.tui.state import OVER, REPLAY, Scene, desk_verdict, quoting_verdict, safe_verdict, worst_case
-from pmm_tui.tui.troubles import Verdict
+from pmm_tui.tui.troubles import Verdict, mismatch
 from pmm_tui.tui.words import plain, short
 
 _FILLS = {"killed": "▚", "lost": "╱", "paused": "░"}
@@ -200,13 +200,15 @@ def strip(scene: Scene, width: int, _: int) -> Panel:
     return Panel("", [exact((*row, (" " * max(0, gap), ""), *tail), width)])
 
 
-def gauge(money: Money, width: int) -> Row:
-    """The drawdown as a bar from 0 to the halt, with the alert level marked: ▕███░░░░┊░░░▏."""
+def gauge(snapshot: Snapshot, width: int) -> Row:
+    """The drawdown as a bar from 0 to the halt, with the alert level marked: ▕███░░░░┊░░░▏; without a verdict where the books differ."""
+    money = snapshot.money
     inner = max(4, width - 2)
     full = min(1.0, max(0.0, money.drawdown_pct / money.halt_pct)) if money.halt_pct > 0 else 0.0
     mark = min(inner - 1, int(inner * money.alert_pct / money.halt_pct)) if money.halt_pct > 0 else inner - 1
     filled = round(full * inner)
     style = "down" if money.drawdown_pct >= money.alert_pct else "warn" if money.drawdown_pct >= money.alert_pct * 2 / 3 else "up"
+    style = style if mismatch(snapshot) is None else "dim"
     cells: list[Span] = [("█", style) if cell < filled else ("┊", "warn") if cell == mark else ("░", "frame") for cell in range(inner)]
     return (("▕", "dim"), *cells, ("▏", "dim"))
 
@@ -225,7 +227,7 @@ def safe(scene: Scene, width: int, _: int) -> Panel:
         return Panel("Safe?", rows)
     money, markets = scene.frame.snapshot.money, scene.frame.snapshot.markets
     levels = f" alert {money.alert_pct:g}% kill {money.halt_pct:g}%"
-    rows.append((*gauge(money, width - len(levels)), (levels, "dim")))
+    rows.append((*gauge(scene.frame.snapshot, width - len(levels)), (levels, "dim")))
     worst = sum(worst_case(row) for row in markets)
     room = money.equity - money.halts_at
     tone = "down" if money.drawdown_pct >= money.alert_pct else ""
@@ -329,8 +331,8 @@ def summary(scene: Scene, width: int, _: int) -> Panel:
     account = scene.frame.snapshot.money
     style = {"up": "running", "warn": "held"}.get(safe_.style, safe_.style)
     made = account.equity - account.initial
-    told = safe_.why if scene.link.ended or not (safe_.style in ("up", "waiting") or scene.lost) else ""
-    bar = gauge(account, 18) if width >= _ROOMY else gauge(account, 8) if not told else ()
+    told = safe_.why if scene.link.ended or safe_.style not in ("up", "waiting") else ""
+    bar = gauge(scene.frame.snapshot, 18) if width >= _ROOMY else gauge(scene.frame.snapshot, 8) if not told else ()
     first: Row = (
         (f" {safe_.glyph} {safe_.word} ", style),
         (" ", ""),
@@ -340,7 +342,7 @@ def summary(scene: Scene, width: int, _: int) -> Panel:
     room = max(0, width - length(first))
     tail = flow((("max", f.usd(-account.max_drawdown), ""), ("alert", f"{account.alert_pct:g}%", "")), room)
     if told:  # what the banner does not say, or has no room for
-        tail = ((short(told, room), "warn"),)
+        tail = ((short(told, room), (style if style != "waiting" else "dim") if scene.lost else "warn"),)
     second: Row = (
         (f" {f.arrow(made)} {f.signed_usd(made)} ", pill(made)),
         (" ", ""),
