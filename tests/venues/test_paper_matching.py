@@ -24,7 +24,7 @@ from pmm_tui.core.events import (
 from pmm_tui.core.market import Kind
 from pmm_tui.core.units import MILLI, Price, Size, cash_of
 from pmm_tui.venues.paper.matching import NEVER, Matching
-from pmm_tui.venues.paper.register import REMEMBERED
+from pmm_tui.venues.paper.register import KEPT_NS
 from tests.venues.scene import BUY, MARKET, START, Scene, at, knobs, sh
 
 
@@ -306,15 +306,24 @@ class TestQuestions:
         assert seen.orders == (OrderSeen(1, "open", sh(0)),)
 
     def test_memory_is_flat_but_open_orders_are_kept(self, scene: Scene) -> None:
+        def off_the_grid(order: int, ms: int) -> None:
+            scene.send(ms, Place(order, "m", "YES", BUY, Price(4_550), sh(10)))
+
+        kept_ms = KEPT_NS // 1_000_000
         scene.place(20, BUY, 40, 10)
-        for count in range(REMEMBERED + 50):
-            scene.send(100 + count, Place(count + 2, "m", "YES", BUY, Price(4_550), sh(10)))
-        scene.until(60_000)
-        scene.send(60_000, Sync((1, 2, REMEMBERED)))
-        (seen,) = scene.only(70_000, AccountSeen)
-        assert [order.status for order in seen.orders] == ["open", "absent", "absent"]
+        scene.place(30, BUY, 41, 10)
+        off_the_grid(3, 40)
+        scene.send(5_000, Cancel(2))
         register = scene.matching._orders
-        assert 1 in register and 2 not in register and REMEMBERED + 51 in register
+        off_the_grid(4, kept_ms - 1_000)
+        scene.until(kept_ms)
+        assert all(order in register for order in (1, 2, 3, 4))
+        off_the_grid(5, kept_ms + 10_000)
+        scene.until(kept_ms + 60_000)
+        assert [order in register for order in (1, 2, 3, 4, 5)] == [True, False, False, True, True]
+        scene.send(kept_ms + 60_000, Sync((1, 2, 3)))
+        (seen,) = scene.only(kept_ms + 70_000, AccountSeen)
+        assert [order.status for order in seen.orders] == ["open", "absent", "absent"]
 
 
 def test_the_default_wallet_is_500_dollars() -> None:

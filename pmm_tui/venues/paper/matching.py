@@ -224,7 +224,7 @@ class Matching:
             self._commands.put(Nanos(self._now + self._model.age_max), Expire(order.id))
 
     def _refuse(self, order: int, refusal: Refusal) -> None:
-        self._orders.refuse(order)
+        self._orders.refuse(order, self._now)
         self._reply(OrderRejected(self._told, order, refusal.reason, refusal.code))
 
     def _cancel_one(self, command: Cancel) -> None:
@@ -391,7 +391,7 @@ class Matching:
         self._reply(OrderCancelled(self._told, order.id, order.filled, reason))
 
     def _gone(self, order: Resting) -> None:
-        del self._orders.open[order.id]
+        self._orders.end(order.id, self._now)
         self.account.hold(order, 0)
         pit = self._pits[order.market]
         if order in (pit.bids if order.bid else pit.asks):

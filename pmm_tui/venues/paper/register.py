@@ -5,25 +5,26 @@ from collections import deque
 from msgspec import structs
 
 from pmm_tui.core.events import Event, FillSettled, OrderSeen
+from pmm_tui.core.portfolio import REMEMBER_NS
 from pmm_tui.core.units import Nanos, Size
 from pmm_tui.venues.paper.account import Fill
 from pmm_tui.venues.paper.fills import Resting
 
-REMEMBERED = 10_000
-"""So many orders are remembered, open ones always, so that memory is flat in the length of a run."""
+KEPT_NS = 2 * REMEMBER_NS
+"""So long an order is remembered after its end: a desk asks for none that ended longer ago than REMEMBER_NS."""
 
 
 class Register:
     """Open orders, and the fills of every order taken; a refused one is known too, so that sent again it is still refused."""
 
-    __slots__ = ("_ages", "_fills", "open")
+    __slots__ = ("_ended", "_fills", "open")
 
     def __init__(self) -> None:
         self.open: dict[int, Resting] = {}
         self._fills: dict[int, tuple[Fill, ...] | None] = {}
-        """None: refused. Nearly all have none, and nothing stands for it: ten thousand empty lists would be most of what a desk holds."""
-        self._ages: deque[int] = deque(maxlen=2 * REMEMBERED)
-        """The same orders, the oldest first."""
+        """None: refused. Nearly all have none, and nothing stands for it: so many empty lists would be most of what a desk holds."""
+        self._ended: deque[tuple[Nanos, int]] = deque()
+        """Those that are open no more, and when they ended, the oldest first."""
 
     def __contains__(self, order: int) -> bool:
         return order in self._fills
@@ -31,11 +32,17 @@ class Register:
     def take(self, order: Resting) -> None:
         """The order is booked."""
         self.open[order.id] = order
-        self._remember(order.id, ())
+        self._fills[order.id] = ()
 
-    def refuse(self, order: int) -> None:
+    def refuse(self, order: int, at: Nanos) -> None:
         """The order is not booked, and never will be."""
-        self._remember(order, None)
+        self._fills[order] = None
+        self._age(order, at)
+
+    def end(self, order: int, at: Nanos) -> None:
+        """The order is open no more."""
+        del self.open[order]
+        self._age(order, at)
 
     def filled(self, order: int, fill: Fill) -> None:
         """One more fill of an open order."""
@@ -64,13 +71,7 @@ class Register:
                 events.append(FillSettled(at, fill.event.trade, order, fill.ok))
         return events
 
-    def _remember(self, order: int, fills: tuple[Fill, ...] | None) -> None:
-        if order not in self._fills:
-            self._ages.append(order)
-        self._fills[order] = fills
-        if len(self._ages) > REMEMBERED:
-            oldest = self._ages.popleft()
-            if oldest in self.open:
-                self._ages.append(oldest)
-            else:
-                del self._fills[oldest]
+    def _age(self, order: int, at: Nanos) -> None:
+        self._ended.append((at, order))
+        while self._ended[0][0] < at - KEPT_NS:
+            del self._fills[self._ended.popleft()[1]]
