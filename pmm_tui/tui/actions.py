@@ -137,7 +137,11 @@ def _flatten(app: "PmmApp", what: str, rows: tuple[MarketRow, ...], market: str)
         send(app, "flatten", {"market": market}, to)
 
     now = "cross the spread now, at that cost" + (": asks for the amount" if much else "")
-    confirm(app, what, text, {"y": now, "p": "rest at the touch: costs nothing now, sold only as others come"}, go)
+    ways = {"y": now, "p": "rest at the touch: costs nothing now, sold only as others come"}
+    if to.scene.frame is not None and to.scene.frame.snapshot.venue.mode == "post_only":
+        del ways["y"]  # the venue would refuse every one of them
+        text = [*text, ((" the venue takes post-only orders only: nothing can be sold at once", "warn"),)]
+    confirm(app, what, text, ways, go)
 
 
 def reset(app: "PmmApp") -> None:

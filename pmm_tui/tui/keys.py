@@ -142,7 +142,7 @@ def rank(key: Key, scene: Scene) -> int:
     if key.id == "move.down" and scene.pane in SCROLLED:
         return 5
     if scene.frame is not None and key.id == ("flatten.all" if scene.pane in (RISK, LOG, COMPARE) else "flatten"):
-        after = 6 if positions(scene.frame.snapshot) else 0  # scrolling, where that is all the screen is for
+        after = 5 if positions(scene.frame.snapshot) else 0
         return 2 if scene.frame.snapshot.phase == "alert" else key.footer or after
     return key.footer
 
@@ -179,8 +179,8 @@ _LABELS: dict[str, Callable[[Scene], str]] = {
     "book.bars": lambda scene: "linear" if scene.log_bars else "log bars",
 }
 _BRIEF = {
-    "cancel all": "all", "flatten": "flat", "resume market": "resume", "reset kill": "reset", "I am here": "here", "next screen": "screen",
-    "other desk": "other",
+    "cancel all": "all", "flatten": "flat", "flatten all": "flat", "resume market": "resume", "reset kill": "reset", "I am here": "here",
+    "next screen": "screen", "other desk": "other",
 }  # fmt: skip
 """Labels where the footer is narrow."""
 _SHOWN = {

@@ -44,7 +44,7 @@ def mismatch(snapshot: Snapshot) -> Verdict | None:
     """The venue's account or the wallet on chain is not what our books say; None where they agree."""
     for row in snapshot.risk:
         if row.holding and row.name in MISMATCHES:
-            return Verdict("!!", MISMATCHES[row.name], "books differ, nothing quoted; one more miss kills", "alarm")
+            return Verdict("!!", MISMATCHES[row.name], "one more miss kills; nothing quoted", "alarm")
     return None
 
 

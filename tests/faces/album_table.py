@@ -138,7 +138,7 @@ def _storm() -> Scene:
     frame = scenes.production()
     refused = tuple(
         NoteRow(pictures.ago(number / 2), "warn", f"order {950 - number} SELL 10 Up @ 53.0 refused: it would cross the book")
-        for number in range(1, 41)
+        for number in range(1, 42)
     )
     notes = tuple(sorted((*refused, *frame.snapshot.notes), key=lambda one: -one.at))
     return scenes.scene(replace(frame, snapshot=replace(frame.snapshot, rejects={"post_only": 41}, notes=notes)))

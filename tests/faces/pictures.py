@@ -329,10 +329,9 @@ def alert() -> Frame:
         money(), equity=usd(418.0), drift=usd(-94.71), realised=usd(-70.2), unrealised=usd(-11.8), drawdown=usd(82.0), drawdown_pct=16.4,
         max_drawdown=usd(84.0), peak=usd(501.0), cash=usd(310.0), reference="start", halts_at=usd(375),
     )  # fmt: skip
-    return Frame(
-        card(),
-        replace(snapshot(), phase="alert", why="drawdown beyond the alert level", money=worse, equity_curve=curve(-82.0)),
-    )
+    told = (NoteRow(ago(0.9), "alarm", "drawdown 16.37 % of the start ($82.00)"), *notes())
+    alerted = replace(snapshot(), phase="alert", why="drawdown beyond the alert level", notes=told)
+    return Frame(card(), replace(alerted, money=worse, equity_curve=curve(-82.0)))
 
 
 def killing() -> Frame:

@@ -122,9 +122,8 @@ def mismatch(name: str) -> Frame:
     frame = production()
     why = "the wallet on chain does not match our books" if name == "wallet check" else "the venue's account does not match ours"
     rows = tuple(replace(row, state="held", why=why) for row in frame.snapshot.markets)
-    risk = tuple(
-        replace(one, name=name, now="2 missed", holding=True) if one.name == "wallet check" else one for one in frame.snapshot.risk
-    )
+    missed = {"name": name, "now": "2 missed", "holding": True, "used": 1.0}
+    risk = tuple(replace(one, **missed) if one.name == "wallet check" else one for one in frame.snapshot.risk)
     whose = "wallet on chain" if name == "wallet check" else "venue's account"
     told = (
         NoteRow(ago(12 * (3 - time)), level, f"{whose} differs, time {time} in a row: cash by -3.5")

@@ -105,7 +105,7 @@ def test_the_other_desks_dead_man_is_seen_whichever_has_the_keys() -> None:
 def test_a_desk_in_trouble_has_the_room_of_the_one_that_is_well() -> None:
     refused, differ = (
         (scenes.venue("key refused"), "no order, no cancel works"),
-        (scenes.mismatch("wallet check"), "books differ, nothing quoted; one more miss kills"),
+        (scenes.mismatch("wallet check"), "one more miss kills; nothing quoted"),
     )
     for frame, why in (refused, differ):
         for pair in (replace(at(pictures.three()), beside=at(frame)), replace(at(frame), beside=at(pictures.three()))):

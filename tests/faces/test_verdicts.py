@@ -126,7 +126,7 @@ def _trimmed(row: Row) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("frame", "told"),
     [
-        (lambda: scenes.mismatch("account check"), "books differ"),
+        (lambda: scenes.mismatch("account check"), "one more miss kills"),
         (lambda: scenes.venue("restarting"), "no orders meanwhile"),
         (lambda: scenes.venue("cancel_only"), "no new orders"),
         (lambda: scenes.venue("key refused"), "no order, no cancel works"),

@@ -124,11 +124,14 @@ def reset(scene: Scene) -> list[Row]:
 
 def resume(scene: Scene, preflight: PreflightLine | None = None, market: str = "") -> list[Row]:
     """What a resume on the production desk starts again, in one market or in all, and what stands behind it."""
-    return [((" quotes go out again with real money", "bold"),), *go_live(scene, preflight, market)]
+    return [((" quotes go out again with real money", "bold"),), *go_live(scene, preflight, market, again=True)]
 
 
-def go_live(scene: Scene, preflight: PreflightLine | None = None, market: str = "") -> list[Row]:
-    """What the production desk quotes with from now on, its last preflight, and what that desk itself knows against it."""
+def go_live(scene: Scene, preflight: PreflightLine | None = None, market: str = "", again: bool = False) -> list[Row]:
+    """What the production desk quotes with from now on, its last preflight, and what that desk itself knows against it.
+
+    `again`: it goes on with what it was paused in, for which no new preflight is asked.
+    """
     if scene.frame is None:
         return [((f" {why_lost(scene.link)}", "down"),)]
     card, snapshot = scene.frame.card, scene.frame.snapshot
@@ -148,7 +151,7 @@ def go_live(scene: Scene, preflight: PreflightLine | None = None, market: str = 
             (" kill at       ", "head"),
             (f"{money.halt_pct:g}% drawdown, now {f.percent(money.drawdown_pct)}   stale feed {limits.get('data age', f.NONE)}", ""),
         ),
-        *_preflight(scene, preflight),
+        *_preflight(scene, preflight, again),
         *_packed(
             (" desk now      ", "head"),
             [(f"{'✔' if up else '✖'} {f.said(name, 30).rstrip()}", "up" if up else "down") for name, up in links],
@@ -196,7 +199,7 @@ def proven(scene: Scene, line: PreflightLine | None) -> bool:
     return scene.rehearsing or (line is not None and not line.against and all(ok for _, ok, _ in line.checks))
 
 
-def _preflight(scene: Scene, line: PreflightLine | None) -> list[Row]:
+def _preflight(scene: Scene, line: PreflightLine | None, again: bool) -> list[Row]:
     """When it was, whether it counts, each check; those that failed with why; what to run where it does not count."""
     head: Span = (" pre-flight    ", "head")
     name = f.clean(scene.frame.card.profile)[:30] if scene.frame is not None else ""
@@ -205,8 +208,10 @@ def _preflight(scene: Scene, line: PreflightLine | None) -> list[Row]:
     run: list[Row] = [(_UNDER, ("stop this desk, start it again after ", ""), (f"pmm-tui preflight --profile {name}", "ours"))]
     if length(run[0]) > _WIDE + 15:
         run = [(_UNDER, ("stop this desk, start it again after", "")), (_UNDER, (f"pmm-tui preflight --profile {name}", "ours"))]
+    if again:
+        run = [(_UNDER, ("a resume asks for none", "dim"))]
     if line is None:
-        return [(head, ("none today", "alarm")), *run]
+        return [(head, ("none today", "warn" if again else "alarm")), *run]
     passed = [f.clean(check)[:24] for check, ok, _ in line.checks if ok]
     failed = [(f.clean(check)[:24], f.clean(why)) for check, ok, why in line.checks if not ok]
     when = f"{f.day(line.at)} {f.clock(line.at)}{f.zone()}, {len(passed)} of {len(line.checks)} passed"

@@ -11,7 +11,7 @@ from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import dark, exposed
 from pmm_tui.tui.keys import Keys, applies, label
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
-from pmm_tui.tui.rows.fresh import aged, blind, fresher, heard, lost_word, priced, seen_ms, stale_for
+from pmm_tui.tui.rows.fresh import aged, blind, doubted, fresher, heard, lost_word, priced, seen_ms, stale_for
 from pmm_tui.tui.rows.ladder import hatch, reason, spread, state_of
 from pmm_tui.tui.rows.ladder import ladder as ladder
 from pmm_tui.tui.rows.lines import Panel, Row, Span, exact, length, matches, wrap
@@ -41,11 +41,12 @@ def _own(levels: tuple[LevelRow, ...], tick: int) -> str:
 def _touch(one: Scene, row: MarketRow) -> Row:
     """Our best bid and ask in one narrow column; the hatch of a killed desk where nothing of it rests. With ?: nobody knows."""
     prices = [next((f.cents(level.price, row.tick) for level in levels if level.ours), "") for levels in (row.bids, row.asks)]
-    word, style = "/".join(price or f.NONE for price in prices), "alarm" if one.stopped else "ours"
+    word, style = doubted(one, row, *prices), "alarm" if one.stopped else "ours"
     if not any(prices):
         word, style = hatch(one) if one.stopped else (f.NONE, "dim")
-    elif blind(one, row):
-        return ((f.fit(f"?{word}", SLIM_QUOTE + 1, ">"), "alarm" if one.stopped else "warn"),)
+    elif "?" in word:
+        short_word = f.first_fit(SLIM_QUOTE + 1, word, f"?{word.replace('?', '')}")
+        return ((f.fit(short_word, SLIM_QUOTE + 1, ">"), "alarm" if one.stopped else "warn"),)
     return (" ", ""), (f.fit(word, SLIM_QUOTE, ">"), style)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from pmm_tui.core.snapshot import Stats
 from pmm_tui.study.compare import Comparison, interval_written, ratio_written, written
 from pmm_tui.study.compare import Row as Line
@@ -12,11 +14,12 @@ from pmm_tui.tui.rows.fresh import lost_word
 from pmm_tui.tui.rows.lines import Panel, Row, exact, framed, length, window, wrap
 from pmm_tui.tui.rows.top import is_production, sides
 from pmm_tui.tui.state import Scene, why_lost
-from pmm_tui.tui.troubles import mismatch
+from pmm_tui.tui.troubles import MISMATCHES, mismatch
 from pmm_tui.tui.words import short
 
 _WORDS = {
-    "DIVERGES": ("!", "alarm"), "differs": ("≠", "warn"), "alike": ("=", "up"), "unclear": ("?", "dim"), "too few": ("·", "dim"),
+    "DIVERGES": ("!", "alarm"), "differs": ("≠", "warn"), "alike": ("=", "up"), "unclear": ("?", "dim"), "unsure": ("?", "dim"),
+    "too few": ("·", "dim"),
 }  # fmt: skip
 ROOMY = 100
 """From this width on both sample sizes have a column."""
@@ -32,6 +35,11 @@ _HOW = (
 def _table(paper: Stats, production: Stats, above: float) -> Comparison:
     """Worked out once for each pair of figures: they change once a second, the screen is drawn ten times."""
     return laid_side_by_side(paper, production, above)
+
+
+def _unsure(line: Line) -> Line:
+    """A figure of a desk whose books differ: none of money has a verdict."""
+    return replace(line, verdict="unsure") if line.verdict and line.group in ("Money", "Markouts") else line
 
 
 def compare(scene: Scene, width: int, height: int) -> Panel:
@@ -64,7 +72,10 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
         for one, name in zip((left, right), names, strict=True)
         if one.frame is not None and (differs := mismatch(one.frame.snapshot)) is not None and not one.lost
     ]
-    panel = _drawn(_table(paper, production, scene.above), names, scene.scroll, width, height - len(old))
+    table = _table(paper, production, scene.above)
+    if any(word.strip() in MISMATCHES.values() for row in old for word, _ in row):
+        table = replace(table, rows=tuple(map(_unsure, table.rows)))
+    panel = _drawn(table, names, scene.scroll, width, height - len(old))
     return panel._replace(rows=[*old, *panel.rows])
 
 

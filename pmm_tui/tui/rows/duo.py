@@ -3,7 +3,7 @@
 from pmm_tui.core.snapshot import FillRow, Money
 from pmm_tui.core.units import Cash
 from pmm_tui.tui import format as f
-from pmm_tui.tui.rows.fresh import aged, blind, lost_word
+from pmm_tui.tui.rows.fresh import aged, doubted, lost_word
 from pmm_tui.tui.rows.killed import killed
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs, wrap
 from pmm_tui.tui.rows.top import gauge, is_production, mode_block, pill, tone
@@ -179,9 +179,7 @@ def _market(one: Scene, width: int) -> Row:
         return ((f" {short(f'here {row.state}: {reason(row)}', width - 1)}", "dim" if row.state in OVER else "warn"),)
     bid = max((level.price for level in row.bids if level.ours), default=None)
     ask = min((level.price for level in row.asks if level.ours), default=None)
-    quotes = "/".join(
-        f"{'?' * blind(one, row, bids)}{f.cents(own, row.tick)}" if own is not None else f.NONE for bids, own in ((True, bid), (False, ask))
-    )
+    quotes = doubted(one, row, *("" if own is None else f.cents(own, row.tick) for own in (bid, ask)))
     net, gain = row.yes - row.no, Cash(row.realised + row.unrealised)
     rests = ("ours", quotes, "warn" if "?" in quotes else "ours")
     return pairs(

@@ -8,7 +8,7 @@ from pmm_tui.core.snapshot import MarketRow, RiskRow
 from pmm_tui.tui import format as f
 from pmm_tui.tui.exposed import at_large, cut_off
 from pmm_tui.tui.rows.lines import Row
-from pmm_tui.tui.state import OVER, Scene
+from pmm_tui.tui.state import OVER, Scene, positions
 from pmm_tui.tui.troubles import mismatch
 
 FRESHER_MS = 2_000
@@ -91,7 +91,15 @@ def blind(one: Scene, row: MarketRow, bids: bool | None = None) -> bool:
     return unseen(one) or bool(at_large(replace(one.frame, snapshot=replace(one.frame.snapshot, orders=here))))
 
 
-_MARKS = frozenset({"alarm", "held", "killed", "lost", "waiting", "live", "live-fill", "paper", "paper-fill", "frame", "frame-live"})
+def doubted(one: Scene, row: MarketRow, bid: str, ask: str) -> str:
+    """A desk's two prices in a market, as in 52.0/?54.0: what is in doubt has the mark before it."""
+    told = (f"{'?' * (bool(text) and blind(one, row, bids))}{text or f.NONE}" for bids, text in ((True, bid), (False, ask)))
+    return "/".join(told)
+
+
+_MARKS = frozenset(
+    {"alarm", "held", "killed", "lost", "waiting", "live", "live-fill", "paper", "paper-fill", "frame", "frame-live", "frame-alarm"}
+)
 """Styles that do not fade: whose row it is, and what is wrong with it."""
 _UNTOLD = {"plus": "", "minus": "", "sel plus": "sel", "sel minus": "sel", "gain": "waiting", "loss": "waiting"}
 """What tells of gain and loss, without saying so."""
@@ -118,4 +126,4 @@ def lost_word(one: Scene) -> tuple[str, str]:
     """LOST, or ENDED where a desk stopped in order, and how that is painted; empty while it is heard, or before its first picture."""
     if not one.lost or one.frame is None:
         return ("", "")
-    return ("ENDED", "waiting") if one.link.ended else ("LOST", "alarm")
+    return ("ENDED", "held" if positions(one.frame.snapshot) else "waiting") if one.link.ended else ("LOST", "alarm")

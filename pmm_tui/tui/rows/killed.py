@@ -46,8 +46,9 @@ def _held(one: Scene, snapshot: Snapshot, aimed: bool, width: int) -> Row:
         return (*row, (f"  open orders {resting}", "warn" if resting else ""))
     if one.frame is None or one.frame.card.busy or one.read_only or one.lost:
         return row
-    key = f"  {'' if aimed else key_of('target') + ', then '}{key_of('flatten.all')}: flatten"
-    return (*row, (key, "bold")) if length(row) + f.width_of(key) <= width else row
+    key, room = key_of("flatten.all"), width - length(row)
+    long, brief = (f"{key}: flatten", key) if aimed else (f"{key_of('target')}, then {key}: flatten", f"{key_of('target')}, {key}: flatten")
+    return (*row, (f.first_fit(room, f"  {long}", f"  {brief}", ""), "bold"))
 
 
 def killed(one: Scene, width: int, aimed: bool = True) -> list[Row]:
@@ -62,12 +63,11 @@ def killed(one: Scene, width: int, aimed: bool = True) -> list[Row]:
     rows: list[Row] = [((" ", ""), *flow((("why", why, "down"), ("at", when, "bold")), width - 1))]
     rows += steps(one.frame, width)
     mode = "REHEARSAL" if one.rehearsing else f.said(one.frame.card.mode, 5).strip()
-    key = key_of("kill.reset") if aimed else f"{key_of('target')}, then {key_of('kill.reset')}"
+    key, stop = (one_key if aimed else f"{key_of('target')}, then {one_key}" for one_key in map(key_of, ("kill.reset", "app.stop")))
     how = (f"reset: {key}, type RESET {mode} and why it is safe; no quote until then", f"reset: {key}, type RESET {mode} and why")
     if (left := cools_down(one)) > 0:
         how = (f"reset: in {f.age(left)}, after the cool-down; no quote until then", f"reset: in {f.age(left)}, after the cool-down")
     if one.frame.card.busy:
-        stop = key_of("app.stop")
         how = (f"reset: not by this desk; mend the cause, {stop} stops it, start it anew", f"reset: mend the cause, {stop}, start it anew")
     elif not proven:
         how = ("reset: possible once the cancel is confirmed", "reset: once the cancel is confirmed")

@@ -73,6 +73,6 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
     counts = [sum(note.level == level for _, note in notes) for level in ("alarm", "warn")]
     title = f"Events {len(notes)}" + (f"  filter {scene.filter}" if scene.filter else "")
     half = "one desk has sent none yet" if any(one.frame is None for one in desks) else ""
-    note = "   ".join(text for text in (half, by_arrival(scene), f"alarms {counts[0]}  warnings {counts[1]}", part) if text)
+    note = "   ".join(text for text in (half, by_arrival(scene), f"logged: alarms {counts[0]}  warnings {counts[1]}", part) if text)
     empty = " nothing matches the filter" if scene.filter else " nothing has happened yet"
     return Panel(title, shown or [((empty, "dim"),)], note, tone)

@@ -12,7 +12,7 @@ from pmm_tui.tui.exposed import dark, passed
 from pmm_tui.tui.rows import chart
 from pmm_tui.tui.rows.duo import desk_word, letter, sides
 from pmm_tui.tui.rows.fills import pane, pane_head
-from pmm_tui.tui.rows.fresh import UNTOLD, aged, blind, guards, lost_word, priced, unseen
+from pmm_tui.tui.rows.fresh import UNTOLD, aged, doubted, guards, lost_word, priced, unseen
 from pmm_tui.tui.rows.ladder import ladder, reason, state_of
 from pmm_tui.tui.rows.lines import Builder, Panel, Row, Span, across, exact, framed, length, pairs, wrap
 from pmm_tui.tui.rows.orders import ahead, side, status
@@ -137,8 +137,9 @@ def _model(scene: Scene, one: Scene) -> dict[str, Span]:
     bid = next((level for level in row.bids if level.ours), None)
     ask = next((level for level in row.asks if level.ours), None)
     sizes = f"{f.shares(bid.ours) if bid else f.NONE} × {f.shares(ask.ours) if ask else f.NONE}"
-    worst, unsure = worst_case(row), bool(bid or ask) and blind(one, row)
-    rests = f"{'?' * unsure}{cents(bid)}{'/' if scene.probability or unsure else ' / '}{cents(ask)}"
+    worst, rests = worst_case(row), doubted(one, row, *(cents(level) if level else "" for level in (bid, ask)))
+    unsure = "?" in rests
+    rests = rests if unsure or scene.probability else rests.replace("/", " / ")
     return {
         "fair": (_price(scene, row.fair), "bold"),
         "centre": (_price(scene, row.centre), ""),
@@ -147,7 +148,7 @@ def _model(scene: Scene, one: Scene) -> dict[str, Span]:
         "half": (_price(scene, row.half_spread), ""),
         "sigma": (f"{_price(scene, row.sigma)}/√s{source}" if math.isfinite(row.sigma) else f.NONE, "warn" if source else ""),
         "touch": (rests, "warn" if unsure else "ours" if bid or ask else "dim"),
-        "size": (f"{'?' * unsure}{sizes}", "warn" if unsure else ""),
+        "size": (sizes, "warn" if unsure else ""),
         "net": (f.signed_shares(row.yes - row.no), "bold"),
         "made": (f.signed_usd(Cash(row.realised + row.unrealised)), tone(row.realised + row.unrealised)),
         "worst": (f.signed_usd(worst), "minus" if worst < 0 else ""),

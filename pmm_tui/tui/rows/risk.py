@@ -121,11 +121,12 @@ def _sections(scene: Scene, frame: Frame, width: int, aimed: bool) -> list[Row]:
     bar = min(_BAR, width - _STATE)
     used = f.fit("used", bar, "<" if len(headroom(0, bar)) > 1 else ">")
     old = f", as of {f.age(scene.link.age_s)} ago" if scene.lost else ""
+    then = "" if scene.unanswered or scene.link.ended else old
     head: Row = ((f.fit(f"Guards{old}" if old else "Guards, caps and reviewers", 31), "title"), (f"now      limit {used}", "head"))
     down = any(not feed.up for feed in snapshot.feeds)
     sections: list[tuple[bool, Row, list[Row]]] = [
         (False, head, [guard(row, width) for row in guards] or [((" none reported yet", "dim"),)]),
-        (scene.stopped or bool(scene.unanswered), ((f"Kill switch{old}", "title"),), _kill(scene, snapshot, width, aimed)),
+        (scene.stopped or bool(scene.unanswered), ((f"Kill switch{then}", "title"),), _kill(scene, snapshot, width, aimed)),
         (bool(frame.card.busy), ((f"Held back{old}", "title"),), held(frame, width)),
         (down or scene.lost, ((f"Connections{old}", "title"),), feeds(scene, frame, width)),
     ]
@@ -153,7 +154,7 @@ def _inside(shown: Scene, roomy: bool, scene: Scene, width: int, height: int) ->
     holding = sum(row.holding for row in snapshot.risk)
     over = sum(passed(row) and not row.holding for row in snapshot.risk)
     counts = f"{holding} of {len(snapshot.risk)} guards hold quotes back" if holding else "no guard holds quotes back"
-    counts += f", {over} over" * bool(over)
+    counts = f"{counts}{f', {over} over' * bool(over)}" if snapshot.risk and not scene.lost else ""
     note = "   ".join(text for text in (counts, part) if text)
     return Panel("Risk", [*top, *kept], note, "frame-alarm" if scene.stopped or scene.frame.card.busy or scene.unanswered else "")
 
