@@ -146,6 +146,17 @@ async def test_flattening_much_real_money_is_typed_with_its_amount() -> None:
         assert one.source.asked == [("flatten", {"market": pictures.BTC})]
 
 
+async def test_where_the_venue_takes_post_only_orders_alone_a_flatten_can_only_rest() -> None:
+    async with desk(scenes.post_only()) as one:
+        await one.press("f")
+        shown = grid(one.app)
+        assert "nothing can be sold at once" in shown and "cross the spread" not in shown and "rest at the touch" in shown
+        await one.press("y", apart=1.0)
+        assert one.source.asked == []
+        await one.press("p", apart=1.0)
+        assert one.source.asked == [("flatten", {"market": pictures.BTC, "passive": True})]
+
+
 async def test_a_flatten_with_nothing_to_sell_or_nobody_to_buy_says_so() -> None:
     flat = replace(pictures.market(), yes=pictures.lots(40))
     async with desk(replace(pictures.quoting(), snapshot=replace(pictures.snapshot(), markets=(flat,)))) as one:
