@@ -49,7 +49,8 @@ STARTING_SHARE = 0.25
 """So many of the kills hit a desk that is still starting."""
 LATE_SHARE = 0.15
 """So many of the kills catch orders between the desk and the exchange, and keep them there until the next desk is up."""
-ARRIVE_S, LATE_S = 1.0, 10.0
+ARRIVE_S, ARRIVE_S_MAX, LATE_S = 1.0, 5.0, 10.0
+"""How long what was let go has at least, and at most on a slow machine, to arrive; and how long it may rest then."""
 _UP = b'"type":"LinkUp"', b'"link":"heartbeat"'
 """The last link to come up; from then on orders leave."""
 _PAID = ("MINED", "CONFIRMED")
@@ -311,6 +312,9 @@ async def kill_late(drill: Drill, clob: client.SdkClob) -> None:
         _hold(await drill.up(child, time.monotonic() + UP_S), "a desk comes up", drill.said())
         drill.cable.pass_orders()
         await asyncio.sleep(ARRIVE_S)
+        until = time.monotonic() + ARRIVE_S_MAX
+        while time.monotonic() < until and not any([await clob.order(id_) for id_ in late]):
+            await asyncio.sleep(LOOK_S)
         until = time.monotonic() + LATE_S
         while resting := late & {one.id.lower() for one in await clob.open_orders()}:
             _hold(time.monotonic() < until, "an order of a dead desk that comes late is cancelled", str(resting))
