@@ -20,6 +20,8 @@ WIDE = (120, 36)
 SMALLEST = (80, 24)
 CURVE_S = 2.0
 """A curve over hours is drawn no oftener."""
+SIDE_S = 0.25
+"""What both desks come to, the position and the guards, while each desk goes on as before."""
 
 
 class Face(NamedTuple):
@@ -60,7 +62,7 @@ def compose(foot_: "Foot") -> ComposeResult:
     """Every pane of every layout; the style sheet chooses."""
     yield Pane(_present(top.banner), "bare", id="banner", fades=False)
     yield Pane(top.strip, "bare", id="strip", fades=False)
-    yield Pane(duo.duo, id="duo")
+    yield Pane(duo.duo, id="duo", pace_s=SIDE_S)
     with Horizontal(id="kpi"):
         yield Pane(top.safe)
         yield Pane(top.money)
@@ -74,8 +76,8 @@ def compose(foot_: "Foot") -> ComposeResult:
             yield _pane("orders")
             yield _pane("fills")
         with Vertical(id="side"):
-            yield _pane("position")
-            yield _pane("guards")
+            yield _pane("position", SIDE_S)
+            yield _pane("guards", SIDE_S)
     with Horizontal(id="bottom"):
         yield Pane(chart.equity, id="equity", pace_s=CURVE_S)
         yield _pane("log")
@@ -84,8 +86,8 @@ def compose(foot_: "Foot") -> ComposeResult:
     yield Pane(foot_.small, "bare", id="small", fades=False)
 
 
-def _pane(name: str) -> Pane:
-    return Pane(_BUILDERS[name], id=name)
+def _pane(name: str, pace_s: float = 0.0) -> Pane:
+    return Pane(_BUILDERS[name], id=name, pace_s=pace_s)
 
 
 class Foot:

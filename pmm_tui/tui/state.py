@@ -276,7 +276,8 @@ def safe_verdict(scene: Scene) -> Verdict:
     if snapshot.phase == "killing":
         return replace(killing(snapshot), glyph="✖", style="alarm")
     if scene.frame.card.busy:
-        return Verdict("✖", "DESK FAULT", f"{_stake(snapshot)}; {fault(scene.frame.card.busy)}", "alarm")
+        held = _stake(snapshot) if snapshot.phase == "killed" else _loose(snapshot)
+        return Verdict("✖", "DESK FAULT", f"{held}; {fault(scene.frame.card.busy)}", "alarm")
     if snapshot.phase == "killed":
         return Verdict("✖", "KILLED", f"{_many(positions(snapshot), 'position')} held; {f.clean(snapshot.why)}", "alarm")
     differs = mismatch(snapshot)

@@ -3,6 +3,7 @@
 import math
 from array import array
 from bisect import bisect_right
+from struct import unpack_from
 from typing import NamedTuple
 
 from pmm_tui.core.snapshot import Frame
@@ -21,6 +22,18 @@ class TracePoint(NamedTuple):
 
 
 _FIELDS = len(TracePoint._fields)
+_SIZE = 8 * _FIELDS
+
+
+def point(packed: bytes, number: int) -> TracePoint:
+    """One of what is packed in a trace, by its place; -1: the last one."""
+    start = number * _SIZE if number >= 0 else len(packed) + number * _SIZE
+    return TracePoint._make(unpack_from(f"={_FIELDS}q", packed, start))
+
+
+def count(packed: bytes) -> int:
+    """How many there are."""
+    return len(packed) // _SIZE
 
 
 def points(packed: bytes) -> tuple[TracePoint, ...]:

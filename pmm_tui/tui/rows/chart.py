@@ -11,7 +11,7 @@ from pmm_tui.tui.rows.fresh import aged, priced
 from pmm_tui.tui.rows.lines import Panel, Row, Span, across, block, wrap
 from pmm_tui.tui.rows.top import is_production
 from pmm_tui.tui.state import Scene, Symbols
-from pmm_tui.tui.traces import points
+from pmm_tui.tui.traces import count, point, points
 
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bits of a braille cell: left column top to bottom, right column top to bottom."""
@@ -298,16 +298,16 @@ def _since(scene: Scene, start: int) -> str:
 def mid(scene: Scene, width: int, height: int) -> Panel:
     """The selected market's mid over the last minutes, our bid and ask around it, and each fill of either desk where it happened."""
     row, packed = scene.market, _trace(scene)
-    trace = points(packed)
-    if row is None or len(trace) < 2 or height < 3:
+    if row is None or count(packed) < 2 or height < 3:
         none = wrap("no curve yet: it begins with the second picture of this market", width - 2, 2)
         return Panel("Mid, our quotes and fills", [((f" {line}", "dim"),) for line in none])
-    marks = _marks(scene, row, trace[0].at, trace[-1].at)
+    start = point(packed, 0).at
+    marks = _marks(scene, row, start, point(packed, -1).at)
     rows = _mids(packed, marks, row.tick, width, height, scene.symbols, scene.probability)
     signs = "B S production  b s paper" if scene.symbols == "ascii" else "▲▼ production  △▽ paper"
     quotes = f"{desk_word(scene)}'s quotes, both desks' fills" if scene.beside is not None else "our quotes and fills"
     title = f"Mid {f.cents_of(priced(row).mid, 2, scene.probability)}, {quotes}"
-    return Panel(title, [aged(scene, one) for one in rows], f"{signs}{_since(scene, trace[0].at)}")
+    return Panel(title, [aged(scene, one) for one in rows], f"{signs}{_since(scene, start)}")
 
 
 @lru_cache(maxsize=4)
@@ -317,13 +317,13 @@ def _mids(
     trace = points(packed)
     start, end = trace[0].at, trace[-1].at
     cells, tall = max(2, width - _LABEL - 1), height - 1
-    values = [value for point in trace for value in (point.mid, point.bid, point.ask) if value] + [price for _, price, _ in marks]
+    values = [value for one in trace for value in (one.mid, one.bid, one.ask) if value] + [price for _, price, _ in marks]
     low, high = min(values), max(values)
     if high - low < 100 * tick:
         low, high = low - 50 * tick, high + 50 * tick
     canvas = _Canvas(cells, tall)
-    bids, asks = [(point.at, point.bid or None) for point in trace], [(point.at, point.ask or None) for point in trace]
-    for style, line in (("bidbar", bids), ("askbar", asks), ("mid", [(point.at, point.mid) for point in trace])):
+    bids, asks = [(one.at, one.bid or None) for one in trace], [(one.at, one.ask or None) for one in trace]
+    for style, line in (("bidbar", bids), ("askbar", asks), ("mid", [(one.at, one.mid) for one in trace])):
         canvas.paint(plot(resample(gapped(line), samples(cells, symbols), start, end), low, high, tall, symbols), style)
     for at, price, span in marks:
         up = round((price - low) * (tall - 1) / max(1, high - low))
@@ -336,17 +336,16 @@ def _mids(
 def inventory(scene: Scene, width: int, height: int) -> Panel:
     """The selected market's net position over the last minutes, around a line at zero."""
     packed = _trace(scene)
-    trace = points(packed)
-    if len(trace) < 2 or height < 3:
+    if count(packed) < 2 or height < 3:
         return Panel("Inventory", [((" no curve yet", "dim"),)])
     rows = _nets(packed, width, height, scene.symbols)
     whose = f"{desk_word(scene)} inventory" if scene.beside is not None else "Inventory"
-    return Panel(f"{whose} {f.signed_shares(trace[-1].net)}", [aged(scene, row) for row in rows], "net shares")
+    return Panel(f"{whose} {f.signed_shares(point(packed, -1).net)}", [aged(scene, row) for row in rows], "net shares")
 
 
 @lru_cache(maxsize=4)
 def _nets(packed: bytes, width: int, height: int, symbols: Symbols) -> tuple[Row, ...]:
-    nets = [(point.at, point.net) for point in points(packed)]
+    nets = [(one.at, one.net) for one in points(packed)]
     cells, tall = max(2, width - _LABEL - 1), height - 1
     top = max(1_000_000, *(abs(net) for _, net in nets))
     columns = resample(gapped(nets), samples(cells, symbols))

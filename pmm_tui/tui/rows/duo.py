@@ -66,7 +66,7 @@ def duo(scene: Scene, width: int, height: int) -> Panel:
     room = (width - 3) // 2
     columns = [_column(one, one.frame is scene.frame, space, height) for one, space in ((left, room), (right, width - 3 - room))]
     rows = [(*exact(a, room), (" │ ", "frame"), *exact(b, width - 3 - room)) for a, b in zip(columns[0], columns[1], strict=True)]
-    tone_ = "frame-alarm" if left.stopped or right.stopped else ""
+    tone_ = "frame-alarm" if any(one.stopped or one.unanswered for one in (left, right)) else ""
     return Panel("Paper and production", rows, ratios(left, right), tone_)
 
 

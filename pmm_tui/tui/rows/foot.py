@@ -70,7 +70,8 @@ def _fitting(aim: Span, keys: tuple[Named, ...], width: int) -> Row:
 
 
 def _named(scene: Scene, keys: Iterable[Key]) -> tuple[Named, ...]:
-    return tuple([(replace(key, footer=rank(key, scene)), label(key, scene), brief(key, scene)) for key in keys if applies(key, scene)])
+    now = [(key if (at := rank(key, scene)) == key.footer else replace(key, footer=at)) for key in keys if applies(key, scene)]
+    return tuple([(key, label(key, scene), brief(key, scene)) for key in now])
 
 
 def unanswered(scene: Scene) -> list[str]:

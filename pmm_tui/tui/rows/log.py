@@ -64,7 +64,7 @@ def log(scene: Scene, width: int, height: int) -> Panel:
 
 def _inside(scene: Scene, width: int, height: int) -> Panel:
     desks = [one for one in (scene, scene.beside) if one is not None]
-    tone = "frame-alarm" if any(one.stopped or (one.frame is not None and one.frame.card.busy) for one in desks) else ""
+    tone = "frame-alarm" if any(one.stopped or one.unanswered or (one.frame is not None and one.frame.card.busy) for one in desks) else ""
     if all(one.frame is None for one in desks):
         return Panel("Events ?", [((" no picture yet: what has happened is not known", "dim"),)], tone=tone)
     notes = [(one, note) for one, note in merged(scene) if matches(scene.filter, f.clean(note.text))]

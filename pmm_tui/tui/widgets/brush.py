@@ -55,7 +55,7 @@ class Ink:
 NO_INK = Ink("")
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def narrow(text: str) -> bool:
     """Whether each of its characters takes one cell."""
     return text.isascii() or all(cell_len(char) == 1 for char in set(text))

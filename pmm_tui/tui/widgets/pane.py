@@ -186,8 +186,8 @@ class Pane(Widget):
 
 
 def _subject(scene: Scene) -> tuple[object, ...]:
-    """Whose picture a scene is, and in which state."""
+    """Whose picture a scene is, of which market, and in which state."""
     one = scene.frame
     said = (one.card.run, one.snapshot.phase) if one is not None else ()
     beside = _subject(scene.beside) if scene.beside is not None else ()
-    return (said, scene.lost, scene.symbols, scene.frozen, beside)
+    return (said, scene.selected, scene.lost, scene.unanswered, scene.symbols, scene.frozen, beside)
