@@ -92,9 +92,13 @@ def pairs(items: Iterable[tuple[str, str, str]], width: int, columns: int = 2) -
     return tuple(row)
 
 
+_TIED = "\xa0"
+"""Between a number and its unit, which stay in one line."""
+
+
 def wrap(text: str, width: int, lines: int) -> list[str]:
     """A reason over at most `lines` lines, broken between words; the last is cut between words, too, with an ellipsis."""
-    words, made = text.replace(" %", "\0%").split(), [""]  # a number keeps its unit
+    words, made = " ".join(text.split()).replace(" %", f"{_TIED}%").split(" "), [""]
     for number, word in enumerate(words):
         joined = f"{made[-1]} {word}".strip()
         if width_of(joined) <= width or not made[-1]:
@@ -104,7 +108,7 @@ def wrap(text: str, width: int, lines: int) -> list[str]:
         else:
             made[-1] = " ".join([made[-1], *words[number:]])
             break
-    made = [line.replace("\0", " ") for line in made]
+    made = [line.replace(_TIED, " ") for line in made]
     return [short(line, width) or fit(line, min(width, width_of(line))) for line in made]
 
 
