@@ -24,7 +24,7 @@ from pmm_tui.core.events import (
 from pmm_tui.core.market import Kind
 from pmm_tui.core.units import MILLI, Price, Size, cash_of
 from pmm_tui.venues.paper.matching import NEVER, Matching
-from pmm_tui.venues.paper.register import KEPT_NS
+from pmm_tui.venues.paper.register import KEPT_MOST, KEPT_NS
 from tests.venues.scene import BUY, MARKET, START, Scene, at, knobs, sh
 
 
@@ -304,6 +304,14 @@ class TestQuestions:
         scene.send(1_000, Sync((1,)))
         (seen,) = scene.only(2_000, AccountSeen)
         assert seen.orders == (OrderSeen(1, "open", sh(0)),)
+
+    def test_of_very_many_orders_the_newest_are_remembered_and_those_that_are_open(self, scene: Scene) -> None:
+        scene.place(20, BUY, 40, 10)
+        for count in range(KEPT_MOST + 50):
+            scene.send(100 + count, Place(count + 2, "m", "YES", BUY, Price(4_550), sh(10)))
+        scene.until(60_000)
+        register = scene.matching._orders
+        assert 1 in register and 51 not in register and 52 in register and KEPT_MOST + 51 in register
 
     def test_memory_is_flat_but_open_orders_are_kept(self, scene: Scene) -> None:
         def off_the_grid(order: int, ms: int) -> None:

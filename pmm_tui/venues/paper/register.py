@@ -12,6 +12,8 @@ from pmm_tui.venues.paper.fills import Resting
 
 KEPT_NS = 2 * REMEMBER_NS
 """So long an order is remembered after its end: a desk asks for none that ended longer ago than REMEMBER_NS."""
+KEPT_MOST = 10_000
+"""So many that ended are remembered at most, the newest, however many a desk sends."""
 
 
 class Register:
@@ -23,7 +25,7 @@ class Register:
         self.open: dict[int, Resting] = {}
         self._fills: dict[int, tuple[Fill, ...] | None] = {}
         """None: refused. Nearly all have none, and nothing stands for it: so many empty lists would be most of what a desk holds."""
-        self._ended: deque[tuple[Nanos, int]] = deque()
+        self._ended: deque[tuple[Nanos, int]] = deque(maxlen=KEPT_MOST + 1)
         """Those that are open no more, and when they ended, the oldest first."""
 
     def __contains__(self, order: int) -> bool:
@@ -73,5 +75,5 @@ class Register:
 
     def _age(self, order: int, at: Nanos) -> None:
         self._ended.append((at, order))
-        while self._ended[0][0] < at - KEPT_NS:
+        while self._ended[0][0] < at - KEPT_NS or len(self._ended) > KEPT_MOST:
             del self._fills[self._ended.popleft()[1]]
