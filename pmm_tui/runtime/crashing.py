@@ -313,7 +313,7 @@ async def kill_late(drill: Drill, clob: client.SdkClob) -> None:
         drill.cable.pass_orders()
         await asyncio.sleep(ARRIVE_S)
         until = time.monotonic() + ARRIVE_S_MAX
-        while time.monotonic() < until and not any([await clob.order(id_) for id_ in late]):
+        while late and time.monotonic() < until and not any([await clob.order(id_) for id_ in late]):
             await asyncio.sleep(LOOK_S)
         until = time.monotonic() + LATE_S
         while resting := late & {one.id.lower() for one in await clob.open_orders()}:

@@ -14,7 +14,7 @@ from pmm_tui.tui.rows.fresh import lost_word
 from pmm_tui.tui.rows.lines import Panel, Row, exact, framed, length, window, wrap
 from pmm_tui.tui.rows.top import is_production, sides
 from pmm_tui.tui.state import Scene, why_lost
-from pmm_tui.tui.troubles import MISMATCHES, mismatch
+from pmm_tui.tui.troubles import mismatch
 from pmm_tui.tui.words import short
 
 _WORDS = {
@@ -67,14 +67,12 @@ def _inside(scene: Scene, width: int, height: int) -> Panel:
         exact(((f" {word} ", style), (f" {name}: what it counted until {f.age(one.link.age_s)} ago", "warn")), width)
         for one, name in zip((left, right), names, strict=True) for word, style in [lost_word(one)] if word
     ]  # fmt: skip
-    old += [
-        exact(((f" {differs.word} ", "alarm"), (f" {name}: its books differ, no money of it is sure", "warn")), width)
-        for one, name in zip((left, right), names, strict=True)
-        if one.frame is not None and (differs := mismatch(one.frame.snapshot)) is not None and not one.lost
-    ]
     table = _table(paper, production, scene.above)
-    if any(word.strip() in MISMATCHES.values() for row in old for word, _ in row):
-        table = replace(table, rows=tuple(map(_unsure, table.rows)))
+    for one, name in zip((left, right), names, strict=True):
+        if one.frame is not None and not one.lost and (differs := mismatch(one.frame.snapshot)) is not None:
+            what = f" {name}: its books differ, no money of it is sure"
+            old.append(exact(((f" {differs.word} ", "alarm"), (what, "warn")), width))
+            table = replace(table, rows=tuple(map(_unsure, table.rows)))
     panel = _drawn(table, names, scene.scroll, width, height - len(old))
     return panel._replace(rows=[*old, *panel.rows])
 

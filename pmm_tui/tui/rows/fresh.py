@@ -86,8 +86,10 @@ def blind(one: Scene, row: MarketRow, bids: bool | None = None) -> bool:
     """Whether what a desk quotes in a market, or on one side of it, is in doubt: unseen, uncertain, or beyond its reach."""
     if one.frame is None or one.lost:
         return one.frame is not None and unseen(one)
-    sides_of = {order.id: (order.side == "BUY") is (order.outcome == row.outcomes[0]) for order in one.frame.snapshot.orders}
-    here = tuple(order for order in one.frame.snapshot.orders if order.market == row.id and bids in (None, sides_of[order.id]))
+    here = tuple(
+        order for order in one.frame.snapshot.orders
+        if order.market == row.id and bids in (None, (order.side == "BUY") is (order.outcome == row.outcomes[0]))
+    )  # fmt: skip
     return unseen(one) or bool(at_large(replace(one.frame, snapshot=replace(one.frame.snapshot, orders=here))))
 
 
