@@ -9,10 +9,13 @@ import msgspec
 from msgspec import Struct
 
 from pmm_tui.record.journal import read
+from pmm_tui.record.repeated import lengthen
 from pmm_tui.runtime.bench import Machine, machine
 from pmm_tui.runtime.bench_stall import Lateness, Span, Verdict, measure_stall, verdicts
 from pmm_tui.runtime.clock import Clock
 from pmm_tui.runtime.demo import START_AT_S, beside
+from pmm_tui.runtime.places import tape_path
+from pmm_tui.runtime.profile import find, load
 from pmm_tui.runtime.replaying import engine_of
 from pmm_tui.runtime.start import Options, Started, launch
 from pmm_tui.tui.bench_stall import FILL_S_MAX, PHASES, Phase, stall
@@ -28,6 +31,8 @@ AIMS = {
 SLOW = "typical, 4 a second"
 SLOW_KB_S = 20.0
 SOAK_SPEED = "10"
+SPARE_S = 60.0
+"""The tape is longer than is watched by this: the console starts, and warms up."""
 END_S = 10.0
 FLAT = {True: "flat", False: "NOT FLAT", None: "too short to say"}
 
@@ -130,26 +135,25 @@ class Heard(Struct, frozen=True):
 
 
 class Pair:
-    """Two desks behind two names that stay: when both have come to the end of the tape, two others follow behind the same names."""
+    """Two desks on the demo's tape, which is played again and again for so long."""
 
-    def __init__(self, folder: Path) -> None:
-        self.names = [folder / "a.sock", folder / "b.sock"]
+    def __init__(self, folder: Path, minutes: float) -> None:
+        tape, profile = folder / "long.tape.zst", folder / "demo.yaml"
+        lengthen(tape_path(load("demo"), None), tape, START_AT_S + float(SOAK_SPEED) * (60 * minutes + SPARE_S))
+        text = find("demo").read_text(encoding="utf-8")
+        profile.write_text(text.replace("tape: demo", f"tape: {tape}"), encoding="utf-8")
         self.all: list[Started] = []
-        self._logs = folder / "runs"
-        self._start()
+        for _ in range(2):
+            self.all.append(launch(Options(str(profile), speed=SOAK_SPEED, logs=folder / "runs", start_at_s=START_AT_S)))
+
+    @property
+    def sockets(self) -> list[Path]:
+        """Where they are heard."""
+        return [desk.socket for desk in self.all]
 
     def pids(self) -> dict[str, int]:
-        """The processes of now by their runs."""
-        if all(desk.process.poll() is not None for desk in self.all):
-            self._start()
+        """The processes by their runs."""
         return {desk.run: desk.process.pid for desk in self.all if desk.process.poll() is None}
-
-    def _start(self) -> None:
-        for name in self.names:
-            desk = launch(Options("demo", speed=SOAK_SPEED, logs=self._logs, start_at_s=START_AT_S))
-            self.all.append(desk)
-            name.unlink(missing_ok=True)
-            name.symlink_to(desk.socket)
 
     def end(self) -> None:
         """Stop those that run."""
@@ -163,9 +167,9 @@ def soak_ui(as_json: bool, minutes: float) -> int:
     """Two desks, a console on them, and what it was told compared with what the desks wrote down."""
     with tempfile.TemporaryDirectory(prefix="pmm-tui-") as home:
         told = Path(home) / "blocks.json"
-        pair = Pair(Path(home))
+        pair = Pair(Path(home), minutes)
         try:
-            seen = watch(pair.names, told, minutes, pair.pids)
+            seen = watch(pair.sockets, told, minutes, pair.pids)
         finally:
             pair.end()
         lines = [msgspec.json.decode(line, type=Told) for line in Path(f"{told}.heard").read_bytes().splitlines()]

@@ -87,6 +87,14 @@ class Book:
         self.ts = ts
         return True
 
+    def clear(self) -> None:
+        """Let go of the levels, as of a market that is over: on the coarsest grid, which a finer price would refine again."""
+        self._grid = max(TICKS)
+        slots = ONE // self._grid + 1
+        self._bids, self._asks = [0] * slots, [0] * slots
+        self._bid_stamps, self._ask_stamps = [self.ts + 1] * slots, [self.ts + 1] * slots
+        self.bid, self.ask = Price(0), ONE
+
     def repair(self, bids: Iterable[Level], asks: Iterable[Level], ts: Nanos) -> int:
         """Let a whole book that came too late for `reset` correct the levels that nobody has written since: how many it corrected.
 

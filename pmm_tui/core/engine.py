@@ -228,7 +228,11 @@ def forget(state: State) -> None:
     waits = {fill.market for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
     for name, market in list(state.markets.items()):
         over = market.payout is not None and not market.live and not market.external and name not in waits
-        if over and market.seen_at < before and len(state.markets) > 50:
+        if not over or market.seen_at >= before:
+            continue
+        market.book.clear()
+        market.integrity.clear()
+        if len(state.markets) > 50:
             state.recount(market)
             del state.markets[name]
             state.fills_in.pop(name, None)

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from random import Random
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import httpx
 import msgspec
@@ -24,9 +24,12 @@ _PAGE = 100
 """The venue's largest page of /markets/keyset."""
 _ASK_MAX = 20
 """Ids in one request: a URL stays below 2 kB."""
+_KEPT_MAX = 1_000
+"""Markets that resolved, or could not be listed, of which it is remembered."""
 _RESTART = {"restart": True}
 _SERIES = re.compile(r"[a-z0-9-]+-(\d{1,3})([mh])-\*")
 _SPAN_S = {"m": 60, "h": 3600}
+_Word = TypeVar("_Word")
 
 
 class GammaKnobs(Struct, frozen=True):
@@ -133,7 +136,8 @@ class GammaFeed:
         )
         self._closing = asyncio.Event()
         self._tracked: dict[str, _Tracked] = {}
-        self._done: set[str] = set()
+        self._done: dict[str, None] = {}
+        """Resolved lately: the venue may still name them as open."""
         self._found: dict[str, str] = {}
         """Condition id by the name that found it: a name that was found is not asked for again."""
         self._searched_at = Nanos(0)
@@ -192,6 +196,7 @@ class GammaFeed:
         facts: list[Event] = []
         now = self._clock()
         wanted = self._wanted(now)
+        self._found = {name: self._found[name] for name in wanted if name in self._found}  # a series asks for no window that is over
         for closed in ("false", "true"):
             missing = [name for name in wanted if name not in self._found]
             for one in await self._ask([query_of(name) for name in missing], closed):
@@ -226,7 +231,7 @@ class GammaFeed:
                 try:
                     found.append(candidate_of(one))
                 except ValueError as wrong:
-                    self.refused[one.slug[:200]] = str(wrong)
+                    remember(self.refused, one.slug[:200], str(wrong))
             cursor = page.next_cursor or ""
             if not cursor:
                 break
@@ -273,7 +278,7 @@ class GammaFeed:
             market = market_of(one)
             payout = payout_of(one)
         except ValueError as wrong:
-            self.refused[one.slug[:200]] = str(wrong)
+            remember(self.refused, one.slug[:200], str(wrong))
             return []
         for name in asked:
             if name in (one.slug, market.yes, market.no) or name.lower() == id_:
@@ -292,9 +297,16 @@ class GammaFeed:
             facts.append(MarketClosed(at=self._clock(), market=id_))
         if payout is not None:
             del self._tracked[id_]
-            self._done.add(id_)
+            remember(self._done, id_, None)
             facts.append(MarketResolved(at=self._clock(), market=id_, payout_yes=payout))
         return facts
+
+
+def remember(known: dict[str, _Word], name: str, word: _Word) -> None:
+    """Note one more; of too many the oldest goes."""
+    known[name] = word
+    if len(known) > _KEPT_MAX:
+        del known[next(iter(known))]
 
 
 def _until_roll_s(span_s: int, now: Nanos, lead_s: float) -> float:

@@ -165,6 +165,7 @@ class MarketFeed:
         watched = self._watched.pop(market_id, None)
         if watched is not None:
             watched.shard.drop(watched.market.yes, watched.market.no)
+            self._decoder.forget(watched.market)
 
     async def events(self) -> AsyncIterator[Event]:
         """Facts as they come, until closed."""
@@ -342,8 +343,8 @@ class MarketFeed:
         try:
             for _ in range(self.knobs.resync_tries):
                 rest = await self._rest_book(watched)
-                if watched.shard.connections != connection or not watched.shard.up:
-                    return  # a new socket dumps the book by itself
+                if watched.shard.connections != connection or not watched.shard.up or watched.market.id not in self._watched:
+                    return  # a new socket dumps the book by itself; of what is not watched any more none is asked for
                 if rest is not None and watched.ghostly(rest):
                     self.ghosts += 1
                 elif rest is not None and rest.ts >= told:

@@ -178,7 +178,7 @@ class Decoder:
         self._sizes = _Texts(_level_size)
         self._facts: dict[str, Callable[[_Frame, Nanos], Iterable[Event]]] = {
             "price_change": self._price_change,
-            "book": self._book,
+            "book": lambda frame, at: [self._reset(frame, at, rest=False)],
             "last_trade_price": self._trade,
             "tick_size_change": self._tick_change,
             "market_resolved": self._resolved,
@@ -189,6 +189,13 @@ class Decoder:
         self._markets.add(market.id)
         self._tokens |= {market.yes: (market, True), market.no: (market, False)}
         self._pairs[market.yes] = (market.id, market.no)
+
+    def forget(self, market: Market) -> None:
+        """Read them no more, so that what is over leaves memory; an unknown market is nothing to do."""
+        self._markets.discard(market.id)
+        for token in (market.yes, market.no):
+            self._tokens.pop(token, None)
+            self._pairs.pop(token, None)
 
     def decode(self, raw: str | bytes, at: Nanos) -> list[Event]:
         """The facts of one market-channel frame, an object or an array, in its order. Never raises: a bad or useless frame is counted."""
@@ -285,9 +292,7 @@ class Decoder:
             kinds = self._kind.decode(raw)
         except _REFUSALS:
             return ""
-        if isinstance(kinds, _Kind):
-            return kinds.event_type
-        return kinds[0].event_type if kinds else ""
+        return (kinds if isinstance(kinds, _Kind) else next(iter(kinds), _Kind())).event_type
 
     def _ignore(self, why: str) -> None:
         """Kinds come from the wire, so their names and their number are bounded."""
@@ -323,9 +328,8 @@ class Decoder:
 
     def _entries(self, frame: _Frame) -> list[_Entry]:
         """The levels in today's format; before 2025-09-15 the token and hash stood outside the list, and before that there was no list."""
-        if frame.price_changes is not None:
-            entries = frame.price_changes
-        else:
+        entries = frame.price_changes
+        if entries is None:
             old = frame.changes if frame.changes is not None else [_Entry(frame.price, frame.size, frame.side)]
             entries = [_Entry(e.price, e.size, e.side, frame.asset_id, frame.hash) for e in old]
         if not entries:
@@ -341,9 +345,6 @@ class Decoder:
         yes_bid, yes_ask = None if ask is None else mirror(ask), None if bid is None else mirror(bid)
         return _Row((side.other, mirror(price), size), entry.hash, yes_bid, yes_ask)
 
-    def _book(self, frame: _Frame, at: Nanos) -> list[Event]:
-        return [self._reset(frame, at, rest=False)]
-
     def _reset(self, frame: _Frame, at: Nanos, rest: bool) -> BookReset:
         market, is_yes = self._market(frame, frame.asset_id)
         if frame.bids is None or frame.asks is None:
@@ -354,8 +355,7 @@ class Decoder:
         tick = _tick(frame.tick_size) if frame.tick_size else Price(0)
         if frame.last_trade_price:
             price_of(frame.last_trade_price)
-        ts = _stamp(frame.timestamp)
-        return BookReset(at, market.id, ts, bids, asks, frame.asset_id, frame.hash, tick, frame.last_trade_price, rest)
+        return BookReset(at, market.id, _stamp(frame.timestamp), bids, asks, frame.asset_id, frame.hash, tick, frame.last_trade_price, rest)
 
     def _levels(self, levels: list[_Level], descending: bool) -> tuple[Level, ...]:
         """Best last, whatever order they came in; a price that is there twice is a ValueError."""

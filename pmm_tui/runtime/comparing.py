@@ -33,7 +33,7 @@ def figures(folder: Path, by_minute: bool = False) -> RunFigures:
     FileNotFoundError or JournalCorrupt (a ValueError) where that cannot be read.
     """
     entries = read(folder)
-    engine, tally = engine_of(entries.header), Tally(READ_MOST if by_minute else TOLD_MOST)
+    engine, tally = engine_of(entries.header), Tally(READ_MOST if by_minute else TOLD_MOST, READ_MOST)
     for entry in entries:
         tally.step(engine.state, entry.event, engine.step(entry.event))
     tally.end(engine.state)

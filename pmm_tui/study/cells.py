@@ -163,8 +163,9 @@ class Cell:
         self._told = None
 
     def forget(self) -> None:
-        """Let go of what only further observations would need."""
+        """Let go of what only further observations, or a face that looks at it now, would need."""
         self._clusters = {}
+        self._told = None
 
     def told(self, market: str, stretch: int) -> StatsCell:
         """As a face sees it; the same object for as long as nothing is added."""
@@ -181,12 +182,20 @@ def _sums(clusters: Iterable[tuple[float, float]]) -> list[float]:
 
 
 class Cells:
-    """Every cell of a run, on a grid that grows coarser once there are more than `most`; of more than `kept` the oldest are let go."""
+    """Every cell of a run, on a grid that grows coarser once there are more than `most`; of more than `kept` the oldest are let go.
 
-    def __init__(self, most: int, stretch_s: int = STRETCH_S, kept: int = 20_000) -> None:
+    How coarse is decided by the newest 32 cells for each of the `most`: a desk that keeps twice as many, and a reader that keeps all,
+    decide the same.
+    """
+
+    def __init__(self, most: int, stretch_s: int = STRETCH_S, kept: int = 0) -> None:
+        """`kept`: 0 for as many as the grid needs."""
         self.stretch_s = stretch_s
+        self.gone = 0
+        """Cells that were let go."""
         self._most = most
-        self._kept = kept
+        self._judged = 32 * most
+        self._kept = kept or 2 * self._judged
         self._cells: dict[tuple[str, int], Cell] = {}
         self._closes: dict[str, int] = {}
         """The end of each market, of which stretches are counted."""
@@ -232,7 +241,7 @@ class Cells:
     def _shrink(self) -> None:
         """Longer stretches, while there are too many cells. With as many markets as are wanted each one has to have one; a quarter of what
         is wanted comes on top, so that a market that goes on among many that end still has its time told apart."""
-        while len(self._cells) > max(self._most, len(self._closes) + self._most // 4) and self.stretch_s < STRETCH_MAX_S:
+        while self.stretch_s < STRETCH_MAX_S and self._crowded():
             self.stretch_s *= 2
             self._newest.clear()
             self._cells = _paired(self._cells, self.stretch_s)
@@ -242,7 +251,14 @@ class Cells:
             self._newest.clear()
             for key in list(islice(self._cells, len(self._cells) - self._kept)):
                 del self._cells[key]
+                self.gone += 1
             self._closes = {market: self._closes[market] for market, _ in self._cells}
+
+    def _crowded(self) -> bool:
+        if len(self._cells) <= self._most:
+            return False
+        newest = [market for market, _ in islice(reversed(self._cells), self._judged)]
+        return len(newest) > max(self._most, len(set(newest)) + self._most // 4)
 
 
 def _paired(cells: dict[tuple[str, int], Cell], stretch_s: int) -> dict[tuple[str, int], Cell]:

@@ -24,7 +24,7 @@ from pmm_tui.study.markouts import Mark, Markouts, fresh_mid, mark_of, mid_of, t
 TOLD_MOST = 16
 """Cells in a frame, and what the grid goes by: a run's journal has the same grid as the desk had, and all of its cells."""
 READ_MOST = 20_000
-"""Cells that are kept at all."""
+"""Cells that are kept of a journal."""
 PAUSE_MAX_NS = SECOND
 """Ticks are this far apart at most while the desk runs: what is longer was no watching."""
 SWEEP_NS = SECOND // 10
@@ -40,8 +40,9 @@ _OPEN = Status.OPEN
 class Tally:
     """The figures of a run so far."""
 
-    def __init__(self, most: int = TOLD_MOST) -> None:
-        self.cells = Cells(most, kept=READ_MOST)
+    def __init__(self, most: int = TOLD_MOST, kept: int = 0) -> None:
+        """`most`: cells that the grid goes by. `kept`: cells that are kept; 0 for as few as a desk needs, which runs for weeks."""
+        self.cells = Cells(most, kept=kept)
         self._most = most
         self.marks = Markouts()
         self._reasons: dict[str, str] = {}
@@ -101,7 +102,7 @@ class Tally:
     def told(self, most: int | None = None) -> Stats:
         """What a face may see now; `most`: of so many of the newest cells."""
         cells, reasons = self.cells.told(most or self._most), tuple(sorted(self._reasons.items()))
-        older = len(self.cells) - len(cells)
+        older = self.cells.gone + len(self.cells) - len(cells)
         return Stats(self.cells.stretch_s, FIELDS, cells, reasons, self._gas / 1e6, self._operations, self.marks.unfollowed, older)
 
     def _time(self, market: MarketState, at: int) -> int:

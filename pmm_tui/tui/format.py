@@ -53,10 +53,10 @@ def fit(text: str, width: int, align: str = "<") -> str:
     """Exactly `width` cells: cut with an ellipsis or padded. `align` is < > or ^."""
     if width <= 0:
         return ""
-    length = cell_len(text)
+    length = width_of(text)
     if length > width:
         text = text.rstrip()
-        length = cell_len(text)
+        length = width_of(text)
     if length > width:
         return set_cell_size(_whole(text, set_cell_size(text, width - 1)) + "…", width)
     gap = width - length
@@ -76,17 +76,17 @@ def _whole(text: str, begun: str) -> str:
 def middle(text: str, width: int) -> str:
     """A title from outside, cleaned; a long one keeps its first and its last words, or of many the first and the time."""
     cleaned = clean(text)
-    if cell_len(cleaned) <= width or width < 12:
+    if width_of(cleaned) <= width or width < 12:
         return fit(cleaned, width)
     starts = [found.start() for found in _WORD.finditer(cleaned)]
-    end = next((cleaned[at:] for at in starts if at > 0 and cell_len(cleaned[at:]) <= width // 2), "")
+    end = next((cleaned[at:] for at in starts if at > 0 and width_of(cleaned[at:]) <= width // 2), "")
     if not _DIGIT.search(end) and (times := _TIME.findall(cleaned)):
         end = times[-1]
         begin = cleaned.split()[0]
-        return fit(f"{set_cell_size(begin, min(cell_len(begin), width - 1 - len(end)))}…{end}", width)
-    room = width - 1 - cell_len(end)
+        return fit(f"{set_cell_size(begin, min(width_of(begin), width - 1 - len(end)))}…{end}", width)
+    room = width - 1 - width_of(end)
     begins = (cleaned[:at].rstrip(" -–,") for at in reversed(starts) if at)
-    begin = next((text for text in begins if cell_len(text) <= room), "")
+    begin = next((text for text in begins if width_of(text) <= room), "")
     return fit(f"{begin}…{end}", width) if begin else fit(cleaned, width)
 
 

@@ -191,7 +191,7 @@ def desk_verdict(scene: Scene) -> Verdict:
     if venue is None and scene.storm:
         return Verdict("!", scene.storm, verdict.word.lower(), "alert")
     if venue is None and (strange := foreign(frame)):
-        return Verdict("!", "EXTERNAL", f"{strange}, {verdict.word.lower()}", "alert")
+        return Verdict("!", "EXTERNAL", f"{strange}, {verdict.word.lower()}", "alarm")
     if verdict.style == "running" and scene.deadman_s <= DEADMAN_SHOWN_S:
         return _unheard(scene)
     return verdict
@@ -290,7 +290,7 @@ def safe_verdict(scene: Scene) -> Verdict:
     if snapshot.phase == "alert" or money.drawdown_pct >= money.alert_pct:
         return Verdict("!", "ALERT", f"drawdown beyond {f.percent(money.alert_pct)}", "alert")
     if strange := foreign(scene.frame):
-        return Verdict("!", "EXTERNAL", strange, "alert")
+        return Verdict("!", "EXTERNAL", strange, "alarm")
     return _calm(scene, scene.frame)
 
 

@@ -10,6 +10,7 @@ from pmm_tui.core.engine import sample
 from pmm_tui.core.events import (
     AccountSeen,
     BookChanged,
+    BookReset,
     FillSettled,
     LinkDown,
     LinkUp,
@@ -31,7 +32,7 @@ from pmm_tui.core.market import Side
 from pmm_tui.core.orders.life import Status
 from pmm_tui.core.state import CURVE_POINTS
 from pmm_tui.core.units import DOLLAR, ONE, SHARE, Cash, Nanos, Price, Size
-from tests.core.desk import MARKET, Bench, at, book, cancels, knobs, places
+from tests.core.desk import MARKET, Bench, at, book, cancels, knobs, places, side
 from tests.core.test_engine import QUIET, quoting
 
 
@@ -240,6 +241,26 @@ def test_many_resolved_markets_leave_memory() -> None:
     assert len(state.markets) == len(state.portfolio.realised_in) == 50
     assert not state.portfolio.settled and not state.clusters
     assert state.portfolio.cash == 500 * DOLLAR
+
+
+@pytest.mark.fault("F69")
+def test_the_book_of_a_market_that_is_long_over_leaves_memory_and_its_result_stays() -> None:
+    bench = Bench()
+    bench.tell(BookReset(at(100), MARKET.id, at(100), side("48x100"), side("52x100"), hash="h", tick=Price(10)))
+    bench.tell(MarketResolved(at(200), MARKET.id, ONE))
+    for order in list(bench.engine.state.live):
+        bench.tell(OrderCancelled(at(250), order, Size(0)))
+    market = bench.engine.state.markets[MARKET.id]
+    bench.tick(800_000)
+    assert market.book.bid == 4_800, "a quarter of an hour it stands"
+    bench.tick(1_000_000)
+    row = bench.engine.snapshot().markets[0]
+    assert not market.book.two_sided and not any(level.size for level in (*row.bids, *row.asks))
+    assert (row.payout_yes, row.state, row.tick) == (ONE, "resolved", 10)
+    bench.tell(BookChanged(at(1_000_100), MARKET.id, at(1_000_100), ((Side.BUY, Price(4_710), Size(SHARE)),)))
+    assert market.book.levels(Side.BUY, 9) == [(4_710, SHARE)], "what is told late is no error"
+    bench.tick(2_000_000)
+    assert market.book.bid == 0
 
 
 def test_our_own_orders_are_taken_out_of_the_venues_book() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pmm_tui.core.snapshot import Frame
-from pmm_tui.core.units import SECOND, Nanos, Price, Size
+from pmm_tui.core.units import SECOND, Cash, Nanos, Price, Size
 from pmm_tui.tui import format as f
 from pmm_tui.tui.rows import chart
 from pmm_tui.tui.rows.lines import Panel
@@ -162,6 +162,18 @@ def test_a_curve_that_did_not_move_is_not_drawn_again() -> None:
     richer = (*frame.snapshot.equity_curve[:-1], (last_at, last + 5_000_000))
     changed = chart.equity(replace(scene, frame=replace(frame, snapshot=replace(frame.snapshot, equity_curve=richer))), 74, 9)
     assert changed.title != first.title and changed.rows != first.rows
+
+
+@pytest.mark.parametrize(("symbols", "reached"), [("braille", "━"), ("block", "━"), ("ascii", "=")])
+def test_where_the_drawdown_reached_the_kill_level_the_line_says_so(symbols: Symbols, reached: str) -> None:
+    frame = pictures.quoting()
+    money, (start, _) = frame.snapshot.money, frame.snapshot.equity_curve[0]
+    for over, expected in ((0, True), (1, False)):
+        levels = (money.initial, money.equity + money.drawdown, money.halts_at + over, money.halts_at + over)
+        curve = tuple((Nanos(start + 60 * SECOND * at), Cash(level)) for at, level in enumerate(levels))
+        told = replace(frame, snapshot=replace(frame.snapshot, equity_curve=curve))
+        line = next(row for row in text(chart.equity(replace(scenes.scene(told), symbols=symbols), 74, 9)) if " kill " in row)
+        assert (line.rstrip().endswith(2 * reached)) is expected and reached not in line[:40]
 
 
 def test_two_desks_have_a_curve_each_with_its_own_kill_level() -> None:

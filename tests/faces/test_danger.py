@@ -81,7 +81,7 @@ def by_hand() -> Frame:
 
 def test_somebody_elses_orders_and_fills_are_never_green() -> None:
     banner_, safe = desk_verdict(at(by_hand())), safe_verdict(at(by_hand()))
-    assert (banner_.word, banner_.style) == ("EXTERNAL", "alert") and (safe.word, safe.style) == ("EXTERNAL", "alert")
+    assert (banner_.word, banner_.style) == ("EXTERNAL", "alarm") and (safe.word, safe.style) == ("EXTERNAL", "alarm")
     assert banner_.why == "1 order, 1 fill not of this desk, quoting 1 of 3" and safe.why in banner_.why
     old = by_hand()
     fills = tuple(replace(fill, at=ago(3_600)) for fill in old.snapshot.fills)

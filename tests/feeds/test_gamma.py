@@ -16,7 +16,7 @@ from pmm_tui.core.events import Event, LinkDown, LinkUp, MarketClosed, MarketLis
 from pmm_tui.core.market import Fees
 from pmm_tui.core.selection import TargetingKnobs
 from pmm_tui.core.units import ONE, SECOND, Nanos, Price
-from pmm_tui.feeds.discovery import GammaFeed, GammaKnobs, query_of, series_slugs
+from pmm_tui.feeds.discovery import GammaFeed, GammaKnobs, query_of, remember, series_slugs
 from pmm_tui.feeds.fetch import Patience, retry_after_s
 from pmm_tui.feeds.gamma import candidate_of, market_of, payout_of
 from tests.feeds.loopback import PATIENCE_S, Loopback, LoopMarket, running
@@ -314,6 +314,18 @@ async def test_F77_a_series_rolls_by_the_clock_and_waits_for_a_late_market() -> 
         following.said = {"slug": "btc-updown-15m-1780001100"}
         second = await waiting
         assert isinstance(second, MarketListed) and second.market.slug.endswith("1100")
+        now[0] = 1_780_001_500 * SECOND
+        following.said |= {"acceptingOrders": False}
+        assert isinstance(await feed.next(), MarketClosed)
+        assert list(feed.feed._found) == ["btc-updown-15m-1780001100"], "a window that is over leaves memory"
+
+
+@pytest.mark.fault("F69")
+def test_of_markets_that_are_over_a_thousand_are_remembered() -> None:
+    known: dict[str, int] = {}
+    for number in range(3_000):
+        remember(known, f"0x{number}", number)
+    assert list(known.values()) == list(range(2_000, 3_000))
 
 
 async def test_failures_are_told_once_waited_out_and_over() -> None:

@@ -143,6 +143,7 @@ async def test_every_token_is_subscribed_again_after_a_reconnect_and_none_twice(
         desk.feed.watch(said(third))
         await desk.until(BookReset, lambda fact: fact.market == third.id)
         desk.feed.unwatch(second.id)
+        assert second.yes not in desk.feed._decoder._tokens, "what is not watched leaves memory"
         await loopback.until(lambda: len(loopback.subscriptions) == 4)
         assert loopback.subscriptions[1] == {"operation": "subscribe", "assets_ids": [second.yes, second.no]}
         assert loopback.subscriptions[3] == {"operation": "unsubscribe", "assets_ids": [second.yes, second.no]}

@@ -220,3 +220,15 @@ def test_memory_is_bounded_however_many_sizes_come() -> None:
         size = f"{i}.25"
         assert made.decode(text(frame({**YES, "size": size}, {**NO, "size": size})), AT)
     assert len(made._sizes) <= 16_384
+
+
+@pytest.mark.fault("F69")
+def test_a_market_that_is_forgotten_is_of_no_use_any_more_and_the_others_are() -> None:
+    made = decoder()
+    market, raw = made._tokens[YES["asset_id"]][0], text(frame(YES, NO))
+    assert made.decode(raw, AT)
+    made.forget(market)
+    made.forget(market)
+    assert made.decode(raw, AT) == [] and made.ignored == {"unknown token": 1} and not made.malformed
+    made.know(market)
+    assert made.decode(raw, AT)

@@ -190,18 +190,6 @@ def test_memory_is_bounded_and_longer_stretches_keep_every_sum() -> None:
     assert small.figures() == pytest.approx(large.figures())
 
 
-def test_of_more_markets_than_cells_the_newest_are_kept() -> None:
-    cells = Cells(3)
-    for number in (1, 0, 2, 3, 5, 4):
-        cells.at(f"m{number}", number * 10**9, number * 10**9).count("fills")
-    assert [cell.market for cell in cells.told(3)] == ["m3", "m4", "m5"] and cells.stretch_s == STRETCH_S, "those that end last"
-    assert len(cells) == len(cells.told()) == 6, "the others are not told, and not lost"
-    few = Cells(3, kept=4)
-    for number in range(6):
-        few.at(f"m{number}", number, 0).count("fills")
-    assert [cell.market for cell in few.told()] == ["m2", "m3", "m4", "m5"]
-
-
 def test_a_stretch_counts_from_the_markets_end_so_a_replay_meets_the_original() -> None:
     one, other = Cells(10), Cells(10)
     day = 86_400 * 10**9 + 12_345

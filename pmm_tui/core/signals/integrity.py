@@ -176,6 +176,13 @@ class Integrity:
         self.streak = 0
         self._based = False
 
+    def clear(self) -> None:
+        """Let go of the copy and of what waits, as of a market that is over; what was counted stays."""
+        self.reset()
+        self._bids, self._asks = _Ladder(Side.BUY), _Ladder(Side.SELL)
+        for kept in (self._pending, self._ahead, self._behind, self._recent):
+            kept.clear()
+
     def frame(self, event: Event) -> None:
         """Take a book fact of this market as it arrives. Other events are ignored."""
         if isinstance(event, BookChanged | BookReset):

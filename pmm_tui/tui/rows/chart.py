@@ -212,9 +212,13 @@ def _drawdown(points: Sequence[tuple[int, int]], kill: Cash, cells: int, height:
     for number, text in enumerate(plot(columns, min(-1, kill), 0, height, symbols)):
         label = "drawdown" if number == 0 else ""
         rows.append(((f"{f.fit(label, _LABEL - 1, '>')} ┤", "head"), (text, "warn")))
-    dots = "--" if symbols == "ascii" else "┄┄"
-    line = f"{dots} kill {f.usd(kill)} "
-    rows.append(((" " * _LABEL + "┤", "head"), (f.fit(line, cells).replace("  ", dots), "down")))
+    dots, passed = ("--", "=") if symbols == "ascii" else ("┄┄", "━")
+    line = list(f.fit(f"{dots} kill {f.usd(kill)} ", cells).replace("  ", dots))
+    for number, pair in enumerate(columns):  # the curve has reached the line there
+        cell = number * cells // max(1, len(columns))
+        if pair is not None and pair[0] <= kill and line[cell] in f"{dots} ":
+            line[cell] = passed
+    rows.append(((" " * _LABEL + "┤", "head"), ("".join(line), "down")))
     return rows
 
 

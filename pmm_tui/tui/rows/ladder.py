@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import accumulate
 
 from msgspec import Struct
@@ -143,7 +142,6 @@ def _bar(size: int, top: int, width: int, bids: bool, log: bool) -> str:
     return f.fit(text + "█" * full, width, ">") if bids else f.fit("█" * full + text, width)
 
 
-@lru_cache(maxsize=256)  # most prices are as they were a tenth of a second ago
 def _rung_row(rung: Rung, cum: int, top: int, shape: _Shape, tick: int, bids: bool) -> Row:
     """One price of the book between the edges; `cum`: shares from the touch to here."""
     total = 7 if shape.cum else 0

@@ -141,10 +141,16 @@ class Pane(Widget):
 
     def _paint(self, brush: Brush, place: Region, changed: list[tuple[int, Row]]) -> None:
         for y, old in changed:
-            if brush.change(place.x, place.y + y, old, self._rows[y], self):
-                self._touched = True
-            else:
+            if not brush.change(place.x, place.y + y, old, self._rows[y], self):
                 self._leave(y)
+            elif not self._touched:
+                self._forget()
+
+    def _forget(self) -> None:
+        """Keep nothing of what the library painted: it is old now, and thousands of small objects for as long as the brush paints."""
+        self._touched = True
+        self._styles_cache.clear()
+        self._strips = [None] * len(self._rows)
 
     def _leave(self, y: int) -> None:
         """Leave a row to the library."""
