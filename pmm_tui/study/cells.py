@@ -12,6 +12,7 @@ its part of it, and where cells are put together the parts become one cluster ag
 """
 
 import math
+from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
@@ -81,7 +82,8 @@ class Cell:
 
     def __init__(self, closes: int = 0) -> None:
         """`closes`: the market's end, from which its clusters are counted."""
-        self.values: list[float] = [0.0] * len(FIELDS)
+        self.values = array("d", bytes(8 * len(FIELDS)))
+        """Packed: a desk of weeks keeps a thousand cells."""
         self.waits: dict[str, dict[int, int]] = {name: {} for name in WAITS}
         """Latencies: how many by bucket."""
         self._closes = closes
@@ -147,7 +149,7 @@ class Cell:
         for name, long in MEANS_S.items():
             first = _STARTS[name]
             if long >= stretch_s and self.values[first]:
-                self.values[first : first + len(SUMS)] = _sums([(self.values[first + 1], self.values[first + 2])])
+                self.values[first : first + len(SUMS)] = array("d", _sums([(self.values[first + 1], self.values[first + 2])]))
         for key, (count, w, s) in other._clusters.items():
             ours = self._clusters.get(key, (0, 0.0, 0.0))
             self._clusters[key] = (ours[0] + count, ours[1] + w, ours[2] + s)
@@ -155,7 +157,7 @@ class Cell:
     def add(self, other: "Cell") -> None:
         """Add the figures of another stretch or market: no cluster of theirs is one of ours."""
         jump = max(self.values[JUMP], other.values[JUMP])
-        self.values = [a + b for a, b in zip(self.values, other.values, strict=True)]
+        self.values = array("d", [a + b for a, b in zip(self.values, other.values, strict=True)])
         self.values[JUMP] = jump
         for name, waits in other.waits.items():
             for number, count in waits.items():
@@ -280,7 +282,7 @@ def coarser(stats: Stats, stretch_s: int) -> dict[tuple[str, int], Cell]:
     cells: dict[tuple[str, int], Cell] = {}
     for told in stats.cells:
         cell = cells[(told.market, told.stretch)] = Cell()
-        cell.values = list(told.values)
+        cell.values = array("d", told.values)
         cell.waits = {"submit": dict(told.submit), "cancel": dict(told.cancel)}
     long = stats.stretch_s
     while long < stretch_s:  # step by step: the parts of a cluster meet where a cell is as long as it is
@@ -303,5 +305,5 @@ def together(cells: dict[tuple[str, int], Cell], stretch_s: int) -> Cell:
                     key = (market, stretch * stretch_s // long)
                     w, s = clusters.get(key, (0.0, 0.0))
                     clusters[key] = (w + cell.values[first + 1], s + cell.values[first + 2])
-            whole.values[first : first + len(SUMS)] = _sums(clusters.values())
+            whole.values[first : first + len(SUMS)] = array("d", _sums(clusters.values()))
     return whole

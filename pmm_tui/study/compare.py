@@ -86,7 +86,7 @@ def _sum(cell: Cell, *names: str) -> float:
     return sum(cell.values[AT[name]] for name in names)
 
 
-def _means(cell: Cell, name: str) -> list[float]:
+def _means(cell: Cell, name: str) -> Sequence[float]:
     first = AT[f"{name}.k"]
     return cell.values[first : first + len(SUMS)]
 

@@ -17,7 +17,9 @@ def keep() -> None:
     """What was made so far will live as long as the console: keep the collector away from it."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 2, 50)  # a picture is thousands of objects without a cycle: looking oftener doubles the longest turn
+    # A picture is thousands of objects without a cycle: looking oftener doubles the longest turn. What a dialog's painting leaves is found
+    # when it is looked at again.
+    gc.set_threshold(10_000, 2, 50)
 
 
 def sweep(app: App[Any]) -> None:

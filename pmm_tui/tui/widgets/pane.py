@@ -1,11 +1,13 @@
 """A pane of fixed size drawn line by line: only what differs from the last picture is painted again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from rich.segment import Segment
+from textual.color import TRANSPARENT, Color
 from textual.dom import NoScreen
 from textual.errors import NoWidget
+from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.map_geometry import MapGeometry
 from textual.screen import Screen
@@ -63,8 +65,10 @@ class Pane(Widget):
         self._shape: tuple[object, ...] = ()
         self._rows: list[Row] = []
         self._strips: list[Strip | None] = []
-        self._touched = False
-        """Whether the brush painted rows that the library still has an older picture of."""
+        self._looks: tuple[Sequence[LineFilter], Color] = ((), TRANSPARENT)
+        """The filters, and the ground, that the strips were made for."""
+        self._kept = False
+        """Whether there are strips that the library asked for."""
         self._base: Screen[object] | None = None
         self._geometry: MapGeometry | None = None
         self._whole: Region | None = None
@@ -113,7 +117,6 @@ class Pane(Widget):
         """Build what was put off."""
         size = self.size
         if (self._late or self._shape != self._shape_at(size)) and not self._may_wait(size):
-            self._touched = True
             self._build(size)
 
     def _build(self, size: Size) -> list[tuple[int, Row]]:
@@ -143,14 +146,8 @@ class Pane(Widget):
         for y, old in changed:
             if not brush.change(place.x, place.y + y, old, self._rows[y], self):
                 self._leave(y)
-            elif not self._touched:
-                self._forget()
-
-    def _forget(self) -> None:
-        """Keep nothing of what the library painted: it is old now, and thousands of small objects for as long as the brush paints."""
-        self._touched = True
-        self._styles_cache.clear()
-        self._strips = [None] * len(self._rows)
+            elif self._kept:  # thousands of small objects, of no use for as long as the brush paints
+                self._kept, self._strips = False, [None] * len(self._rows)
 
     def _leave(self, y: int) -> None:
         """Leave a row to the library."""
@@ -173,21 +170,31 @@ class Pane(Widget):
             self.apply(self._scene)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Lines for the library, which keeps them: not those that are older than the rows."""
+        """Lines for the library: one strip each. Its own way keeps three, each of which has ten memories of what was made of it."""
         self._catch_up()
-        if self._touched:
-            self._touched = False
-            self._styles_cache.clear()
-        return super().render_lines(crop)
+        looks = (self.get_line_filters(), self.background_colors[1])
+        if looks != self._looks:
+            self._looks, self._strips = looks, [None] * len(self._rows)
+        self._kept = True
+        width, (begin, end) = self.size.width, crop.column_span
+        lines = [self.render_line(y).adjust_cell_length(width) for y in crop.line_range]
+        return lines if (begin, end) == (0, width) else [line.crop(begin, end) for line in lines]
 
     def render_line(self, y: int) -> Strip:
         """One line, as it was last built."""
         if y >= len(self._rows):
-            return Strip.blank(self.size.width, style("", self.app.theme))
+            return self._strip(((" " * self.size.width, ""),))
         strip = self._strips[y]
         if strip is None:
-            theme = self.app.theme
-            strip = self._strips[y] = Strip([Segment(text, style(names, theme)) for text, names in self._rows[y]])
+            strip = self._strips[y] = self._strip(self._rows[y])
+        return strip
+
+    def _strip(self, row: Row) -> Strip:
+        """Painted in the theme of now, through the library's filters."""
+        theme, (filters, ground) = self.app.theme, self._looks
+        strip = Strip([Segment(text, style(names, theme)) for text, names in row])
+        for one in filters:
+            strip = strip.apply_filter(one, ground)
         return strip
 
 
