@@ -343,8 +343,10 @@ class MarketFeed:
         try:
             for _ in range(self.knobs.resync_tries):
                 rest = await self._rest_book(watched)
-                if watched.shard.connections != connection or not watched.shard.up or watched.market.id not in self._watched:
-                    return  # a new socket dumps the book by itself; of what is not watched any more none is asked for
+                if watched.shard.connections != connection or not watched.shard.up:
+                    return  # a new socket dumps the book by itself
+                if self._watched.get(watched.market.id) is not watched:
+                    return  # nobody asks for it any more
                 if rest is not None and watched.ghostly(rest):
                     self.ghosts += 1
                 elif rest is not None and rest.ts >= told:

@@ -20,7 +20,7 @@ FRAME_BYTES_MAX = 4 * 1024 * 1024
 """The largest frame that is read; the sockets have the same limit."""
 _SIZE_MAX = 10**18
 """A million million shares."""
-_CACHED_MAX = 16_384
+_CACHED_MAX = 4_096  # the levels of fifty books; full, they are a megabyte
 _STAMP_DIGITS_MAX = 15
 _REASONS_MAX = 50
 _NAME = re.compile(r"[A-Za-z0-9_ ]{1,40}")

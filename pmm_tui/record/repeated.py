@@ -17,7 +17,7 @@ _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def lengthen(source: Path, target: Path, seconds: float) -> None:
-    """Write a tape of at least so long; FileExistsError where there is one. ValueError for a tape that is not of 15-minute markets."""
+    """Write a tape of at least so many seconds from the demo's; FileExistsError where there is a file of that name."""
     tape = read_tape(source)
     header, frames = tape.header, list(tape)
     writer = TapeWriter(target, header)

@@ -219,7 +219,7 @@ def test_memory_is_bounded_however_many_sizes_come() -> None:
     for i in range(1, 40_000):
         size = f"{i}.25"
         assert made.decode(text(frame({**YES, "size": size}, {**NO, "size": size})), AT)
-    assert len(made._sizes) <= 16_384
+    assert len(made._sizes) <= 4_096
 
 
 @pytest.mark.fault("F69")
