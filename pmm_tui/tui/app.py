@@ -12,6 +12,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingsMap, BindingType
 from textual.driver import Driver
+from textual.screen import Screen
 from textual.timer import Timer
 
 from pmm_tui.core.snapshot import Frame
@@ -38,6 +39,7 @@ from pmm_tui.tui.terminal import Easel, Herald, Terminal
 from pmm_tui.tui.traces import Traces
 from pmm_tui.tui.unanswered import Unanswered
 from pmm_tui.tui.view import PANES, View
+from pmm_tui.tui.widgets.below import Below
 from pmm_tui.tui.widgets.pane import Pane
 
 BLURRED_HZ = 1
@@ -169,6 +171,10 @@ class PmmApp(App[None]):
         safer = [number for number, source in enumerate(self.sources) if source.latest() is not None and not is_real(source.latest())]
         if safer:
             self.target = safer[0]
+
+    def get_default_screen(self) -> Screen[None]:
+        """The screen of every pane."""
+        return Below(id="_default")
 
     def compose(self) -> ComposeResult:
         """Every pane of every layout."""
@@ -368,14 +374,6 @@ class PmmApp(App[None]):
         """Another screen, or another pane of it."""
         layout.fill(self.screen_stack[0], self.foot.screen(self.view.screen), self.view.pane, self.view.zoomed)
         self.pull()
-
-    def is_laid_out(self, pane: str) -> bool:
-        """Whether a pane of the dashboard is to be seen."""
-        return self.screen_stack[0].query_one(f"#{pane}").region.area > 0
-
-    def screen_text(self) -> str:
-        """The screen as plain text, one line a row."""
-        return "\n".join(strip.text.rstrip() for strip in self.screen_stack[0]._compositor.render_strips()) + "\n"
 
     async def _tick(self, period: float) -> None:
         """A pull in several turns of the loop, so that keys and the desks' messages wait for none of it."""

@@ -62,7 +62,7 @@ def turn(app: "PmmApp", step: int) -> None:
         there = [number for number, face in enumerate(SCREENS, start=1) if face.builder is not None or number == 1]
         show(app, there[(there.index(view.screen) + step) % len(there)])
         return
-    panes = [pane for pane in PANES if app.is_laid_out(pane)]
+    panes = [pane for pane in PANES if app.screen_stack[0].query_one(f"#{pane}").region.area > 0]
     at = panes.index(view.pane) if view.pane in panes else -1 if step > 0 else 0
     view.pane = panes[(at + step) % len(panes)] if panes else ""
     app.relay()
@@ -163,10 +163,15 @@ def set_rate(app: "PmmApp", rate: int) -> None:
     app.say(f"looking {rate} time{'s' if rate > 1 else ''} a second")
 
 
+def _text(app: "PmmApp") -> str:
+    """The screen as plain text, one line a row."""
+    return "\n".join(strip.text.rstrip() for strip in app.screen_stack[0]._compositor.render_strips()) + "\n"
+
+
 def copy(app: "PmmApp") -> None:
     """What led to a kill, else the chosen pane or screen, to the terminal's clipboard and a file."""
     chosen = [pane for pane in app.screen_stack[0].query(Pane) if pane.chosen]
-    text = clip.incident(app.scene) or (chosen[0].text() if chosen else app.screen_text())
+    text = clip.incident(app.scene) or (chosen[0].text() if chosen else _text(app))
     app.copy_to_clipboard(text)
     try:
         path = clip.keep(text)
@@ -180,7 +185,7 @@ def save(app: "PmmApp") -> None:
     """This screen as CSV, SVG and text."""
     shown, number = app.frozen or app.scene, app.view.screen
     frames = [one.frame for one in (sides(shown) if shown.beside is not None else (shown,)) if one.frame is not None]
-    svg, text = app.export_screenshot(title="pmm-tui"), app.screen_text()
+    svg, text = app.export_screenshot(title="pmm-tui"), _text(app)
     try:
         base = export.export(frames, number, SCREENS[number - 1].name, svg, text, app.scene.wall, app.config.above)
     except OSError as wrong:

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, TextIO
 from textual import events
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 
 from pmm_tui.tui.charset import table
+from pmm_tui.tui.dialogs.question import Dialog
 from pmm_tui.tui.exposed import exposed, foreign
 from pmm_tui.tui.keyboard import listen
 from pmm_tui.tui.signs import unseen
 from pmm_tui.tui.state import desk_verdict
 from pmm_tui.tui.storms import Storms
 from pmm_tui.tui.troubles import CLOSED, UNPROVEN, mismatch
-from pmm_tui.tui.widgets.brush import Brush
+from pmm_tui.tui.widgets.brush import GAP, Brush, Cover
 from pmm_tui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Terminal(LinuxDriver):
 
 
 class Easel:
-    """Paints the panes below every dialog: with a brush on a terminal of ours, else the library does."""
+    """Paints the panes, also round a dialog: with a brush on a terminal of ours, else the library does."""
 
     def __init__(self) -> None:
         self._panes: list[Pane] = []
@@ -146,6 +147,8 @@ class Easel:
 
     def _write(self, app: "PmmApp", brush: Brush) -> None:
         """One writing, which the terminal shows at once where it can."""
+        if brush.cover is not None:
+            app.screen._set_dirty()  # its own painting of what is round the dialog is an old one
         if text := brush.take():
             app.write_outside(f"{SYNC_START}{text}{SYNC_END}" if app._sync_available else text)
 
@@ -156,12 +159,23 @@ class Easel:
             pane.restyle()
 
     def _brush_for(self, app: "PmmApp") -> Brush | None:
-        """None where the library has to paint: no terminal of ours, or a dialog over the panes."""
-        if not isinstance(app._driver, Terminal) or len(app.screen_stack) > 1:
+        """None where the library has to paint: no terminal of ours, a dialog that has no place yet, or one over another."""
+        if not isinstance(app._driver, Terminal):
             return None
-        if self._brush is None or self._brush.theme != app.theme:
-            self._brush = Brush(app.theme)
+        cover = None
+        if len(app.screen_stack) > 1 and (cover := _cover(app)) is None:
+            return None
+        if self._brush is None or (self._brush.theme, self._brush.cover) != (app.theme, cover):
+            self._brush = Brush(app.theme, cover)
         return self._brush
+
+
+def _cover(app: "PmmApp") -> Cover | None:
+    top = app.screen
+    if len(app.screen_stack) > 2 or not isinstance(top, Dialog):
+        return None
+    place = next((pane.region for pane in top.query(Pane)), Region())
+    return Cover(top.styles.background, place) if place.width > GAP else None
 
 
 def say_plain(text: str) -> None:

@@ -15,6 +15,7 @@ from pmm_tui.core.snapshot import Frame, LevelRow, MarketRow, NoteRow
 from pmm_tui.core.units import Cash, Nanos, Price, Size
 from pmm_tui.tui.app import PmmApp
 from pmm_tui.tui.config import Config
+from pmm_tui.tui.dialogs.question import Notice
 from pmm_tui.tui.terminal import Terminal
 from pmm_tui.tui.widgets.brush import NO_INK, Brush, Ink, narrow
 from pmm_tui.tui.widgets.pane import Pane
@@ -93,6 +94,7 @@ async def settled(app: PmmApp, pilot: Pilot[None]) -> Paper:
     for screen in app.screen_stack:
         screen._on_timer_update()
     await pilot.pause()
+    assert not app.screen_stack[0]._repaint_required, "painting asks for another painting"
     driver = app._driver
     assert isinstance(driver, Paper)
     wanted, found = anew(app), cells(driver.shown)
@@ -168,6 +170,34 @@ async def test_screens_themes_dialogs_sizes_and_a_lost_desk_between_partial_pain
                 for source in sources:
                     source.frame = chance.choice((pictures.hostile(), pictures.three(), shaken(source.frame or pictures.three(), chance)))
                 app.pull()
+            await settled(app, pilot)
+
+
+@pytest.mark.parametrize("look", ["dark", "light+red-up", "mono", "ansi"])
+async def test_round_a_dialog_the_brush_paints_in_its_shade_and_never_over_it(look: str) -> None:
+    chance = random.Random(look)
+    app, (source,) = opened(pictures.three(), theme=look.removesuffix("+red-up"), red_up=look.endswith("+red-up"))
+    async with app.run_test(headless=False, size=SIZE) as pilot:
+        await settled(app, pilot)
+        for key in ("?", "/", "colon", "F"):
+            await pilot.press(key)
+            await settled(app, pilot)
+            assert len(app.screen_stack) == 2, key
+            for typed in ("", "a", ""):
+                await pilot.press(*typed) if key != "?" else None
+                source.frame = shaken(pictures.three(), chance)
+                app.pull()
+                panes = [pane for pane in app.screen_stack[0].query(Pane) if not pane._kept]
+                assert len(panes) > 3, "the library is not asked"
+                await settled(app, pilot)
+            if key == "?":
+                await app.push_screen(Notice("Over it", [(("a second one", "warn"),)], app.scene))
+                source.frame = shaken(pictures.three(), chance)
+                app.pull()
+                await settled(app, pilot)
+            await pilot.press(*["escape"] * (len(app.screen_stack) - 1))
+            await settled(app, pilot)
+            app.pull()
             await settled(app, pilot)
 
 

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
+from textual.color import Color
+from textual.geometry import Region
+from textual.renderables.background_screen import BackgroundScreen
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -61,6 +64,12 @@ def narrow(text: str) -> bool:
     return text.isascii() or all(cell_len(char) == 1 for char in set(text))
 
 
+def _filtered(strip: Strip, widget: Widget) -> Strip:
+    for one in widget.get_line_filters():
+        strip = strip.apply_filter(one, widget.background_colors[1])
+    return strip
+
+
 class _Cells(NamedTuple):
     """A stretch of a row: its text, and for each cell the character whose code is the number of its ink."""
 
@@ -68,11 +77,21 @@ class _Cells(NamedTuple):
     inks: str
 
 
+class Cover(NamedTuple):
+    """A dialog over what is painted."""
+
+    tint: Color
+    """What everything round it is shaded with."""
+    place: Region
+    """The cells that it takes."""
+
+
 class Brush:
     """Paints a screen in one theme. It knows inks by number, and collects what shall be written until it is taken."""
 
-    def __init__(self, theme: str) -> None:
-        self.theme = theme
+    def __init__(self, theme: str, cover: Cover | None = None) -> None:
+        """`cover`: the dialog on top, round which it paints."""
+        self.theme, self.cover = theme, cover
         self._numbers: dict[str, str] = {}
         """For names of styles the character whose code is the number of their ink."""
         self._inks: list[Ink] = []
@@ -90,10 +109,10 @@ class Brush:
         return _Cells("".join([text for text, _ in row]), "".join([number_of[names] * len(text) for text, names in row]))
 
     def _mix(self, names: str, widget: Widget) -> str:
-        """A style by the way that the library paints it: through the same filters, to the same colours."""
-        strip = Strip.blank(1, style(names, self.theme))
-        for one in widget.get_line_filters():
-            strip = strip.apply_filter(one, widget.background_colors[1])
+        """A style by the way that the library paints it: through the same filters, and the same shade, to the same colours."""
+        strip = _filtered(Strip.blank(1, style(names, self.theme)), widget)
+        if self.cover is not None:
+            strip = _filtered(Strip(BackgroundScreen.process_segments(strip, self.cover.tint)), widget.app.screen)
         written = "".join(
             Strip.render_style(segment.style, "", widget.app.console._color_system or ColorSystem.TRUECOLOR)
             for segment in strip
@@ -131,6 +150,8 @@ class Brush:
             for at, (char, ink, char_before, ink_before) in enumerate(cells)
             if char != char_before or (ink != ink_before and (char != " " or blanks[ord(ink)] != blanks[ord(ink_before)]))
         ]
+        if (cover := self.cover) is not None and cover.place.y <= y < cover.place.bottom:
+            changed = [at for at in changed if not cover.place.x <= x + at < cover.place.right]
         if not changed:
             return
         begin = before = changed[0]
