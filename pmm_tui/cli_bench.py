@@ -1,5 +1,6 @@
 """`pmm-tui bench --ui`: two desks of the demo and a console on them; `--minutes`: a long look; `--stall`: a terminal that nobody reads."""
 
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ def bench_ui(as_json: bool, quick: bool, minutes: float = 0.0) -> int:
     With `minutes`: instead, what a console and two desks at ten times the tape's pace are like after so long. 3 where an event is missing
     or memory is not flat.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its desks end with it, as at ctrl+c
     if minutes:
         return soak_ui(as_json, minutes)
     seconds, presses = (5.0, 4) if quick else (30.0, 40)
@@ -86,6 +88,7 @@ class Stalled(Struct, frozen=True):
 
 def bench_stall(as_json: bool, quick: bool) -> int:
     """Print how late two desks under load wake up while nobody reads their console's terminal, and how late otherwise."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seconds, rounds = (3.0, 2) if quick else (10.0, 6)
     before, phases = machine(), list[Phase]()
     with tempfile.TemporaryDirectory(prefix="pmm-tui-") as home:
