@@ -193,7 +193,7 @@ class PmmApp(App[None]):
         """The first picture; what it took lives on."""
         self.pull()
         self.ears.open()
-        keep()
+        keep(self)
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose the layout for the new size, and paint all of it: a terminal that was smaller for a moment forgot what stood outside."""

@@ -1,21 +1,23 @@
 """The console's memory: the collector is kept away from what lives on, and sent for what a closed dialog or another theme leaves behind."""
 
 import gc
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from textual.app import App
 
 SWEEP_S = 1.0
 """The new screen stands by then."""
+TIDY_S = 20.0
+"""What the library leaves in cycles, and what the interpreter keeps for use again, is a megabyte by then; to look for it takes 9 ms."""
 _Memory = type(lru_cache(str))
 _LIBRARIES = ("rich", "textual")
 _remembered: list[Any] = []
 """What the libraries keep of what they were asked: fifty memories of up to 4,096 answers, most of which nobody asks for again."""
 
 
-def keep() -> None:
-    """What was made so far will live as long as the console: keep the collector away from it."""
+def keep(app: App[Any]) -> None:
+    """What was made so far will live as long as the console: keep the collector away from it, and send it now and then for the rest."""
     gc.collect()
     if not _remembered:  # what is frozen is not found a second time
         memories = (one for one in gc.get_objects() if isinstance(one, _Memory))
@@ -24,6 +26,7 @@ def keep() -> None:
     # A picture is thousands of objects without a cycle: looking oftener doubles the longest turn. What a dialog's painting leaves is found
     # when it is looked at again.
     gc.set_threshold(10_000, 2, 50)
+    app.set_interval(TIDY_S, partial(gc.collect))  # the library asks a function what it takes, and a builtin has no answer
 
 
 def sweep(app: App[Any]) -> None:

@@ -57,3 +57,14 @@ async def test_strips_that_the_brush_has_painted_over_are_not_kept() -> None:
         app.pull()
         changed = [pane for pane in panes if not pane._kept]
         assert len(changed) > 3 and not any(strip for pane in changed for strip in pane._strips)
+
+
+async def test_what_pictures_leave_in_cycles_is_let_go_without_a_dialog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "TIDY_S", 0.05)
+    async with desk(pictures.three()) as console:
+        left = [Pane(lambda *_: None)]  # type: ignore[arg-type]  # it is never asked
+        left[0].tooltip = left  # type: ignore[assignment]  # a cycle
+        gone = weakref.ref(left[0])
+        del left
+        await console.pilot.pause(0.3)
+        assert gone() is None
