@@ -15,10 +15,11 @@ ESC = "\x1b"
 INTRODUCERS = "[O" + ESC
 """What follows an esc that begins a key of several characters."""
 _AFTER_ESC = re.compile(f"(?<={ESC})")
-_RUN = re.compile(r"(.)\1{8,}", re.DOTALL)
 READ = 4096
 MANY = 256
 """So much at once is no finger's."""
+SEQUENCE = 32
+"""No key, click or mark of a paste is longer than this, from its esc."""
 LOOK_S = 0.1
 
 
@@ -67,5 +68,9 @@ def listen(fileno: int, ended: Event, take: Callable[[Message], None]) -> None:
 
 
 def calmed(text: str) -> str:
-    """Much text at once has each run of one character as that character."""
-    return _RUN.sub(r"\1", text) if len(text) > MANY else text
+    """Of much text at once each character between two escs once, the last of each in their order; what may belong to an esc stays."""
+    return ESC.join(map(_once, text.split(ESC))) if len(text) > MANY else text
+
+
+def _once(piece: str) -> str:
+    return piece[:SEQUENCE] + "".join(reversed(dict.fromkeys(reversed(piece[SEQUENCE:]))))

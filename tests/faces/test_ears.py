@@ -153,14 +153,30 @@ async def test_a_held_space_pauses_and_a_stall_between_two_repeats_does_not_make
         assert [cmd for cmd, _ in one.source.asked] == ["pause"]
 
 
-def test_a_flood_is_calmed_and_ends_with_what_came_last() -> None:
+def heard(typed: bytes) -> list[Message]:
+    """What is read of what a terminal sent at once, and ended with."""
     ours, theirs = os.pipe()
-    os.write(theirs, b"\0" * 3_000 + b"\xff" + b"K")
+    os.write(theirs, typed)
     os.close(theirs)
     read: list[Message] = []
     listen(ours, Event(), read.append)
     os.close(ours)
-    assert [one.key for one in read if isinstance(one, events.Key)][1:] == ["replacement_character", "K"]
+    return read
+
+
+def test_a_flood_is_calmed_and_ends_with_what_came_last() -> None:
+    keys = [one.key for one in heard(b"\0" * 3_000 + b"\xff" + b"K") if isinstance(one, events.Key)]
+    assert len(keys) < 40 and keys[-2:] == ["replacement_character", "K"]
+    mixed = [one.key for one in heard(bytes(97 + at % 26 for at in range(4_000)) + b"K") if isinstance(one, events.Key)]
+    assert len(mixed) < 70 and mixed[-1] == "K", "as fast to read as the text of one finger"
+
+
+def test_of_a_flood_no_sequence_is_broken() -> None:
+    arrows = heard(b"\x1b[A" * 1_000 + b"x" * 300 + b"\x1b[<64;120;33M")
+    assert [one.key for one in arrows if isinstance(one, events.Key)].count("up") == 1_000
+    assert isinstance(arrows[-1], events.MouseScrollUp)
+    pasted, key = heard(b"\x1b[200~" + b"a mixed text, K " * 200 + b"\x1b[201~K")
+    assert isinstance(pasted, events.Paste) and isinstance(key, events.Key) and key.key == "K", "the paste ended where it ended"
 
 
 async def test_of_a_flood_no_more_waits_than_is_read_soon_and_a_kill_has_room() -> None:
