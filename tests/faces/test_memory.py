@@ -63,7 +63,7 @@ async def test_what_pictures_leave_in_cycles_is_let_go_without_a_dialog(monkeypa
     monkeypatch.setattr(memory, "TIDY_S", 0.05)
     async with desk(pictures.three()) as console:
         left = [Pane(lambda *_: None)]  # type: ignore[arg-type]  # it is never asked
-        left[0].tooltip = left  # type: ignore[assignment]  # a cycle
+        left[0].tooltip = left  # type: ignore[assignment]  # no tooltip, but a cycle
         gone = weakref.ref(left[0])
         del left
         await console.pilot.pause(0.3)
