@@ -13,6 +13,7 @@ from pmm_tui.tui.rows.killed import killed
 from pmm_tui.tui.rows.lines import Panel, Row, Span, length, window, wrap
 from pmm_tui.tui.rows.top import gauge
 from pmm_tui.tui.state import OVER, Scene, safe_verdict, worst_case
+from pmm_tui.tui.troubles import mismatch
 from pmm_tui.tui.words import fault, plain, reason, short
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -50,6 +51,16 @@ def guard(row: RiskRow, width: int) -> Row:
         (f" {f.said(row.now, 10, '>')} {f.said(row.limit, 10, '>')} ", "warn" if row.holding or passed(row) else ""),
         *tail,
     )
+
+
+_CLOCKED = ("data age", "time to the end")
+"""Guards that look at clocks alone."""
+
+
+def _judged(snapshot: Snapshot, row: RiskRow, told: Row) -> Row:
+    """What a guard says. Where our books are not what the venue or the chain says, nothing that is counted by them is well."""
+    sure = mismatch(snapshot) is None or row.name in _CLOCKED
+    return told if sure else tuple((text, "" if style == "up" else style) for text, style in told)
 
 
 def _kill(scene: Scene, snapshot: Snapshot, width: int, aimed: bool) -> list[Row]:
@@ -125,7 +136,7 @@ def _sections(scene: Scene, frame: Frame, width: int, aimed: bool) -> list[Row]:
     head: Row = ((f.fit(f"Guards{old}" if old else "Guards, caps and reviewers", 31), "title"), (f"now      limit {used}", "head"))
     down = any(not feed.up for feed in snapshot.feeds)
     sections: list[tuple[bool, Row, list[Row]]] = [
-        (False, head, [guard(row, width) for row in guards] or [((" none reported yet", "dim"),)]),
+        (False, head, [_judged(snapshot, row, guard(row, width)) for row in guards] or [((" none reported yet", "dim"),)]),
         (scene.stopped or bool(scene.unanswered), ((f"Kill switch{then}", "title"),), _kill(scene, snapshot, width, aimed)),
         (bool(frame.card.busy), ((f"Held back{old}", "title"),), held(frame, width)),
         (down or scene.lost, ((f"Connections{old}", "title"),), feeds(scene, frame, width)),
