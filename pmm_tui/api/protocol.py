@@ -1,6 +1,7 @@
 """The words between a desk and its faces: frames out, requests in, one answer a request; JSON, null for an unknown number."""
 
-from typing import Any, Literal, get_args
+import re
+from typing import Literal, get_args
 
 import msgspec
 from msgspec import Struct
@@ -78,13 +79,14 @@ class _In(Struct):
     text: str = ""
 
 
-_LISTS: dict[str, type[Struct]] = {"markets": MarketRow, "references": ReferenceRow, "risk": RiskRow, "fills": FillRow}
-"""The lists of a snapshot whose rows have floats."""
-_KINDS: tuple[type[Struct], ...] = (*_LISTS.values(), Money, DeskCard)
-_FLOATS = {kind: tuple(field.name for field in msgspec.structs.fields(kind) if field.type is float) for kind in _KINDS}
-
+_WITH_FLOATS: tuple[type[Struct], ...] = (MarketRow, ReferenceRow, RiskRow, FillRow, Money, DeskCard)
+_FLOATS = {field.name for kind in _WITH_FLOATS for field in msgspec.structs.fields(kind) if field.type is float}
+_UNKNOWN = re.compile(f'"(?:{"|".join(sorted(_FLOATS))})":(null)'.encode())
+"""A number that is null. Within a string its quotes would be escaped."""
 
 _FRAMES = msgspec.json.Decoder(Frame)
+_WITH_NAN = msgspec.json.Decoder(Frame, strict=False)
+"""Which takes "nan" for a number."""
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -97,28 +99,13 @@ def encode_push(frame: Frame) -> bytes:
     return msgspec.json.encode(Push(frame))
 
 
-def _unknown_to_nan(row: Any, kind: type[Struct]) -> None:
-    for name in _FLOATS[kind]:
-        if isinstance(row, dict) and row.get(name, 0.0) is None:
-            row[name] = float("nan")
-
-
 def decode_frame(raw: bytes | str) -> Frame:
     """The frame that `encode_frame` wrote; null numbers are NaN again. msgspec.MsgspecError where it is not one."""
     try:
         return _FRAMES.decode(raw)  # in most frames every number is known
     except msgspec.ValidationError:
-        plain = msgspec.json.decode(raw)
-    if isinstance(plain, dict):
-        _unknown_to_nan(plain.get("card"), DeskCard)
-        snapshot = plain.get("snapshot")
-        if isinstance(snapshot, dict):
-            _unknown_to_nan(snapshot.get("money"), Money)
-            for name, kind in _LISTS.items():
-                rows = snapshot.get(name)
-                for row in rows if isinstance(rows, list) else ():
-                    _unknown_to_nan(row, kind)
-    return msgspec.convert(plain, Frame)
+        raw = raw.encode() if isinstance(raw, str) else raw
+        return _WITH_NAN.decode(_UNKNOWN.sub(lambda found: found[0].replace(b"null", b'"nan"'), raw))
 
 
 def read_message(raw: bytes | str) -> bytes | Ack:

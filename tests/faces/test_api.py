@@ -108,8 +108,10 @@ def test_no_unknown_number_anywhere_in_a_picture_makes_it_unreadable() -> None:
         frame.snapshot, references=(unknown(reference),), money=unknown(frame.snapshot.money),
         **{name: tuple(unknown(row) for row in getattr(frame.snapshot, name)) for name in ("markets", "orders", "fills", "feeds", "risk")},
     )  # fmt: skip
-    again = decode_frame(encode_frame(Frame(unknown(frame.card), shown)))
+    named = replace(unknown(frame.card), profile='"mid":null')
+    again = decode_frame(encode_frame(Frame(named, shown)))
     assert math.isnan(again.snapshot.references[0].apart_bps) and math.isnan(again.card.answer_ms)
+    assert again.card.profile == named.profile and again.snapshot.references[0].price is None
 
 
 def test_one_picture_after_another_is_decoded_as_each_alone_and_the_same_statistics_only_once() -> None:

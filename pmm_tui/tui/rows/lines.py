@@ -35,7 +35,7 @@ def length(row: Iterable[Span]) -> int:
     return len(plain) if plain.isascii() else sum(map(width_of, texts))
 
 
-@lru_cache(maxsize=1_024)  # most rows are those of a tenth of a second ago
+@lru_cache(maxsize=512)  # most rows are those of a tenth of a second ago
 def exact(row: Row, width: int, fill: str = "") -> Row:
     """The row at exactly `width` cells: padded with blanks in style `fill`, or cut."""
     if (cells := length(row)) <= width:
