@@ -33,6 +33,8 @@ from pmm_tui.core.units import Cash, Nanos
 
 SECOND_NS = 1_000_000_000
 RESYNC_EVERY_NS = 5 * SECOND_NS
+OVER_MOST = 8
+"""So many markets that are over stay in sight, the newest, and those of the newest fills: of markets of 15 minutes two hours."""
 OVERDUE_NS = 120 * SECOND_NS
 TICK_NS = 100_000_000
 _OPEN = Status.OPEN
@@ -226,15 +228,16 @@ def forget(state: State) -> None:
     for key in [key for key in settled if key[1] not in state.live and key[1] not in state.finished]:
         del settled[key]  # a fill of that order would not be booked any more
     waits = {fill.market for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
-    for name, market in list(state.markets.items()):
-        over = market.payout is not None and not market.live and not market.external and name not in waits
-        if not over or market.seen_at >= before:
-            continue
-        market.book.clear()
-        market.integrity.clear()
-        if len(state.markets) > 50:
-            state.recount(market)
-            del state.markets[name]
+    over: list[str] = []
+    for name, market in state.markets.items():
+        if market.payout is not None and not market.live and not market.external and name not in waits and market.seen_at < before:
+            market.book.clear()
+            market.integrity.clear()
+            over.append(name)
+    named = {fill.market for fill in state.recent}
+    for name in over[:-OVER_MOST]:
+        if name not in named:
+            state.recount(state.markets.pop(name))
             state.fills_in.pop(name, None)
             state.portfolio.realised_in.pop(name, None)
     state.clusters = {cluster: cash for cluster, cash in state.clusters.items() if cash}

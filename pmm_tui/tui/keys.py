@@ -53,13 +53,13 @@ _SCREENS = ("dashboard", "market", "orders", "fills", "risk", "log", "runs", "co
 
 KEYS: Keys = (
     Key("quote.toggle", ("space",), "space", "pause", "pull all quotes; again: resume (typed on LIVE)", "frees", 1, True),
-    Key("quote.market", ("p",), "p", "pause market", "the same for the selected market only", "frees"),
+    Key("quote.market", ("p",), "p", "pause market", "pull this market's quotes; again: resume", "frees"),
     Key("cancel", ("x",), "x", "cancel", "cancel this market's orders; it stays paused", "frees", 2),
-    Key("cancel.all", ("X",), "X", "cancel all", "the same for all markets", "frees", 2, True),
+    Key("cancel.all", ("X",), "X", "cancel all", "cancel every market's orders; all stay paused", "frees", 2, True),
     Key("flatten", ("f",), "f", "flatten", "close the selected market's net position", "costs", 5),
     Key("flatten.all", ("F",), "F", "flatten all", "close every market's net position", "costs"),
     Key("kill", ("K",), "K", "KILL", "stop quoting, cancel all, verify, latch", "frees", 1, True, True),
-    Key("kill.typing", ("ctrl+k",), "ctrl+k", "KILL", "the same, also while something is typed", "frees", over=True),
+    Key("kill.typing", ("ctrl+k",), "ctrl+k", "KILL", "KILL, also while something is typed", "frees", over=True),
     Key("kill.reset", ("R",), "R", "reset kill", "reopen after a kill: typed, with the reason", "adds", 1, True, when="killed"),
     Key("mode", ("m",), "m", "mode", "to LIVE: typed; to PAPER: LIVE pauses at once", "adds", 9),
     Key("profile.reload", ("r",), "r", "reload", "the profile again: shows the change, then asks", "adds", 10),

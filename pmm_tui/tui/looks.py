@@ -224,11 +224,15 @@ def show_help(app: "PmmApp") -> None:
     app.push_screen(Help(f"Keys of the {name} screen", help_rows(app.keys, app.view.screen), app.scene))
 
 
+_UNNAMED = ("app.palette", "kill.typing")
+"""Not among the commands: the palette itself, and the second key of KILL."""
+
+
 def commands(app: "PmmApp") -> dict[str, tuple[str, Callable[[], None]]]:
     """Every command by its name, with the key that does it."""
     made: dict[str, tuple[str, Callable[[], None]]] = {}
     for key in app.keys:
-        if applies(key, app.scene) and key.id != "app.palette" and app.check_action("do", (key.id,)):
+        if applies(key, app.scene) and key.id not in _UNNAMED and app.check_action("do", (key.id,)):
             group, told = key.id.partition(".")[0], f"{f.fit(key.show, 8)} {key.help}"
             made[key.label if group in key.label else f"{group}: {key.label}"] = (told, partial(app.action_do, key.id))
     for name in THEMES:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pmm_tui.core.commands import Cancel, Sync, Unwatch
-from pmm_tui.core.engine import sample
+from pmm_tui.core.engine import OVER_MOST, sample
 from pmm_tui.core.events import (
     AccountSeen,
     BookChanged,
@@ -229,7 +229,12 @@ def test_many_resolved_markets_leave_memory() -> None:
     for number in range(60):
         market = msgspec.structs.replace(MARKET, id=f"0x{number}", yes=f"y{number}", no=f"n{number}", cluster=f"c{number}")
         bench.tell(MarketListed(at(number), market), book(number + 100, "48x100 | 52x100", market))
-        for order in list(bench.engine.state.live):
+        live = bench.engine.state.live
+        if number == 7:
+            order, one = next(iter(live.items()))
+            bench.tell(OrderFilled(at(number + 140), order, "t7", one.price, Size(2 * SHARE)))
+            bench.tell(FillSettled(at(number + 145), "t7", order, True))
+        for order in list(live):
             bench.tell(OrderCancelled(at(number + 150), order, Size(0)))
         bench.tell(MarketResolved(at(number + 200), market.id, ONE))
         for order in list(bench.engine.state.live):
@@ -238,9 +243,10 @@ def test_many_resolved_markets_leave_memory() -> None:
     bench.tell(FillSettled(at(300), "t99", 99, True))
     assert state.portfolio.settled and len(state.clusters) == len(state.portfolio.realised_in) == 60
     bench.tick(1_000_000)
-    assert len(state.markets) == len(state.portfolio.realised_in) == 50
+    left = ["0x7", *(f"0x{number}" for number in range(60 - OVER_MOST, 60))]
+    assert list(state.markets) == list(state.portfolio.realised_in) == left, "the newest, and that of a fill which is shown"
     assert not state.portfolio.settled and not state.clusters
-    assert state.portfolio.cash == 500 * DOLLAR
+    assert state.portfolio.cash == 500 * DOLLAR + state.portfolio.realised
 
 
 @pytest.mark.fault("F69")

@@ -76,7 +76,12 @@ async def test_the_palette_finds_by_words_and_does_what_the_key_does() -> None:
         assert isinstance(palette, Pick) and len(palette.found) == 1
         await one.press("enter")
         assert one.source.asked == [("pause", {"market": ""})]
-        await one.press("ctrl+p")
+        await one.press("colon")
+        await one.type("kill")
+        palette = one.app.screen
+        assert isinstance(palette, Pick) and ["stop quoting" in item.row[1][0] for item in palette.found] == [True], "what K does, once"
+        assert "the same" not in str([item.row for item in palette._items]), "alone in a list nobody knows the same as what"
+        await one.press("escape", "ctrl+p")
         await one.type("theme: cb")
         await one.press("enter")
         assert one.app.look == "cb"
