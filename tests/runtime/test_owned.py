@@ -189,3 +189,12 @@ def test_killed_and_started_again_a_desk_without_a_key_finds_what_it_left(home: 
     first, second = journals(home, prod)
     assert resting(journaled(first)), "it left orders"
     assert "EXTERNAL" not in (second / "run.log").read_text(), "and they were taken away before the first new one"
+
+
+def test_desks_that_are_measured_end_with_a_bench_that_is_told_to(home: Home) -> None:
+    with home.start("bench", "--ui", "--minutes", "1") as bench:
+        run = home.folder / "run"
+        waited(lambda: len(list(run.rglob("demo-*.sock"))) == 2)
+        bench.terminate()
+        bench.communicate(timeout=60)
+    assert bench.returncode != 0 and not list(run.rglob("*.sock")), "a desk that ends in order leaves no socket"
