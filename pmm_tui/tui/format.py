@@ -25,13 +25,13 @@ _WORD = re.compile(r"(?:(?<=\s)|(?<=[^\s\d][-–/]))\S")
 """Where a word begins."""
 
 
-@lru_cache(maxsize=2_048)  # asked for every span of every picture
+@lru_cache(maxsize=1_024)  # asked for every span of every picture
 def width_of(text: str) -> int:
     """Cells that a text takes; nearly all of what is drawn is plain."""
     return len(text) if text.isascii() else cell_len(text)
 
 
-@lru_cache(maxsize=1_024)  # most of what is drawn was drawn a tenth of a second ago
+@lru_cache(maxsize=512)  # most of what is drawn was drawn a tenth of a second ago
 def clean(text: str) -> str:
     """One line of printable text: controls, escapes, bidi and zero-width characters dropped, joined emoji cut to one, marks limited."""
     kept: list[str] = []
@@ -48,7 +48,7 @@ def clean(text: str) -> str:
     return "".join(kept)
 
 
-@lru_cache(maxsize=2_048)
+@lru_cache(maxsize=512)
 def fit(text: str, width: int, align: str = "<") -> str:
     """Exactly `width` cells: cut with an ellipsis or padded. `align` is < > or ^."""
     if width <= 0:
@@ -226,7 +226,7 @@ def zone() -> str:
     return f" {datetime.now(UTC).astimezone():%Z}" if _Zone.local else "Z"
 
 
-@lru_cache(maxsize=512)  # the times in a list stand there for long
+@lru_cache(maxsize=256)  # the times in a list stand there for long
 def _moment(second: int, local: bool, form: str) -> str:
     moment = datetime.fromtimestamp(second, UTC)
     return format(moment.astimezone() if local else moment, form)
