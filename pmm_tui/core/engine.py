@@ -237,10 +237,16 @@ def forget(state: State) -> None:
     named = {fill.market for fill in state.recent}
     for name in over[:-OVER_MOST]:
         if name not in named:
-            state.recount(state.markets.pop(name))
-            state.fills_in.pop(name, None)
-            state.portfolio.realised_in.pop(name, None)
+            part(state, state.markets.pop(name))
     state.clusters = {cluster: cash for cluster, cash in state.clusters.items() if cash}
+
+
+def part(state: State, market: MarketState) -> None:
+    """A market leaves; what it came to is kept."""
+    state.recount(market)
+    state.past.append(state.result(market))
+    state.fills_in.pop(market.market.id, None)
+    state.portfolio.realised_in.pop(market.market.id, None)
 
 
 def sample(state: State, equity: Cash) -> None:

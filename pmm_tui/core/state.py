@@ -40,6 +40,22 @@ class Note(Struct, frozen=True):
     text: str
 
 
+class Result(Struct, frozen=True):
+    """What one market came to."""
+
+    market: str
+    slug: str
+    fills: int
+    realised: Cash
+    payout_yes: Price | None
+    yes: Size
+    no: Size
+    verified: int
+    """Hashes of its book."""
+    mismatched: int
+    unverifiable: int
+
+
 class Backoff(Struct, frozen=True):
     """A side that was refused: until when it waits, how often in a row it was refused, and how often of that for want of balance."""
 
@@ -222,6 +238,7 @@ class State:
         "orders_sent",
         "out",
         "overdue",
+        "past",
         "paused",
         "paused_why",
         "portfolio",
@@ -245,12 +262,12 @@ class State:
         """`began`: time of the first fact."""
         self.seq = 0
         self.markets: dict[str, MarketState] = {}
+        self.past: deque[Result] = deque(maxlen=1_000)  # markets that are in sight no more: ten days of those of 15 minutes
         self.live: dict[int, Order] = {}
         """Every order that is not DONE, of all markets."""
         self.finished: dict[int, Order] = {}
         """DONE orders, for a while: a late fill is still a fill."""
-        self.fills_in: dict[str, int] = {}
-        """Fills by market."""
+        self.fills_in: dict[str, int] = {}  # by market
         self.next_order = 1
         initial = to_cash(knobs.desk.initial_balance)
         self.portfolio = Portfolio(initial)
@@ -355,6 +372,14 @@ class State:
         holdings = self.portfolio.holdings
         nothing = _NOTHING
         return Cash(holdings.get(market.market.yes, nothing).cost + holdings.get(market.market.no, nothing).cost)
+
+    def result(self, market: MarketState) -> Result:
+        """What a market came to so far."""
+        terms, seen, portfolio = market.market, market.integrity, self.portfolio
+        return Result(
+            terms.id, market.name, self.fills_in.get(terms.id, 0), portfolio.realised_in.get(terms.id, Cash(0)), market.payout,
+            portfolio.shares(terms.yes), portfolio.shares(terms.no), seen.verified, seen.mismatched, seen.unverifiable,
+        )  # fmt: skip
 
     def recount(self, market: MarketState) -> None:
         """Work out anew what one market's orders and shares promise, after they changed, and carry the difference into the totals."""

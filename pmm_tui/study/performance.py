@@ -3,20 +3,11 @@
 from msgspec import Struct
 
 from pmm_tui.core.risk.kill import drawdown
-from pmm_tui.core.state import State
-from pmm_tui.core.units import Cash, Nanos, Price, Size
+from pmm_tui.core.state import Result, State
+from pmm_tui.core.units import Cash, Nanos
 
-
-class MarketSummary(Struct, frozen=True):
-    """One market's part."""
-
-    market: str
-    slug: str
-    fills: int
-    realised: Cash
-    payout_yes: Price | None
-    yes: Size
-    no: Size
+LISTED = 50
+"""So many markets have a line of their own in a report, the newest; the JSON has all."""
 
 
 class Summary(Struct, frozen=True):
@@ -52,7 +43,7 @@ class Summary(Struct, frozen=True):
     verified: int
     mismatched: int
     unverifiable: int
-    markets: tuple[MarketSummary, ...]
+    markets: tuple[Result, ...]
 
 
 def summarise(state: State) -> Summary:
@@ -62,7 +53,7 @@ def summarise(state: State) -> Summary:
     equity = state.equity_now if equity is None else equity
     profit = Cash(equity - portfolio.initial)
     hours = (state.now - state.began) / 3.6e12
-    health = [market.integrity for market in state.markets.values()]
+    markets = (*state.past, *map(state.result, state.markets.values()))
     return Summary(
         began=state.began,
         ended=state.now,
@@ -85,21 +76,10 @@ def summarise(state: State) -> Summary:
         rejects=dict(sorted(state.rejects.items())),
         phase=state.kill.phase,
         why=state.kill.why,
-        verified=sum(one.verified for one in health),
-        mismatched=sum(one.mismatched for one in health),
-        unverifiable=sum(one.unverifiable for one in health),
-        markets=tuple(
-            MarketSummary(
-                one.market.id,
-                one.name,
-                state.fills_in.get(one.market.id, 0),
-                portfolio.realised_in.get(one.market.id, Cash(0)),
-                one.payout,
-                portfolio.shares(one.market.yes),
-                portfolio.shares(one.market.no),
-            )
-            for one in state.markets.values()
-        ),
+        verified=sum(one.verified for one in markets),
+        mismatched=sum(one.mismatched for one in markets),
+        unverifiable=sum(one.unverifiable for one in markets),
+        markets=markets,
     )
 
 
@@ -134,7 +114,10 @@ def report(run: str, summary: Summary) -> str:
         "",
         f"{'market':<34} {'fills':>6} {'realised':>10}  {'payout':>6}  held",
     ]
-    for one in summary.markets:
+    if before := summary.markets[:-LISTED]:
+        fills, realised = sum(one.fills for one in before), sum(one.realised for one in before)
+        lines.append(f"{f'{len(before)} markets before these':<34} {fills:>6} {dollars(realised):>10}")
+    for one in summary.markets[-LISTED:]:
         payout = "" if one.payout_yes is None else f"{one.payout_yes / 10_000:g}"
         held = f"{one.yes / 1e6:g} yes, {one.no / 1e6:g} no" if one.yes or one.no else "flat"
         lines.append(f"{one.slug[:34]:<34} {one.fills:>6} {dollars(one.realised):>10}  {payout:>6}  {held}")

@@ -32,6 +32,7 @@ from pmm_tui.core.market import Side
 from pmm_tui.core.orders.life import Status
 from pmm_tui.core.state import CURVE_POINTS
 from pmm_tui.core.units import DOLLAR, ONE, SHARE, Cash, Nanos, Price, Size
+from pmm_tui.study.performance import report, summarise
 from tests.core.desk import MARKET, Bench, at, book, cancels, knobs, places, side
 from tests.core.test_engine import QUIET, quoting
 
@@ -245,6 +246,11 @@ def test_many_resolved_markets_leave_memory() -> None:
     bench.tick(1_000_000)
     left = ["0x7", *(f"0x{number}" for number in range(60 - OVER_MOST, 60))]
     assert list(state.markets) == list(state.portfolio.realised_in) == left, "the newest, and that of a fill which is shown"
+    summary = summarise(state)
+    gone = [f"0x{number}" for number in range(60 - OVER_MOST) if number != 7]
+    assert [one.market for one in summary.markets] == gone + left, "what it came to is kept"
+    assert sum(one.realised for one in summary.markets) == state.portfolio.realised and sum(one.fills for one in summary.markets) == 1
+    assert "10 markets before these" in report("run", summary)
     assert not state.portfolio.settled and not state.clusters
     assert state.portfolio.cash == 500 * DOLLAR + state.portfolio.realised
 
