@@ -34,7 +34,8 @@ from pmm_tui.core.units import Cash, Nanos
 SECOND_NS = 1_000_000_000
 RESYNC_EVERY_NS = 5 * SECOND_NS
 OVER_MOST = 8
-"""So many markets that are over stay in sight, the newest, and those of the newest fills: of markets of 15 minutes two hours."""
+"""So many markets that are over stay in sight, the newest, and those of the newest fills, and of orders that a late fill may still tell of:
+of markets of 15 minutes two hours."""
 OVERDUE_NS = 120 * SECOND_NS
 TICK_NS = 100_000_000
 _OPEN = Status.OPEN
@@ -234,9 +235,9 @@ def forget(state: State) -> None:
             market.book.clear()
             market.integrity.clear()
             over.append(name)
-    named = {fill.market for fill in state.recent}
+    spoken_of = {fill.market for fill in state.recent} | {order.market for order in state.finished.values()}
     for name in over[:-OVER_MOST]:
-        if name not in named:
+        if name not in spoken_of:
             part(state, state.markets.pop(name))
     state.clusters = {cluster: cash for cluster, cash in state.clusters.items() if cash}
 

@@ -225,7 +225,7 @@ class Simulated:
             "rejected": sum(state.rejects.values()),
             "kills verified": self.invariants.kills_verified,
             "troubles": self.matching.troubles,
-            "markets resolved": sum(market.payout is not None for market in state.markets.values()),
+            "markets resolved": len(state.past) + sum(market.payout is not None for market in state.markets.values()),
             **self._met,
         }
 
