@@ -81,7 +81,7 @@ class _In(Struct):
 
 _WITH_FLOATS: tuple[type[Struct], ...] = (MarketRow, ReferenceRow, RiskRow, FillRow, Money, DeskCard)
 _FLOATS = {field.name for kind in _WITH_FLOATS for field in msgspec.structs.fields(kind) if field.type is float}
-_UNKNOWN = re.compile(f'"(?:{"|".join(sorted(_FLOATS))})":(null)'.encode())
+_UNKNOWN = re.compile(f'("(?:{"|".join(sorted(_FLOATS))})":)null'.encode())
 """A number that is null. Within a string its quotes would be escaped."""
 
 _FRAMES = msgspec.json.Decoder(Frame)
@@ -105,7 +105,7 @@ def decode_frame(raw: bytes | str) -> Frame:
         return _FRAMES.decode(raw)  # in most frames every number is known
     except msgspec.ValidationError:
         raw = raw.encode() if isinstance(raw, str) else raw
-        return _WITH_NAN.decode(_UNKNOWN.sub(lambda found: found[0].replace(b"null", b'"nan"'), raw))
+        return _WITH_NAN.decode(_UNKNOWN.sub(rb'\1"nan"', raw))
 
 
 def read_message(raw: bytes | str) -> bytes | Ack:

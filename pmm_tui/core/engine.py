@@ -231,7 +231,8 @@ def forget(state: State) -> None:
     waits = {fill.market for fill in state.portfolio.fills.values() if fill.status == "MATCHED"}
     over: list[str] = []
     for name, market in state.markets.items():
-        if market.payout is not None and not market.live and not market.external and name not in waits and market.seen_at < before:
+        awaited = market.live or market.external or market.merging or name in waits
+        if market.payout is not None and not awaited and market.seen_at < before:
             market.book.clear()
             market.integrity.clear()
             over.append(name)
